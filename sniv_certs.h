@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-#ifndef SNIV_NAMES_H
 #ifndef SNIV_CERTS_H
 #define SNIV_CERTS_H
 
