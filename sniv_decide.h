@@ -74,11 +74,14 @@ void sniv_decide_request(const sniv_table_t *table, const sniv_set_t *set,
  * there, best first, the winner included, the default last. For
  * explanations: looks at every name.
  * @param is_sni whether this is a handshake's question
- * @param each called per decision; stop when it returns non-zero
+ * @param host NUL-terminated, NULL if there is none
+ * @param each called once per member, with the best rule it has; non-zero
+ *        ends the walk
+ * @param ptemp for the time of the call
  */
 void sniv_decide_each(const sniv_table_t *table, const sniv_set_t *set,
                       int is_sni, const char *host, const char *path,
                       int (*each)(void *baton, const sniv_decision_t *),
-                      void *baton);
+                      void *baton, apr_pool_t *ptemp);
 
 #endif /* SNIV_DECIDE_H */
