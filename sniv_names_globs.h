@@ -1,0 +1,123 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#ifndef SNIV_NAMES_GLOBS_H
+#define SNIV_NAMES_GLOBS_H
+
+/**
+ * @file sniv_names_globs.h
+ * The half of the name index that finds patterns with wildcards.
+ *
+ * A glob is filed under three literal parts, each at most 64 bytes: the end
+ * behind its last wildcard, the beginning before its first one, and the
+ * longest piece between two wildcards. Globs that share none, some or all of
+ * them form a tree of three levels: see the essay in sniv_names.h.
+ *
+ * Plan and write at configuration time, one thread; find from any thread.
+ */
+
+#include <apr_pools.h>
+
+#include "sniv_names.h"
+#include "sniv_names_host.h"
+#include "sniv_names_slots.h"
+
+/* What stands in the block beside a rank. */
+#define SNIV_RANK_MASK  0x3fffffffu
+#define SNIV_RANK_GLOB  0x80000000u     /**< the record is a sniv_glob_t */
+#define SNIV_RANK_LAST  0x40000000u     /**< and the last one of its run */
+
+/* Places count units of four bytes from the beginning of the block. */
+#define SNIV_PLACE_UNIT 4
+#define SNIV_PLACES(bytes) \
+    ((apr_uint32_t)(((apr_uint64_t)(bytes) + SNIV_PLACE_UNIT - 1) \
+                    / SNIV_PLACE_UNIT))
+#define SNIV_AT(base, place) \
+    ((base) + (apr_size_t)(place) * SNIV_PLACE_UNIT)
+
+/** A pattern as the builder collects it. */
+typedef struct sniv_pattern_t {
+    const char *text;
+    apr_uint32_t len;
+    apr_uint32_t value;
+    apr_uint32_t place;         /**< of its record, once that is known */
+    unsigned int is_glob : 1;   /**< as added */
+    unsigned int is_wild : 1;   /**< a glob that has a wildcard in it */
+} sniv_pattern_t;
+
+/** The record of a glob in the block. Its text follows, NUL-terminated. */
+typedef struct sniv_glob_t {
+    apr_uint32_t rank;          /**< with SNIV_RANK_GLOB, SNIV_RANK_LAST */
+    apr_uint32_t value;
+    apr_uint32_t len;           /**< see sniv_glob_len() */
+} sniv_glob_t;
+
+#define SNIV_GLOB_TEXT(glob) ((const char *)((glob) + 1))
+
+/** The tree's three levels: what a glob is filed under. */
+typedef enum {
+    SNIV_LEVEL_END,
+    SNIV_LEVEL_BEGINNING,
+    SNIV_LEVEL_MIDDLE,
+    SNIV_LEVELS
+} sniv_level_e;
+
+/**
+ * For each level and byte: bit n-1 is set if any glob is filed under a
+ * literal of n bytes whose byte next to the wildcard is this one. A look-up
+ * asks here first, and most of the host's parts need no more.
+ */
+typedef apr_uint64_t sniv_marks_t[SNIV_LEVELS][256];
+
+/** The frozen globs. */
+typedef struct sniv_globs_t {
+    sniv_slots_t slots;         /**< hash of literals -> node */
+    apr_uint32_t root;          /**< place of the uppermost node, 0: none */
+    sniv_marks_t *marks;        /**< NULL if the root is not a group */
+} sniv_globs_t;
+
+/** Globs about to be laid out. */
+typedef struct sniv_globs_plan_t sniv_globs_plan_t;
+
+/**
+ * Decide how the globs among the patterns are laid out.
+ * @param places where the records may begin; receives where they end. The
+ *        patterns receive their places too
+ * @param globs receives the root and the number of lines its slots need;
+ *        the marks are allocated from p
+ * @param ptemp where the plan lives
+ */
+sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
+                                   sniv_pattern_t *patterns, apr_uint32_t n,
+                                   apr_uint32_t *places, apr_pool_t *p,
+                                   apr_pool_t *ptemp);
+
+/** Write what was planned into the zeroed block and fill the slots. */
+void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
+                      const sniv_pattern_t *patterns, char *base);
+
+/**
+ * Find the matching glob of the lowest rank below hit->rank.
+ * @param hit replaced if there is one, else untouched
+ */
+void sniv_globs_find(const sniv_globs_t *globs, const char *base,
+                     const sniv_host_t *host, sniv_names_hit_t *hit);
+
+/** The length of a glob's text. */
+apr_size_t sniv_glob_len(const sniv_glob_t *glob);
+
+/** See sniv_names_is_scanned(). */
+int sniv_glob_is_scanned(const sniv_glob_t *glob);
+
+#endif /* SNIV_NAMES_GLOBS_H */
