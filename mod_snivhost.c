@@ -1,0 +1,394 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/*
+ * mod_snivhost: the virtual host that httpd would choose, found in tables.
+ *
+ * httpd's core and mod_ssl ask two fields of a connection which virtual
+ * hosts are candidates for a name: c->base_server and c->vhost_lookup_data.
+ * This module puts the one right answer there just before each question is
+ * asked and takes it back right after. This file has the connection and the
+ * request; mod_snivhost_tls.c the handshake; docs/INTERNALS.md the whole
+ * way.
+ */
+
+#include "mod_snivhost.h"
+
+#include "apr_atomic.h"
+#include "apr_strings.h"
+#include "http_connection.h"
+#include "http_core.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "mod_core.h"
+
+/*
+ * How far a request has come. The request config points to one of these, so
+ * that nothing is allocated for a request.
+ */
+typedef enum {
+    REQUEST_OPEN,       /* core was kept from choosing, we have to */
+    REQUEST_DECIDED,    /* chosen by name */
+    REQUEST_EARLY       /* it failed before anybody looked at the name */
+} request_state_e;
+
+static const request_state_e state_open = REQUEST_OPEN;
+static const request_state_e state_decided = REQUEST_DECIDED;
+static const request_state_e state_early = REQUEST_EARLY;
+
+static const request_state_e *get_state(const request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &snivhost_module);
+}
+
+static void set_state(request_rec *r, const request_state_e *state)
+{
+    ap_set_module_config(r->request_config, &snivhost_module,
+                         (void *)state);
+}
+
+snivhost_conn_t *snivhost_conn(const conn_rec *c)
+{
+    return ap_get_module_config(c->conn_config, &snivhost_module);
+}
+
+/* ----- the connection: IP step ----- */
+
+/*
+ * core has done its own IP step by now. If ours comes to something else we
+ * have a bug: say so once and keep out of the way.
+ */
+static int agrees_with_core(const conn_rec *c, const sniv_set_t *set)
+{
+    static apr_uint32_t told;
+    const sniv_vhost_t *v = set ? set->members[0]
+                                : snivhost_live->table->main_server;
+    int name_based = set && set->name_based;
+
+    if (c->base_server == v->server
+        && (c->vhost_lookup_data != NULL) == name_based) {
+        return 1;
+    }
+    if (apr_atomic_inc32(&told) == 0) {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, c, "SNIV0001: "
+                      "on %pI httpd starts from %s (%s:%u)%s, SNIVHost would "
+                      "start from %s%s: such connections are left to httpd. "
+                      "Please report this; it is told once per process",
+                      c->local_addr, c->base_server->server_hostname,
+                      c->base_server->defn_name
+                          ? c->base_server->defn_name : "main server",
+                      c->base_server->defn_line_number,
+                      c->vhost_lookup_data ? ", name-based" : "",
+                      snivhost_vhost_text(c->pool, v),
+                      name_based ? ", name-based" : "");
+    }
+    return 0;
+}
+
+static int pre_connection(conn_rec *c, void *csd)
+{
+    const snivhost_live_t *live = snivhost_live;
+    snivhost_conn_t *conn;
+    const sniv_set_t *set;
+    sniv_ip_t ip;
+
+    (void)csd;
+    if (!live || c->outgoing)
+        return DECLINED;
+
+    if (c->master) {
+        /* A stream of HTTP/2: all its connection fields are the primary's. */
+        ap_set_module_config(c->conn_config, &snivhost_module,
+                             snivhost_conn(c->master));
+        return DECLINED;
+    }
+
+    sniv_ip_from_sockaddr(&ip, c->local_addr);
+    set = sniv_table_find(live->table, &ip, c->local_addr->port);
+    if (!agrees_with_core(c, set))
+        return DECLINED;
+
+    conn = apr_pcalloc(c->pool, sizeof(*conn));
+    conn->c = c;
+    conn->set = set;
+    conn->base = c->base_server;
+    conn->chain = c->vhost_lookup_data;
+    /* With StrictHostCheck core refuses unknown names itself and treats
+     * malformed ones differently: it has to look at the names. */
+    conn->leave_requests = live->mode == SNIVHOST_VERIFY
+                           || (set && live->strict[set->number]);
+    ap_set_module_config(c->conn_config, &snivhost_module, conn);
+    return DECLINED;
+}
+
+/* ----- the request: name step ----- */
+
+void snivhost_differs(const conn_rec *c, const request_rec *r,
+                      const char *what, const char *name,
+                      const server_rec *stock, const sniv_decision_t *ours)
+{
+    static apr_uint32_t count;
+    apr_pool_t *p = r ? r->pool : c->pool;
+
+    ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, c, "SNIV0002: "
+                  "%s %s%s%s on %pI: httpd chose %s (%s:%u), SNIVHost would "
+                  "choose %s by rule %s: difference %u of this process. "
+                  "Please report this and do not set SNIVHost On",
+                  what, name ? "'" : "", name ? ap_escape_logitem(p, name)
+                                              : "not given",
+                  name ? "'" : "", c->local_addr, stock->server_hostname,
+                  stock->defn_name ? stock->defn_name : "main server",
+                  stock->defn_line_number, snivhost_vhost_text(p, ours->vhost),
+                  snivhost_rule_text(p, ours), apr_atomic_inc32(&count) + 1);
+}
+
+static void log_decision(request_rec *r, const sniv_decision_t *d)
+{
+    if (!APLOGrdebug(r))
+        return;
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "SNIV0010: "
+                  "Host %s%s%s on %pI: vhost %s, rule %s, address set %s",
+                  r->hostname ? "'" : "",
+                  r->hostname ? ap_escape_logitem(r->pool, r->hostname)
+                              : "not given",
+                  r->hostname ? "'" : "", r->connection->local_addr,
+                  snivhost_vhost_text(r->pool, d->vhost),
+                  snivhost_rule_text(r->pool, d),
+                  snivhost_set_text(r->pool, d->set));
+}
+
+/* Put a request under a server: what core's apply_server_config() does. */
+static void apply_server(request_rec *r, server_rec *s)
+{
+    if (s->timeout != r->server->timeout && !r->connection->master) {
+        apr_socket_t *csd = ap_get_conn_socket(r->connection);
+
+        if (csd)
+            apr_socket_timeout_set(csd, s->timeout);
+    }
+    r->server = s;
+    r->per_dir_config = s->lookup_defaults;
+}
+
+static void decide(request_rec *r, const snivhost_conn_t *conn)
+{
+    sniv_decision_t d;
+
+    sniv_decide_request(snivhost_live->table, conn->set, r->hostname, r->uri,
+                        &d);
+    if (conn->leave_requests) {
+        if (r->server != SNIVHOST_SERVER(&d)) {
+            snivhost_differs(r->connection, r, "Host", r->hostname,
+                             r->server, &d);
+        }
+    }
+    else if (r->server != SNIVHOST_SERVER(&d)) {
+        apply_server(r, SNIVHOST_SERVER(&d));
+    }
+    set_state(r, &state_decided);
+    log_decision(r, &d);
+}
+
+int snivhost_request_decision(const request_rec *r, sniv_decision_t *d)
+{
+    const snivhost_conn_t *conn = snivhost_conn(r->connection);
+    const request_state_e *state;
+
+    while (r->main)
+        r = r->main;
+    state = get_state(r);
+    if (!conn || !state || *state != REQUEST_DECIDED)
+        return 0;
+    while (r->prev)
+        r = r->prev;
+    sniv_decide_request(snivhost_live->table, conn->set, r->hostname, r->uri,
+                        d);
+    return 1;
+}
+
+/*
+ * Before core reads the request: without a name chain it takes no vhost by
+ * name, and walks none.
+ */
+static void pre_read_request(request_rec *r, conn_rec *c)
+{
+    const snivhost_conn_t *conn;
+
+    if (!snivhost_live || (conn = snivhost_conn(c)) == NULL
+        || !conn->chain || conn->leave_requests
+        || c->vhost_lookup_data != conn->chain
+        || c->base_server != conn->base) {
+        return;
+    }
+    c->vhost_lookup_data = NULL;
+    set_state(r, &state_open);
+}
+
+/* Give core's name chain back: mod_ssl's SSLStrictSNIVHostCheck reads it. */
+static void restore_chain(const request_rec *r, const snivhost_conn_t *conn)
+{
+    r->connection->vhost_lookup_data = conn->chain;
+}
+
+/*
+ * Whether core had come to its name step when it refused a request in
+ * ap_read_request(). If so the answer is due to the vhost of that name, if
+ * not to the default.
+ *
+ * A host that core accepted (fix_hostname) is a new string in r->hostname;
+ * one that it did not is NULL or still the URI's own.
+ */
+static int core_reached_names(const request_rec *r)
+{
+    const ap_filter_t *f;
+    const char *host;
+
+    if (r->hostname && r->hostname != r->parsed_uri.hostname)
+        return 1;
+    if (r->hostname) {
+        /* All digits are left as they are, and with HttpProtocolOptions
+         * Unsafe that is not an error. An empty host is not one either. */
+        const core_server_config *core =
+            ap_get_core_module_config(r->server->module_config);
+
+        return !*r->hostname
+               || (core->http_conformance == AP_HTTP_CONFORMANCE_UNSAFE
+                   && strspn(r->hostname, "0123456789")
+                          == strlen(r->hostname));
+    }
+
+    /* No host: refused with 400 for that, or with 417 after it. */
+    host = apr_table_get(r->headers_in, "Host");
+    if ((host && *host)
+        || (r->status != HTTP_BAD_REQUEST
+            && r->status != HTTP_EXPECTATION_FAILED)) {
+        return 0;
+    }
+    if (r->connection->master)
+        return 1;
+    /* core adds this filter right before the name step and takes it away if
+     * the request was unusable for another reason. */
+    for (f = r->input_filters; f; f = f->next) {
+        if (f->frec == ap_http_input_filter_handle)
+            return 1;
+    }
+    return 0;
+}
+
+/* The end of a request that core refused before post_read_request. */
+static void decide_refused(request_rec *r, const snivhost_conn_t *conn)
+{
+    restore_chain(r, conn);
+    if (core_reached_names(r))
+        decide(r, conn);
+    else
+        set_state(r, &state_early);
+}
+
+static int post_read_request(request_rec *r)
+{
+    const snivhost_conn_t *conn;
+    const request_state_e *state;
+
+    if (!snivhost_live || (conn = snivhost_conn(r->connection)) == NULL)
+        return DECLINED;
+
+    if (r->prev) {
+        /* An internal redirect stays with its server. If it leads to the
+         * ErrorDocument of a request that core refused, that one has to be
+         * decided now. */
+        state = get_state(r->prev);
+        if (state && *state == REQUEST_OPEN) {
+            decide_refused(r->prev, conn);
+            apply_server(r, r->prev->server);
+            state = get_state(r->prev);
+        }
+        set_state(r, state);
+        return DECLINED;
+    }
+
+    state = get_state(r);
+    if (state && *state == REQUEST_OPEN)
+        restore_chain(r, conn);
+    else if (conn->chain && !conn->leave_requests)
+        return DECLINED;        /* somebody else changed the connection */
+    decide(r, conn);
+    return DECLINED;
+}
+
+static void insert_error_filter(request_rec *r)
+{
+    const request_state_e *state;
+
+    if (snivhost_live && (state = get_state(r)) != NULL
+        && *state == REQUEST_OPEN) {
+        decide_refused(r, snivhost_conn(r->connection));
+    }
+}
+
+/* ----- configuration phases ----- */
+
+static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                       server_rec *s)
+{
+    snivhost_mode_e mode = snivhost_conf(s)->mode;
+    apr_status_t rv;
+
+    (void)plog;
+    /* Nothing is served after the first of the two passes of a start. */
+    if (mode <= SNIVHOST_OFF
+        || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+
+    rv = snivhost_live_make(s, mode, p, ptemp);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "SNIV0003: "
+                     "the tables of virtual hosts could not be built");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0004: "
+                 "SNIVHost %s: %d virtual hosts on %d addresses",
+                 mode == SNIVHOST_VERIFY ? "Verify" : "On",
+                 snivhost_live->table->nvhosts, snivhost_live->table->nsets);
+    return OK;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    /* As late as can be: other modules may still add names. */
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
+
+    ap_hook_pre_connection(pre_connection, NULL, NULL, SNIVHOST_HOOK_FIRST);
+    ap_hook_pre_read_request(pre_read_request, NULL, NULL,
+                             SNIVHOST_HOOK_FIRST);
+    ap_hook_post_read_request(post_read_request, NULL, NULL,
+                              SNIVHOST_HOOK_FIRST);
+    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
+                                SNIVHOST_HOOK_FIRST);
+
+    snivhost_tls_register_hooks(p);
+}
+
+module AP_MODULE_DECLARE_DATA snivhost_module = {
+    STANDARD20_MODULE_STUFF,
+    NULL,                           /* create per-dir config */
+    NULL,                           /* merge per-dir config */
+    snivhost_create_server_conf,
+    snivhost_merge_server_conf,
+    snivhost_commands,
+    register_hooks
+#if defined(AP_MODULE_FLAG_NONE)
+    , AP_MODULE_FLAG_NONE
+#endif
+};

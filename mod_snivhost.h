@@ -1,0 +1,158 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MOD_SNIVHOST_H
+#define MOD_SNIVHOST_H
+
+/**
+ * @file mod_snivhost.h
+ * What the httpd side of mod_snivhost shares among its files. Private: no
+ * other module includes this.
+ */
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_log.h"
+
+#include "sniv_decide.h"
+#include "sniv_hello.h"
+#include "sniv_table.h"
+
+extern module AP_MODULE_DECLARE_DATA snivhost_module;
+APLOG_USE_MODULE(snivhost);
+
+/* Our hooks have to come before everybody's, also before those that are
+ * REALLY_FIRST (mod_log_forensic, mod_http2): they look at r->server. */
+#define SNIVHOST_HOOK_FIRST  (APR_HOOK_REALLY_FIRST - 20)
+
+/* ----- configuration (mod_snivhost_config.c) ----- */
+
+/** SNIVHost Off | On | Verify. */
+typedef enum {
+    SNIVHOST_UNSET = -1,
+    SNIVHOST_OFF,
+    SNIVHOST_ON,
+    SNIVHOST_VERIFY
+} snivhost_mode_e;
+
+/** Our configuration of one server. */
+typedef struct snivhost_conf_t {
+    snivhost_mode_e mode;       /**< main server only */
+    const sniv_vhost_t *vhost;  /**< this server in the tables; set when
+                                     they are built */
+    struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
+                                     one; the tests of Verify need it */
+} snivhost_conf_t;
+
+extern const command_rec snivhost_commands[];
+void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s);
+void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv);
+
+/** Our configuration of a server; never NULL once servers are merged. */
+snivhost_conf_t *snivhost_conf(const server_rec *s);
+
+/* ----- the tables of the running configuration (mod_snivhost_table.c) ----- */
+
+/** The running configuration: frozen, read by all threads. */
+typedef struct snivhost_live_t {
+    snivhost_mode_e mode;           /**< ON or VERIFY */
+    const sniv_table_t *table;
+    const unsigned char *strict;    /**< per set number: StrictHostCheck is
+                                         on in the set's default */
+} snivhost_live_t;
+
+/** NULL while SNIVHost is Off: every hook asks this first. */
+extern const snivhost_live_t *snivhost_live;
+
+/**
+ * Make the tables from the servers of a configuration. Their names must be
+ * final: at check_config or later.
+ * @param ptemp for the time of the call
+ */
+apr_status_t snivhost_table_make(const sniv_table_t **ptable,
+                                 server_rec *main_server, apr_pool_t *p,
+                                 apr_pool_t *ptemp);
+
+/** Make snivhost_live; it ends with the pool. */
+apr_status_t snivhost_live_make(server_rec *main_server,
+                                snivhost_mode_e mode, apr_pool_t *p,
+                                apr_pool_t *ptemp);
+
+/** The server of a decision. */
+#define SNIVHOST_SERVER(decision) ((server_rec *)(decision)->vhost->server)
+
+/** The address of a set as <VirtualHost> has it: `*:443`, `[::1]:*`. */
+const char *snivhost_set_text(apr_pool_t *p, const sniv_set_t *set);
+
+/** The same for any address and port. */
+const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
+                               apr_port_t port);
+
+/** `name (file:line)`, or `main server name` for the main server. */
+const char *snivhost_vhost_text(apr_pool_t *p, const sniv_vhost_t *vhost);
+
+/**
+ * The rule and its pattern: `alias 'www.example.com'`, `default`.
+ */
+const char *snivhost_rule_text(apr_pool_t *p, const sniv_decision_t *d);
+
+/* ----- connections and requests (mod_snivhost.c) ----- */
+
+/**
+ * What we know of a connection. Made in pre_connection, written to by the
+ * handshake only, then constant: the streams of an HTTP/2 connection read it
+ * from other threads.
+ */
+typedef struct snivhost_conn_t {
+    conn_rec *c;
+    const sniv_set_t *set;      /**< NULL: the main server */
+    server_rec *base;           /**< core's choice by address */
+    void *chain;                /**< core's name chain. Opaque: NULL or not
+                                     is all we may know */
+    unsigned leave_requests:1;  /**< core decides about requests (Verify,
+                                     StrictHostCheck), we compare */
+
+    unsigned hello_seen:1;      /**< sni and hello are valid */
+    unsigned narrowed:1;        /**< the window is open: the three fields
+                                     below have to be put back */
+    unsigned logged:1;          /**< c->log was set for the window */
+    unsigned verify_sni:1;      /**< compare after mod_ssl's search */
+    server_rec *saved_base;
+    void *saved_chain;
+
+    sniv_hello_e hello;         /**< what the ClientHello said */
+    sniv_decision_t sni;        /**< and whom it chose */
+} snivhost_conn_t;
+
+/**
+ * Our record of a connection, the primary one's for an HTTP/2 stream; NULL
+ * if the connection is left to core.
+ */
+snivhost_conn_t *snivhost_conn(const conn_rec *c);
+
+/**
+ * The decision about a request, made again from the tables.
+ * @return 0 if the request was not ours to decide
+ */
+int snivhost_request_decision(const request_rec *r, sniv_decision_t *d);
+
+/** Report that stock httpd and we differ; see SNIVHost Verify. */
+void snivhost_differs(const conn_rec *c, const request_rec *r,
+                      const char *what, const char *name,
+                      const server_rec *stock, const sniv_decision_t *ours);
+
+/* ----- TLS (mod_snivhost_tls.c) ----- */
+
+void snivhost_tls_register_hooks(apr_pool_t *p);
+
+#endif /* MOD_SNIVHOST_H */

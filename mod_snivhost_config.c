@@ -1,0 +1,76 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "mod_snivhost.h"
+
+#include "apr_strings.h"
+
+/*
+ * Directives.
+ */
+
+snivhost_conf_t *snivhost_conf(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &snivhost_module);
+}
+
+void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
+{
+    snivhost_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    (void)s;
+    conf->mode = SNIVHOST_UNSET;
+    return conf;
+}
+
+void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
+{
+    const snivhost_conf_t *base = basev, *add = addv;
+    snivhost_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
+    conf->mode = add->mode != SNIVHOST_UNSET ? add->mode : base->mode;
+    return conf;
+}
+
+static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    snivhost_conf_t *conf = snivhost_conf(cmd->server);
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (cmd->server->is_virtual) {
+        return "SNIVHost is about the whole server: move it out of "
+               "<VirtualHost>";
+    }
+    if (!ap_cstr_casecmp(arg, "On"))
+        conf->mode = SNIVHOST_ON;
+    else if (!ap_cstr_casecmp(arg, "Off"))
+        conf->mode = SNIVHOST_OFF;
+    else if (!ap_cstr_casecmp(arg, "Verify"))
+        conf->mode = SNIVHOST_VERIFY;
+    else {
+        return apr_psprintf(cmd->pool, "SNIVHost takes On, Off or Verify, "
+                            "not '%s'", arg);
+    }
+    return NULL;
+}
+
+const command_rec snivhost_commands[] = {
+    AP_INIT_TAKE1("SNIVHost", set_mode, NULL, RSRC_CONF,
+                  "Choose virtual hosts from tables: On, Off (the default: "
+                  "httpd chooses) or Verify (httpd chooses, differences are "
+                  "logged)"),
+    { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
+};

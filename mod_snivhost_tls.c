@@ -1,0 +1,313 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+/*
+ * The handshake: mod_ssl and OpenSSL glue.
+ *
+ * mod_ssl searches for a vhost by SNI in its client_hello callback, which
+ * walks core's name chain. OpenSSL shows us the ClientHello right before
+ * (message callback) and asks us something right after (security callback):
+ * between the two the connection has the one right vhost as its only
+ * candidate, and everything that mod_ssl does with it is mod_ssl's own.
+ *
+ *      ClientHello arrives
+ *        message callback, read      narrow
+ *        mod_ssl's client_hello      searches, finds one
+ *        security callback, VERSION  put back
+ *      session look-up, certificate, ALPN, ...
+ *        message callback, write     put back (if something failed before),
+ *                                    take the callback off
+ */
+
+#include "mod_snivhost.h"
+
+#include "apr_optional_hooks.h"
+#include "apr_strings.h"
+#include "mod_ssl_openssl.h"
+
+/* Where a connection's record hangs on its SSL, and a context's record on
+ * its SSL_CTX. The numbers are kept over restarts: OpenSSL never takes one
+ * back. */
+typedef struct tls_index_t {
+    int ssl;
+    int ctx;
+} tls_index_t;
+
+static const tls_index_t *tls_index;
+
+/* What we know of a server's SSL_CTX. */
+typedef struct tls_ctx_t {
+    server_rec *s;
+    int (*security)(const SSL *ssl, const SSL_CTX *ctx, int op, int bits,
+                    int nid, void *other, void *ex);
+} tls_ctx_t;
+
+/* ----- the window ----- */
+
+/*
+ * Make one vhost the only candidate. Only if both fields are as we know
+ * them: whoever changed them meanwhile knows why.
+ */
+static void narrow(snivhost_conn_t *conn)
+{
+    conn_rec *c = conn->c;
+
+    if (c->base_server != conn->base
+        || (c->vhost_lookup_data != conn->chain
+            && c->vhost_lookup_data != NULL)) {
+        return;
+    }
+    conn->saved_base = c->base_server;
+    conn->saved_chain = c->vhost_lookup_data;
+    if (!c->log) {
+        /* mod_ssl's lines in the window at the level they would have. */
+        c->log = &conn->base->log;
+        conn->logged = 1;
+    }
+    c->base_server = SNIVHOST_SERVER(&conn->sni);
+    c->vhost_lookup_data = NULL;
+    conn->narrowed = 1;
+}
+
+static void put_back(snivhost_conn_t *conn)
+{
+    conn_rec *c = conn->c;
+
+    if (!conn->narrowed)
+        return;
+    c->base_server = conn->saved_base;
+    c->vhost_lookup_data = conn->saved_chain;
+    if (conn->logged) {
+        c->log = NULL;
+        conn->logged = 0;
+    }
+    conn->narrowed = 0;
+}
+
+/* ----- the decision ----- */
+
+static void log_decision(const snivhost_conn_t *conn, const char *name,
+                         apr_size_t len)
+{
+    static const char *const without_name[] = {
+        [SNIV_HELLO_NAME] = "",
+        [SNIV_HELLO_NO_SNI] = "not given",
+        [SNIV_HELLO_MALFORMED] = "malformed",
+        [SNIV_HELLO_NOT_HELLO] = "not readable"
+    };
+    conn_rec *c = conn->c;
+    int is_name = conn->hello == SNIV_HELLO_NAME;
+
+    if (!APLOGcdebug(c))
+        return;
+    ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, "SNIV0100: "
+                  "SNI %s%s%s on %pI: vhost %s, rule %s, address set %s",
+                  is_name ? "'" : "",
+                  is_name ? ap_escape_logitem(c->pool,
+                                apr_pstrmemdup(c->pool, name, len))
+                          : without_name[conn->hello],
+                  is_name ? "'" : "", c->local_addr,
+                  snivhost_vhost_text(c->pool, conn->sni.vhost),
+                  snivhost_rule_text(c->pool, &conn->sni),
+                  snivhost_set_text(c->pool, conn->set));
+}
+
+/* The first ClientHello of a connection has arrived. */
+static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
+                          apr_size_t msg_len)
+{
+    const char *name = NULL;
+    apr_size_t len = 0;
+
+    conn->hello_seen = 1;
+    conn->hello = sniv_hello_server_name(msg, msg_len, &name, &len);
+    if (conn->hello != SNIV_HELLO_NAME)
+        name = NULL;
+    sniv_decide_sni(snivhost_live->table, conn->set, name, len, &conn->sni);
+    log_decision(conn, name, len);
+
+    if (conn->hello != SNIV_HELLO_NAME)
+        return;                     /* mod_ssl will not search */
+    if (snivhost_live->mode == SNIVHOST_VERIFY)
+        conn->verify_sni = 1;
+    else
+        narrow(conn);
+}
+
+/* The server whose SSL_CTX the handshake would have had from us. */
+static server_rec *server_of_ctx(const snivhost_conn_t *conn)
+{
+    server_rec *s = SNIVHOST_SERVER(&conn->sni);
+
+    /* A plain vhost has none, and the handshake goes on with the default's.
+     */
+    return snivhost_conf(s)->ssl_ctx ? s : conn->base;
+}
+
+/* SNIVHost Verify: mod_ssl has searched, compare. */
+static void verify_sni(snivhost_conn_t *conn, const SSL *ssl)
+{
+    SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
+    const tls_ctx_t *tls = SSL_CTX_get_ex_data(ctx, tls_index->ctx);
+
+    conn->verify_sni = 0;
+    if (tls && tls->s != server_of_ctx(conn)) {
+        snivhost_differs(conn->c, NULL, "SNI",
+                         conn->sni.pattern ? conn->sni.pattern : "(unknown)",
+                         tls->s, &conn->sni);
+    }
+}
+
+/* ----- OpenSSL's callbacks ----- */
+
+static void message_callback(int write_p, int version, int content_type,
+                             const void *buf, size_t len, SSL *ssl,
+                             void *arg)
+{
+    snivhost_conn_t *conn = arg;
+
+    (void)version;
+    if (!write_p) {
+        /* One-shot: a second hello (after a HelloRetryRequest, or a
+         * renegotiation that will be refused) changes nothing, and mod_ssl
+         * does not search again. */
+        if (content_type == SSL3_RT_HANDSHAKE && !conn->hello_seen
+            && len > 0 && *(const unsigned char *)buf == SSL3_MT_CLIENT_HELLO) {
+            hello_arrived(conn, buf, len);
+        }
+        return;
+    }
+
+    put_back(conn);
+    /* OpenSSL 3.0 calls a callback that was taken off inside a record
+     * header's call (256, 257) once more, through NULL. */
+    if (content_type == SSL3_RT_HANDSHAKE || content_type == SSL3_RT_ALERT)
+        SSL_set_msg_callback(ssl, NULL);
+}
+
+static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
+                             int bits, int nid, void *other, void *ex)
+{
+    const tls_ctx_t *tls;
+
+    if (op == SSL_SECOP_VERSION && ssl) {
+        snivhost_conn_t *conn = SSL_get_ex_data(ssl, tls_index->ssl);
+
+        if (conn) {
+            put_back(conn);
+            if (conn->verify_sni)
+                verify_sni(conn, ssl);
+        }
+    }
+
+    tls = SSL_CTX_get_ex_data(ctx ? ctx : SSL_get_SSL_CTX(ssl),
+                              tls_index->ctx);
+    return tls ? tls->security(ssl, ctx, op, bits, nid, other, ex) : 1;
+}
+
+/* ----- mod_ssl's hooks ----- */
+
+static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
+                       SSL_CTX *ctx)
+{
+    tls_ctx_t *tls;
+
+    if (!tls_index || is_proxy)
+        return DECLINED;
+
+    tls = apr_pcalloc(p, sizeof(*tls));
+    tls->s = s;
+    tls->security = SSL_CTX_get_security_callback(ctx);
+    if (!SSL_CTX_set_ex_data(ctx, tls_index->ctx, tls))
+        return HTTP_INTERNAL_SERVER_ERROR;
+    SSL_CTX_set_security_callback(ctx, security_callback);
+    snivhost_conf(s)->ssl_ctx = ctx;
+    return OK;
+}
+
+static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
+{
+    snivhost_conn_t *conn;
+
+    if (!snivhost_live || !tls_index || is_proxy || c->master
+        || (conn = snivhost_conn(c)) == NULL) {
+        return DECLINED;
+    }
+    if (!conn->chain) {
+        conn->hello = SNIV_HELLO_NO_SNI;
+        sniv_decide_sni(snivhost_live->table, conn->set, NULL, 0,
+                        &conn->sni);
+        conn->hello_seen = 1;
+        if (APLOGcdebug(c)) {
+            ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, "SNIV0101: "
+                          "SNI not looked at on %pI: vhost %s, rule %s, "
+                          "address set %s", c->local_addr,
+                          snivhost_vhost_text(c->pool, conn->sni.vhost),
+                          snivhost_rule_text(c->pool, &conn->sni),
+                          snivhost_set_text(c->pool, conn->set));
+        }
+        return DECLINED;
+    }
+    if (!SSL_set_ex_data(ssl, tls_index->ssl, conn))
+        return DECLINED;
+    SSL_set_msg_callback(ssl, message_callback);
+    SSL_set_msg_callback_arg(ssl, conn);
+    return DECLINED;
+}
+
+static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    static const char key[] = "mod_snivhost_tls_index";
+    tls_index_t *index = ap_retained_data_get(key);
+
+    (void)p;
+    (void)plog;
+    (void)ptemp;
+    if (!index) {
+        index = ap_retained_data_create(key, sizeof(*index));
+        index->ssl = SSL_get_ex_new_index(0, (void *)"mod_snivhost", NULL,
+                                          NULL, NULL);
+        index->ctx = SSL_CTX_get_ex_new_index(0, (void *)"mod_snivhost",
+                                              NULL, NULL, NULL);
+    }
+    tls_index = index->ssl >= 0 && index->ctx >= 0 ? index : NULL;
+    return OK;
+}
+
+/* A libssl of another major version than the one that we were compiled for
+ * has other structures behind the same names. */
+static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    (void)p;
+    (void)plog;
+    (void)ptemp;
+    if (OpenSSL_version_num() >> 28 != OPENSSL_VERSION_NUMBER >> 28) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0102: "
+                     "mod_snivhost was built for %s and runs with %s: build "
+                     "it again for the OpenSSL that mod_ssl uses",
+                     OPENSSL_VERSION_TEXT, OpenSSL_version(OPENSSL_VERSION));
+    }
+    return OK;
+}
+
+void snivhost_tls_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ssl, init_server, init_server, NULL, NULL,
+                      APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ssl, pre_handshake, pre_handshake, NULL, NULL,
+                      APR_HOOK_MIDDLE);
+}
