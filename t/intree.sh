@@ -1,0 +1,159 @@
+#!/bin/sh
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# Builds the module inside an httpd source tree, once shared and once
+# static, and asks each httpd one question.
+#
+#   t/intree.sh [HTTPD-SOURCE]
+#
+# HTTPD-SOURCE is an unpacked httpd 2.4 (it is copied, never touched).
+# Without one, root gets Debian's with apt-get source. Needs autoconf,
+# libtool and what httpd's own build needs (on Debian: apt-get build-dep
+# apache2). Takes some minutes and 500 MB below TMPDIR; prints TAP.
+
+src=`cd "\`dirname "$0"\`/.." && pwd` || exit 1
+test -z "$1" || { httpd=`cd "$1" && pwd` || exit 1; }
+work=`mktemp -d "${TMPDIR:-/tmp}/snivhost-intree-XXXXXX"` || exit 1
+chmod 755 "$work"
+pidfile=
+
+stop() {
+    test -n "$pidfile" && test -s "$pidfile" || return 0
+    pid=`cat "$pidfile"`
+    kill "$pid" 2>/dev/null
+    tries=0
+    while kill -0 "$pid" 2>/dev/null && test $tries -lt 100; do
+        tries=`expr $tries + 1`
+        sleep 0.1
+    done
+    ! kill -0 "$pid" 2>/dev/null
+}
+finish() {
+    status=$?
+    stop
+    rm -rf "$work"
+    exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+
+number=0
+status=0
+ok() {
+    number=`expr $number + 1`
+    if test "$1" = 0; then
+        echo "ok $number - $2"
+    else
+        echo "not ok $number - $2"
+        status=1
+    fi
+}
+# run NAME COMMAND...: quiet; what it said is shown if it fails
+run() {
+    name=$1
+    shift
+    if "$@" >"$work/log" 2>&1; then
+        ok 0 "$name"
+    else
+        tail -n 40 "$work/log" | sed 's/^/# /'
+        ok 1 "$name"
+        echo "1..$number"
+        exit 1
+    fi
+}
+
+if test -z "$httpd"; then
+    mkdir "$work/get" && cd "$work/get" &&
+    apt-get source -qq apache2 >"$work/log" 2>&1 &&
+    httpd=`find "$work/get" -mindepth 1 -maxdepth 1 -type d` &&
+    test -n "$httpd" || {
+        tail -n 20 "$work/log" >&2
+        echo "intree.sh: name an unpacked httpd source." >&2
+        exit 1
+    }
+fi
+version=`sed -n 's/^#define AP_SERVER_\(M[A-Z]*\|PATCHLEVEL\)[A-Z_]*NUMBER *\([0-9]*\).*/\2/p' \
+    "$httpd/include/ap_release.h" | paste -sd.`
+echo "# httpd ${version:-of unknown version} in $httpd"
+
+for kind in shared static; do
+    tree=$work/$kind
+    cp -R "$httpd" "$tree" && mkdir "$tree/modules/snivhost" &&
+    (cd "$src" && cp ./*.c ./*.h Makefile.in config.m4 \
+        "$tree/modules/snivhost") || exit 1
+    cd "$tree" || exit 1
+    run "$kind: buildconf" ./buildconf --with-apr="srclib/apr apr-1-config"
+    run "$kind: configure" ./configure --prefix="$work/install-$kind" \
+        --enable-mods-shared=none --disable-all \
+        --enable-so --enable-unixd --enable-authz-core --enable-log-config \
+        --enable-socache-shmcb --enable-ssl --enable-http2 --with-mpm=event \
+        "--enable-snivhost=$kind"
+    run "$kind: make" nice make -j2
+    warnings=`sed -n '/snivhost\/.*warning:\|^\(mod_sniv\|sniv_\).*warning:/p' \
+        "$work/log"`
+    test -z "$warnings"
+    ok $? "$kind: no warning"
+    test -z "$warnings" || echo "$warnings" | sed 's/^/# /'
+    run "$kind: make install" make install
+
+    prefix=$work/install-$kind
+    bin=$prefix/bin/httpd
+    pidfile=$prefix/logs/httpd.pid
+    # One port that nobody has
+    port=`perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
+        Listen => 1, LocalAddr => "127.0.0.1")->sockport'`
+    {
+        test $kind = static ||
+            echo 'LoadModule snivhost_module modules/mod_snivhost.so'
+        cat <<END
+ServerName main.example
+Listen 127.0.0.1:$port
+PidFile $pidfile
+ErrorLog $prefix/logs/error.log
+DocumentRoot $prefix/htdocs
+SNIVHost On
+<VirtualHost *:$port>
+    ServerName first.example
+</VirtualHost>
+<VirtualHost *:$port>
+    ServerName second.example
+    ServerAlias *.second.example
+    ErrorDocument 404 "this is second"
+</VirtualHost>
+END
+        test "`id -u`" != 0 || { echo "User nobody"; echo "Group #65534"; }
+    } >"$prefix/conf/snivhost.conf"
+    conf=$prefix/conf/snivhost.conf
+    "$bin" -M -f "$conf" >"$work/log" 2>&1
+    grep -q "snivhost_module ($kind)" "$work/log"
+    ok $? "$kind: httpd -M shows snivhost_module ($kind)"
+    if test $kind = shared; then
+        symbols=`nm -D --defined-only "$prefix/modules/mod_snivhost.so" |
+            sed 's/.* //'`
+        test "$symbols" = snivhost_module
+        ok $? "$kind: one exported symbol"
+    fi
+    run "$kind: start" "$bin" -f "$conf"
+    answer=`curl -s --max-time 10 --retry 20 --retry-delay 1 \
+        --retry-connrefused -H 'Host: any.second.example' \
+        "http://127.0.0.1:$port/none"`
+    test "$answer" = 'this is second'
+    ok $? "$kind: the virtual host of the Host header answers"
+    stop
+    ok $? "$kind: stop"
+    pidfile=
+    cd "$work" && rm -rf "$tree"
+done
+echo "1..$number"
+exit $status
