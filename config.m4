@@ -19,13 +19,14 @@ snivhost_objs=`sed -n 's/^SNIVHOST_OBJS *= *//p' $srcdir/modules/snivhost/Makefi
 
 APACHE_MODULE(snivhost, [virtual hosts by name in constant time], $snivhost_objs, , no, [
     APACHE_CHECK_OPENSSL
-    if test "$ac_cv_openssl" = "yes" ; then
+    AC_CHECK_HEADER([xxhash.h])
+    if test "$ac_cv_openssl$ac_cv_header_xxhash_h" = "yesyes" ; then
         if test "x$enable_snivhost" = "xshared"; then
             # One exported symbol: the module record
             APR_ADDTO(MOD_SNIVHOST_LDADD, [-export-symbols-regex snivhost_module])
         fi
     else
-        AC_MSG_WARN([mod_snivhost needs OpenSSL; it is left out])
+        AC_MSG_WARN([mod_snivhost needs OpenSSL and xxhash.h; it is left out])
         enable_snivhost=no
     fi
 ])
