@@ -1,0 +1,112 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+package Sniv::Certs;
+
+# Throw-away certificates for the tests, made by openssl(1) and cached in
+# t/conf/ssl (never committed). One CA signs them all; the subject's common
+# name says which one it is, so that a test can tell what it was served.
+
+use strict;
+use warnings;
+
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Spec::Functions qw(rel2abs catfile);
+
+# Name of the file (without .crt and .key) => names in the certificate.
+# The common name is the file's name.
+our %CERTS = (
+    (map { ("c$_" => ["c$_.test"]) } 0 .. 9),
+    shared => ['shared.test', '*.x.test'],
+    rsa    => ['rsa.test'],
+);
+
+# Made anew before they expire.
+my $DAYS = 30;
+my $FRESH = 20;
+
+my $dir = rel2abs(catfile(dirname(__FILE__), '..', '..', 'conf', 'ssl'));
+
+sub dir { return $dir; }
+sub crt { return "$dir/$_[0].crt"; }
+sub key { return "$dir/$_[0].key"; }
+sub ca  { return "$dir/ca.crt"; }
+
+# The two lines of configuration for one of the certificates.
+sub conf {
+    my ($name) = @_;
+    return qq(SSLCertificateFile "$dir/$name.crt"\n)
+         . qq(SSLCertificateKeyFile "$dir/$name.key"\n);
+}
+
+# Make what is missing or old. Dies with openssl's own words.
+sub make {
+    make_path($dir);
+    my $stamp = "$dir/made";
+    return $dir if -e $stamp && -M $stamp < $FRESH
+        && -M $stamp <= -M __FILE__;
+
+    # Beside the old ones, then moved in place: two runs may meet.
+    my $new = "$dir/new.$$";
+    make_path($new);
+    _openssl('req', '-x509', _key('ca', $new), '-subj', '/CN=test CA',
+             '-addext', 'basicConstraints=critical,CA:TRUE');
+    _openssl('req', '-x509', _key('other-ca', $new),
+             '-subj', '/CN=another CA',
+             '-addext', 'basicConstraints=critical,CA:TRUE');
+    for my $name (sort keys %CERTS) {
+        my $san = join ',', map { "DNS:$_" } @{ $CERTS{$name} };
+        _openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
+                 '-CA', "$new/ca.crt", '-CAkey', "$new/ca.key",
+                 '-addext', "subjectAltName=$san",
+                 '-addext', 'basicConstraints=critical,CA:FALSE');
+    }
+    for my $c (['client', 'ca'], ['stranger', 'other-ca']) {
+        my ($name, $ca) = @$c;
+        _openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
+                 '-CA', "$new/$ca.crt", '-CAkey', "$new/$ca.key",
+                 '-addext', 'basicConstraints=critical,CA:FALSE');
+    }
+    for my $file (glob "$new/*") {
+        (my $to = $file) =~ s/\Q$new\E/$dir/;
+        rename $file, $to or die "rename $file: $!\n";
+    }
+    rmdir $new;
+    open my $fh, '>', $stamp or die "$stamp: $!\n";
+    close $fh;
+    return $dir;
+}
+
+sub _key {
+    my ($name, $in) = @_;
+    my @type = $name eq 'rsa'
+        ? ('-newkey', 'rsa:2048')
+        : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
+    return (@type, '-noenc', '-keyout', "$in/$name.key",
+            '-out', "$in/$name.crt", '-days', $DAYS);
+}
+
+sub _openssl {
+    my @args = @_;
+    my $pid = open my $out, '-|';
+    die "fork: $!\n" if !defined $pid;
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec 'openssl', @args or die "openssl: $!\n";
+    }
+    my $said = do { local $/; <$out> };
+    close $out or die "openssl @args failed:\n$said";
+    return;
+}
+
+1;

@@ -1,0 +1,324 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+package Sniv::Client;
+
+# One connection to a server, plain or TLS, and HTTP/1 on it as raw bytes.
+# Nothing dies because the peer said no: what happened is in the result.
+# Every wait is bounded by the socket's time limit.
+#
+#   my $c = Sniv::Client->new(addr => '127.0.0.1', port => $port,
+#                             tls => { sni => 'a.x.test' });
+#   $c->error      undef, or why there is no connection ("alert 112")
+#   my $r = $c->request("GET / HTTP/1.1\r\nHost: a.x.test\r\n\r\n");
+#   $r->{status}, $r->{headers}{'x-vhost'}, $r->{body}, $r->{raw}
+
+use strict;
+use warnings;
+
+use IO::Socket::IP;
+use Net::SSLeay 1.85;
+use Socket qw(SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO);
+
+Net::SSLeay::load_error_strings();
+Net::SSLeay::SSLeay_add_ssl_algorithms();
+$SIG{PIPE} = 'IGNORE';
+
+my $SECONDS = 15;
+
+# Names used by tests => what OpenSSL calls them.
+my %VERSION = (
+    '1.0' => 0x0301, '1.1' => 0x0302, '1.2' => 0x0303, '1.3' => 0x0304,
+);
+my %VERSION_NAME = reverse %VERSION;
+
+# tls (all optional): sni, alpn => [...], min, max ('1.2'), ciphers, groups,
+# cert (a name of Sniv::Certs), session (from session() of another one),
+# tickets => 0
+sub new {
+    my ($class, %arg) = @_;
+    my $self = bless { %arg, buffer => '' }, $class;
+    my $s = $self->{socket} = IO::Socket::IP->new(
+        PeerHost => $arg{addr}, PeerPort => $arg{port}, Type =>
+        Socket::SOCK_STREAM(), Timeout => $SECONDS,
+        $arg{local} ? (LocalHost => $arg{local}) : ());
+    if (!$s) {
+        $self->{error} = "connect: $@";
+        return $self;
+    }
+    $s->blocking(1);
+    my $tv = pack 'l!l!', $arg{seconds} || $SECONDS, 0;
+    setsockopt $s, SOL_SOCKET, SO_RCVTIMEO, $tv;
+    setsockopt $s, SOL_SOCKET, SO_SNDTIMEO, $tv;
+    $self->_tls($arg{tls}) if $arg{tls};
+    return $self;
+}
+
+sub error { return $_[0]{error}; }
+
+sub _tls {
+    my ($self, $o) = @_;
+    my $ctx = $self->{ctx} = Net::SSLeay::CTX_new_with_method(
+        Net::SSLeay::TLS_client_method());
+    Net::SSLeay::CTX_set_min_proto_version($ctx,
+        $VERSION{ $o->{min} || '1.0' });
+    Net::SSLeay::CTX_set_max_proto_version($ctx, $VERSION{ $o->{max} })
+        if $o->{max};
+    Net::SSLeay::CTX_set_cipher_list($ctx,
+        $o->{ciphers} || 'DEFAULT:@SECLEVEL=0');
+    Net::SSLeay::CTX_set_options($ctx, Net::SSLeay::OP_NO_TICKET())
+        if defined $o->{tickets} && !$o->{tickets};
+    if ($o->{cert}) {
+        Net::SSLeay::CTX_use_certificate_file($ctx,
+            Sniv::Certs::crt($o->{cert}), 1);
+        Net::SSLeay::CTX_use_PrivateKey_file($ctx,
+            Sniv::Certs::key($o->{cert}), 1);
+    }
+    Net::SSLeay::CTX_set_alpn_protos($ctx, $o->{alpn}) if $o->{alpn};
+    Net::SSLeay::CTX_set1_groups_list($ctx, $o->{groups}) if $o->{groups};
+    my $ssl = $self->{ssl} = Net::SSLeay::new($ctx);
+    Net::SSLeay::set_tlsext_host_name($ssl, $o->{sni}) if defined $o->{sni};
+    Net::SSLeay::set_session($ssl, $o->{session}) if $o->{session};
+    Net::SSLeay::set_fd($ssl, fileno $self->{socket});
+    $self->_clear_errors;
+    my $rv = Net::SSLeay::connect($ssl);
+    $self->{error} = $self->_ssl_error($rv) if $rv <= 0;
+    return;
+}
+
+sub _clear_errors {
+    while (Net::SSLeay::ERR_get_error()) { }
+    return;
+}
+
+# "alert 112" for what the server said, else OpenSSL's words or "closed".
+sub _ssl_error {
+    my ($self, $rv) = @_;
+    my $what = Net::SSLeay::get_error($self->{ssl}, $rv);
+    my $e = Net::SSLeay::ERR_get_error();
+    if (!$e) {
+        return 'closed' if $what == Net::SSLeay::ERROR_ZERO_RETURN();
+        return 'time limit' if $!{EAGAIN};
+        return 'closed' if $what == Net::SSLeay::ERROR_SYSCALL();
+        return "error $what";
+    }
+    my $reason = $e & 0xFFF;
+    $self->_clear_errors;
+    return 'alert ' . ($reason - 1000) if $reason >= 1000;
+    return 'closed' if $reason == 294;     # unexpected EOF
+    my $text = Net::SSLeay::ERR_error_string($e);
+    $text =~ s/.*://;
+    return $text;
+}
+
+# What was negotiated.
+sub version { return $VERSION_NAME{ Net::SSLeay::version($_[0]{ssl}) }; }
+sub cipher  { return Net::SSLeay::get_cipher($_[0]{ssl}); }
+sub alpn    { return Net::SSLeay::P_alpn_selected($_[0]{ssl}); }
+sub resumed { return Net::SSLeay::session_reused($_[0]{ssl}) ? 1 : 0; }
+
+# The common name of the certificate that the server sent.
+sub cert {
+    my ($self) = @_;
+    my $x509 = Net::SSLeay::get_peer_certificate($self->{ssl}) or return;
+    my $cn = Net::SSLeay::X509_NAME_get_text_by_NID(
+        Net::SSLeay::X509_get_subject_name($x509),
+        Net::SSLeay::NID_commonName());
+    Net::SSLeay::X509_free($x509);
+    $cn =~ s/\0\z//;
+    return $cn;
+}
+
+# How many certificates came: leaf and chain.
+sub chain_length {
+    my ($self) = @_;
+    return scalar(() = Net::SSLeay::get_peer_cert_chain($self->{ssl}));
+}
+
+# For another connection's session =>. With TLS 1.3 it is there after the
+# first answer was read.
+sub session { return Net::SSLeay::get1_session($_[0]{ssl}); }
+
+# 1 if all bytes went out.
+sub send {
+    my ($self, $bytes) = @_;
+    return 0 if $self->{error};
+    while (length $bytes) {
+        my $n;
+        if ($self->{ssl}) {
+            $self->_clear_errors;
+            $n = Net::SSLeay::write($self->{ssl}, $bytes);
+            if ($n <= 0) {
+                $self->{write_error} = $self->_ssl_error($n);
+                return 0;
+            }
+        }
+        else {
+            $n = syswrite $self->{socket}, $bytes;
+            if (!$n) {
+                $self->{write_error} = "$!";
+                return 0;
+            }
+        }
+        substr $bytes, 0, $n, '';
+    }
+    return 1;
+}
+
+# More bytes into the buffer. 0 at the end; read_error says which end.
+sub fill {
+    my ($self) = @_;
+    return 0 if $self->{error} || $self->{eof};
+    my ($data, $n);
+    if ($self->{ssl}) {
+        $self->_clear_errors;
+        ($data, $n) = Net::SSLeay::read($self->{ssl}, 65536);
+        if (!defined $data || $n <= 0) {
+            $self->{eof} = 1;
+            $self->{read_error} = $self->_ssl_error($n);
+            return 0;
+        }
+    }
+    else {
+        $n = sysread $self->{socket}, $data, 65536;
+        if (!$n) {
+            $self->{eof} = 1;
+            $self->{read_error} = defined $n ? 'closed'
+                : $!{EAGAIN} ? 'time limit' : "$!";
+            return 0;
+        }
+    }
+    $self->{buffer} .= $data;
+    return 1;
+}
+
+# Exactly n bytes, or what there was before the end.
+sub take {
+    my ($self, $n) = @_;
+    while (length $self->{buffer} < $n) {
+        $self->fill or last;
+    }
+    return substr $self->{buffer}, 0, $n, '';
+}
+
+# All until the server closes.
+sub rest {
+    my ($self) = @_;
+    1 while $self->fill;
+    my $all = $self->{buffer};
+    $self->{buffer} = '';
+    return $all;
+}
+
+# The next answer. $method says whether a body follows. status is 0 and
+# error says why if there is no answer; an HTTP/0.9 answer has status 9.
+sub response {
+    my ($self, $method) = @_;
+    $method = '' if !defined $method;
+    my %r = (status => 0, headers => {}, body => '', raw => '');
+    while ($self->{buffer} !~ /\r?\n\r?\n/) {
+        last if length $self->{buffer} >= 5
+            && $self->{buffer} !~ m{\AHTTP/};
+        $self->fill or last;
+    }
+    if ($self->{buffer} !~ m{\AHTTP/}) {
+        $r{raw} = $r{body} = $self->rest;
+        $r{status} = 9 if length $r{body};
+        $r{error} = $self->{error} || $self->{read_error};
+        return \%r;
+    }
+    if ($self->{buffer} !~ s/\A(.*?\r?\n)\r?\n//s) {
+        $r{raw} = $self->rest;
+        $r{error} = $self->{read_error};
+        return \%r;
+    }
+    $r{raw} = $1;
+    my ($first, @lines) = split /\r?\n/, $1;
+    ($r{protocol}, $r{status}, $r{reason}) = split / /, $first, 3;
+    for my $line (@lines) {
+        my ($name, $value) = split /:\s*/, $line, 2;
+        $name = lc $name;
+        $r{headers}{$name} = defined $r{headers}{$name}
+            ? "$r{headers}{$name}, $value" : $value;
+    }
+    my $h = $r{headers};
+    if ($method eq 'HEAD' || $r{status} =~ /\A(?:1..|204|304)\z/
+        || ($method eq 'CONNECT' && $r{status} =~ /\A2/)) {
+        # no body
+    }
+    elsif (($h->{'transfer-encoding'} || '') =~ /chunked/i) {
+        while (1) {
+            $self->fill or last while $self->{buffer} !~ /\n/
+                && !$self->{eof};
+            $self->{buffer} =~ s/\A([0-9a-fA-F]+)[^\n]*\n// or last;
+            my $n = hex $1;
+            if ($n == 0) {
+                while (1) {
+                    while ($self->{buffer} !~ /\n/) { $self->fill or last; }
+                    $self->{buffer} =~ s/\A([^\n]*)\n// or last;
+                    last if $1 =~ /\A\r?\z/;
+                }
+                last;
+            }
+            $r{body} .= $self->take($n);
+            $self->take(2);
+        }
+    }
+    elsif (defined $h->{'content-length'}) {
+        $r{body} = $self->take($h->{'content-length'});
+    }
+    else {
+        $r{body} = $self->rest;
+    }
+    return \%r;
+}
+
+# Send bytes, read one answer.
+sub request {
+    my ($self, $bytes) = @_;
+    $self->send($bytes);
+    my ($method) = $bytes =~ /\A(\S+) /;
+    my $r = $self->response($method);
+    # An interim answer is not the answer.
+    $r = $self->response($method) while $r->{status} =~ /\A10[0-9]\z/;
+    return $r;
+}
+
+# GET with Host; more header lines as a list.
+sub get {
+    my ($self, $host, $path, @lines) = @_;
+    $path = '/' if !defined $path;
+    return $self->request(join "\r\n", "GET $path HTTP/1.1",
+        (defined $host ? "Host: $host" : ()), @lines, '', '');
+}
+
+sub close {
+    my ($self) = @_;
+    if (my $ssl = delete $self->{ssl}) {
+        Net::SSLeay::shutdown($ssl) if !$self->{error};
+        Net::SSLeay::free($ssl);
+    }
+    Net::SSLeay::CTX_free(delete $self->{ctx}) if $self->{ctx};
+    if (my $s = delete $self->{socket}) {
+        CORE::close($s);
+    }
+    return;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    local ($@, $!, $?);
+    $self->close;
+    return;
+}
+
+1;
