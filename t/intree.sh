@@ -87,6 +87,9 @@ version=`sed -n 's/^#define AP_SERVER_\(M[A-Z]*\|PATCHLEVEL\)[A-Z_]*NUMBER *\([0
     "$httpd/include/ap_release.h" | paste -sd.`
 echo "# httpd ${version:-of unknown version} in $httpd"
 
+http2=
+! pkg-config --exists libnghttp2 2>/dev/null || http2=--enable-http2
+
 for kind in shared static; do
     tree=$work/$kind
     cp -R "$httpd" "$tree" && mkdir "$tree/modules/snivhost" &&
@@ -94,10 +97,11 @@ for kind in shared static; do
         "$tree/modules/snivhost") || exit 1
     cd "$tree" || exit 1
     run "$kind: buildconf" ./buildconf --with-apr="srclib/apr apr-1-config"
+    # shellcheck disable=SC2086
     run "$kind: configure" ./configure --prefix="$work/install-$kind" \
         --enable-mods-shared=none --disable-all \
         --enable-so --enable-unixd --enable-authz-core --enable-log-config \
-        --enable-socache-shmcb --enable-ssl --enable-http2 --with-mpm=event \
+        --enable-socache-shmcb --enable-ssl $http2 --with-mpm=event \
         "--enable-snivhost=$kind"
     run "$kind: make" nice make -j2
     warnings=`sed -n '/snivhost\/.*warning:\|^\(mod_sniv\|sniv_\).*warning:/p' \

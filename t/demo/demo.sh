@@ -70,8 +70,8 @@ trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
 mkdir -p "$work/run" "$work/logs" "$work/tls" "$work/htdocs" || exit 1
-chmod 755 "$work" "$work/htdocs"
-chmod 700 "$work/tls"
+chmod 755 "$work" "$work/htdocs" "$work/tls"
+# The keys in it are private by themselves (openssl)
 say "Hello from the demo of mod_snivhost." >"$work/htdocs/index.html"
 
 # ----- a throw-away certificate authority, a certificate per virtual host
@@ -347,10 +347,25 @@ say
 say "$asked questions, `expr $asked - $wrong` answers as expected" \
     "(with SNIVHost Off: $stock)."
 
+# One line of each kind
 say
-say "What the module says about it (LogLevel snivhost:debug):"
-grep 'SNIV[0-9]*:' "$work/logs/error.log" |
-    sed 's/^\(.\{96\}\).*/\1.../' | awk '!seen[$0]++' | tail -n 12
+say "Why, in the module's own words (LogLevel snivhost:debug):"
+sed -n "s|$here/||g; /SNIV[0-9]*:/p" "$work/logs/error.log" |
+    awk '{
+        kind = $1
+        if (match($0, /, rule [a-z-]+/))
+            kind = kind substr($0, RSTART, RLENGTH)
+        if (seen[kind]++)
+            next
+        sub(/, rule /, ",\n            rule ")
+        print "  " $0
+    }' | tee "$work/why"
+for tag in SNIV0010 SNIV0100; do
+    grep -q "$tag" "$work/why" || {
+        wrong=`expr $wrong + 1`
+        say "  NOT EXPECTED: there is no line $tag; is the module at work?"
+    }
+done
 
 test "$wrong" = 0 && test "$stock" = "$asked" || exit 1
 test "$keep" = --keep || exit 0
