@@ -16,17 +16,18 @@
 # from the results that the programs gave, not from what they say about
 # themselves. Arguments go to t/TEST.
 
-cd "`dirname "$0"`" || exit 1
-tap=`pwd`/work/tap
+cd "`dirname "$0"`/.." || exit 1
+top=`pwd`
+tap=$top/t/work/tap
 rm -rf "$tap"
 mkdir -p "$tap/suite" || exit 1
 status=0
 
-${MAKE:-make} -s -C unit check TAP_DIR="$tap/unit" || status=1
+${MAKE:-make} -s -C t/unit check TAP_DIR="$tap/unit" || status=1
 
 PERL_TEST_HARNESS_DUMP_TAP=$tap/suite
 export PERL_TEST_HARNESS_DUMP_TAP
-if ./TEST "$@"; then :; else
+if "$top/t/TEST" "$@"; then :; else
     status=1
     echo "t/TEST says: failed (logs are in t/logs)"
 fi
@@ -37,14 +38,14 @@ if test -z "`find "$tap/suite" -type f`"; then
 fi
 
 echo
-./tap sum "$tap" >"$tap/sum" || status=1
+t/tap sum "$tap" >"$tap/sum" || status=1
 test "$status" = 0 || case `tail -n 1 "$tap/sum"` in
 *" 0 failed,"*)
     # The harness saw what its output does not show: a server that did not
     # start or stop, a test program that died
     printf '1..1\nnot ok 1 - every program ended well\n' \
         >"$tap/suite/none.tap"
-    ./tap sum "$tap" >"$tap/sum" ;;
+    t/tap sum "$tap" >"$tap/sum" ;;
 esac
 cat "$tap/sum"
 exit $status
