@@ -387,8 +387,7 @@ module AP_MODULE_DECLARE_DATA snivhost_module = {
     snivhost_create_server_conf,
     snivhost_merge_server_conf,
     snivhost_commands,
-    register_hooks
-#if defined(AP_MODULE_FLAG_NONE)
-    , AP_MODULE_FLAG_NONE
-#endif
+    register_hooks,
+    /* every server needs a configuration of its own, directives or not */
+    AP_MODULE_FLAG_ALWAYS_MERGE
 };
