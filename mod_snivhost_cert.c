@@ -1,0 +1,153 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "mod_snivhost_cert.h"
+
+#include "apr_strings.h"
+#include "http_vhost.h"
+
+#include "mod_snivhost_adopt.h"
+#include "mod_snivhost_store.h"
+
+/* mod_ssl's search, for a connection that was left to core. */
+typedef struct search_t {
+    const char *name;
+    server_rec *found;
+} search_t;
+
+static int is_among(const char *name, const apr_array_header_t *names,
+                    int are_globs)
+{
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        const char *one = APR_ARRAY_IDX(names, i, const char *);
+
+        if (one && (are_globs ? !ap_strcasecmp_match(name, one)
+                              : !strcasecmp(name, one))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int matches(void *baton, conn_rec *c, server_rec *s)
+{
+    search_t *search = baton;
+
+    (void)c;
+    if (!strcasecmp(search->name, s->server_hostname)
+        || is_among(search->name, s->names, 0)
+        || is_among(search->name, s->wild_names, 1)) {
+        search->found = s;
+        return 1;
+    }
+    return 0;
+}
+
+/*
+ * The virtual host that mod_ssl does the handshake for.
+ */
+static server_rec *server_of(conn_rec *c, const snivhost_conn_t *conn,
+                             SSL *ssl)
+{
+    search_t search = { NULL, c->base_server };
+
+    if (conn && conn->hello_seen)
+        return SNIVHOST_SERVER(&conn->sni);
+    search.name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (search.name)
+        ap_vhost_iterate_given_conn(c, matches, &search);
+    return search.found;
+}
+
+/* In TLS 1.3 mod_md's certificate for the challenge is in place by now. */
+static int is_challenge(const SSL *ssl)
+{
+    static const char acme[] = "acme-tls/1";
+    const unsigned char *alpn = NULL;
+    unsigned int len = 0;
+
+    SSL_get0_alpn_selected(ssl, &alpn, &len);
+    return len == sizeof(acme) - 1 && !memcmp(alpn, acme, len);
+}
+
+static int cert_callback(SSL *ssl, void *dummy)
+{
+    conn_rec *c = SSL_get_app_data(ssl);
+    snivhost_conn_t *conn;
+    const snivhost_tls_t *tls;
+    const char *reason = NULL;
+    server_rec *s;
+    apr_status_t rv;
+
+    (void)dummy;
+    if (!c || is_challenge(ssl))
+        return 1;
+    conn = snivhost_conn(c);
+    /* A renegotiation stays with its virtual host, as in mod_ssl. */
+    if (conn && conn->has_cert)
+        return 1;
+    s = server_of(c, conn, ssl);
+    tls = snivhost_adopt_get(s);
+    if (!tls || tls->how != SNIVHOST_TLS_LEAN)
+        return 1;
+
+    rv = sniv_certs_install(snivhost_store(), tls->cert, ssl, &reason);
+    if (rv == APR_SUCCESS) {
+        if (conn)
+            conn->has_cert = 1;
+        return 1;
+    }
+    if (rv == APR_NOTFOUND) {
+        /* It was told of when the files were read. */
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
+                      "handshake refused: virtual host %s (%s:%u) has no "
+                      "certificate that can be used%s%s", s->server_hostname,
+                      s->defn_name, s->defn_line_number, reason ? ": " : "",
+                      reason ? reason : "");
+    }
+    else {
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "SNIV0111: "
+                      "handshake refused: the certificate of virtual host %s "
+                      "(%s:%u) cannot be used%s%s", s->server_hostname,
+                      s->defn_name, s->defn_line_number, reason ? ": " : "",
+                      reason ? reason : "");
+    }
+    return 0;
+}
+
+void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
+{
+    const snivhost_tls_t *tls;
+    const char *reason = NULL;
+
+    if (conn->has_cert || !snivhost_store())
+        return;
+    tls = snivhost_adopt_get(SNIVHOST_SERVER(&conn->sni));
+    if (!tls || tls->how != SNIVHOST_TLS_LEAN)
+        return;
+    if (sniv_certs_install_leaf(snivhost_store(), tls->cert, ssl, &reason)
+        != APR_SUCCESS) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, "SNIV0112: "
+                      "the session is resumed, but its certificate cannot be "
+                      "shown in SSL_SERVER_* variables%s%s",
+                      reason ? ": " : "", reason ? reason : "");
+    }
+}
+
+void snivhost_cert_init_server(SSL_CTX *ctx)
+{
+    if (snivhost_store())
+        SSL_CTX_set_cert_cb(ctx, cert_callback, NULL);
+}

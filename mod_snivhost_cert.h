@@ -1,0 +1,43 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef MOD_SNIVHOST_CERT_H
+#define MOD_SNIVHOST_CERT_H
+
+/**
+ * @file mod_snivhost_cert.h
+ * The certificate of a handshake: OpenSSL's certificate callback for virtual
+ * hosts that have no SSL_CTX of their own.
+ *
+ * A handshake starts with the SSL_CTX of the address's first virtual host.
+ * If the virtual host that was chosen by SNI is lean, the certificates of
+ * that context are taken away and its own put in their place, before OpenSSL
+ * has looked at any. On failure the handshake fails: the context's
+ * certificate is another site's.
+ */
+
+#include "mod_snivhost.h"
+
+#include <openssl/ssl.h>
+
+/** Set the callback on a server's SSL_CTX, if any virtual host needs it. */
+void snivhost_cert_init_server(SSL_CTX *ctx);
+
+/**
+ * The handshake resumes a session: OpenSSL asks for no certificate then, and
+ * SSL_SERVER_* variables would tell of the context's. For the moment when the
+ * first message is sent.
+ */
+void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl);
+
+#endif /* MOD_SNIVHOST_CERT_H */
