@@ -23,6 +23,7 @@
  */
 
 #include "mod_snivhost.h"
+#include "mod_snivhost_counters.h"
 
 #include "apr_atomic.h"
 #include "apr_strings.h"
@@ -115,8 +116,10 @@ static int pre_connection(conn_rec *c, void *csd)
 
     sniv_ip_from_sockaddr(&ip, c->local_addr);
     set = sniv_table_find(live->table, &ip, c->local_addr->port);
-    if (!agrees_with_core(c, set))
+    if (!agrees_with_core(c, set)) {
+        snivhost_count(c, SNIVHOST_COUNT_LEFT_TO_CORE);
         return DECLINED;
+    }
 
     conn = apr_pcalloc(c->pool, sizeof(*conn));
     conn->c = c;
@@ -140,6 +143,7 @@ void snivhost_differs(const conn_rec *c, const request_rec *r,
     static apr_uint32_t count;
     apr_pool_t *p = r ? r->pool : c->pool;
 
+    snivhost_count(c, SNIVHOST_COUNT_DIFFERENCES);
     ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, c, "SNIV0002: "
                   "%s %s%s%s on %pI: httpd chose %s (%s:%u), SNIVHost would "
                   "choose %s by rule %s: difference %u of this process. "
@@ -196,6 +200,7 @@ static void decide(request_rec *r, const snivhost_conn_t *conn)
         apply_server(r, SNIVHOST_SERVER(&d));
     }
     set_state(r, &state_decided);
+    snivhost_count(r->connection, SNIVHOST_COUNT_REQUEST(d.rule));
     log_decision(r, &d);
 }
 
@@ -361,6 +366,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                  "SNIVHost %s: %d virtual hosts on %d addresses",
                  mode == SNIVHOST_VERIFY ? "Verify" : "On",
                  snivhost_live->table->nvhosts, snivhost_live->table->nsets);
+    snivhost_counters_make(s, p);
     return OK;
 }
 
@@ -378,6 +384,7 @@ static void register_hooks(apr_pool_t *p)
                                 SNIVHOST_HOOK_FIRST);
 
     snivhost_tls_register_hooks(p);
+    snivhost_counters_register_hooks(p);
 }
 
 module AP_MODULE_DECLARE_DATA snivhost_module = {

@@ -30,6 +30,7 @@
  */
 
 #include "mod_snivhost.h"
+#include "mod_snivhost_counters.h"
 
 #include "apr_optional_hooks.h"
 #include "apr_strings.h"
@@ -122,6 +123,21 @@ static void log_decision(const snivhost_conn_t *conn, const char *name,
                   snivhost_set_text(c->pool, conn->set));
 }
 
+static void count_hello(const snivhost_conn_t *conn)
+{
+    snivhost_counter_e what = SNIVHOST_COUNT_SNI_FOUND;
+
+    if (conn->hello == SNIV_HELLO_MALFORMED
+        || conn->hello == SNIV_HELLO_NOT_HELLO) {
+        what = SNIVHOST_COUNT_SNI_MALFORMED;
+    }
+    else if (conn->hello == SNIV_HELLO_NO_SNI)
+        what = SNIVHOST_COUNT_SNI_NONE;
+    else if (conn->sni.rule == SNIV_RULE_DEFAULT)
+        what = SNIVHOST_COUNT_SNI_UNKNOWN;
+    snivhost_count(conn->c, what);
+}
+
 /* The first ClientHello of a connection has arrived. */
 static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
                           apr_size_t msg_len)
@@ -134,6 +150,7 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
     if (conn->hello != SNIV_HELLO_NAME)
         name = NULL;
     sniv_decide_sni(snivhost_live->table, conn->set, name, len, &conn->sni);
+    count_hello(conn);
     log_decision(conn, name, len);
 
     if (conn->hello != SNIV_HELLO_NAME)
@@ -248,6 +265,7 @@ static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
         sniv_decide_sni(snivhost_live->table, conn->set, NULL, 0,
                         &conn->sni);
         conn->hello_seen = 1;
+        snivhost_count(c, SNIVHOST_COUNT_SNI_IP);
         if (APLOGcdebug(c)) {
             ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, "SNIV0101: "
                           "SNI not looked at on %pI: vhost %s, rule %s, "
