@@ -1,0 +1,72 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+package Sniv::Chain;
+
+# Throw-away certificates with what Sniv::Certs has not: intermediate
+# authorities, RSA and ECDSA for one name, files in unusual shapes. Each test
+# makes its own in a folder that goes away with its server.
+
+use strict;
+use warnings;
+
+use Exporter qw(import);
+use File::Path qw(make_path);
+use POSIX ();
+
+our @EXPORT_OK = qw(make_cert slurp);
+
+# make_cert($dir, $name, %how): $dir/$name.crt and .key, unless they exist.
+# how: key 'ec' or 'rsa'; ca => name of another one that signs; is_ca;
+# names => [...]; chain => [names of what follows the leaf in NAME.crt];
+# add => [further openssl req arguments]; pkcs1 => key as openssl 1.0 wrote it
+sub make_cert {
+    my ($dir, $name, %how) = @_;
+    return if -f "$dir/$name.crt" && -f "$dir/$name.key";
+    make_path($dir);
+    my @key = ($how{key} || 'ec') eq 'rsa'
+        ? ('-newkey', 'rsa:2048')
+        : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
+    my @names = @{ $how{names} || ["$name.test"] };
+    my @args = ('req', '-x509', @key, '-noenc', '-days', 90,
+        '-subj', "/CN=$name", '-keyout', "$dir/$name.key",
+        '-out', "$dir/$name.leaf",
+        '-addext', 'basicConstraints=critical,CA:'
+            . ($how{is_ca} ? 'TRUE' : 'FALSE'),
+        '-addext', 'subjectAltName=' . join(',', map { "DNS:$_" } @names));
+    push @args, '-CA', "$dir/$how{ca}.leaf", '-CAkey', "$dir/$how{ca}.key"
+        if $how{ca};
+    push @args, @{ $how{add} || [] };
+    my $pid = open my $out, '-|';
+    die "fork: $!\n" if !defined $pid;
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec 'openssl', @args or POSIX::_exit(127);
+    }
+    my $said = do { local $/; <$out> };
+    close $out or die "openssl @args: $said";
+    my $all = join '', map { slurp("$dir/$_.leaf") } $name,
+        @{ $how{chain} || [] };
+    open my $fh, '>', "$dir/$name.crt" or die "$dir/$name.crt: $!\n";
+    print {$fh} $all;
+    close $fh;
+    return;
+}
+
+sub slurp {
+    my ($file) = @_;
+    open my $fh, '<', $file or die "$file: $!\n";
+    local $/;
+    return scalar <$fh>;
+}
+
+1;
