@@ -42,8 +42,9 @@ my %VERSION = (
 my %VERSION_NAME = reverse %VERSION;
 
 # tls (all optional): sni, alpn => [...], min, max ('1.2'), ciphers, groups,
-# cert (a name of Sniv::Certs), session (from session() of another one),
-# tickets => 0
+# cert (a name of Sniv::Certs), cert_files => [certificate, key],
+# session (from session() of another one), tickets => 0,
+# sigalgs ('ECDSA+SHA256'), pha => 1 (a certificate may be asked for later)
 sub new {
     my ($class, %arg) = @_;
     my $self = bless { %arg, buffer => '' }, $class;
@@ -77,12 +78,16 @@ sub _tls {
         $o->{ciphers} || 'DEFAULT:@SECLEVEL=0');
     Net::SSLeay::CTX_set_options($ctx, Net::SSLeay::OP_NO_TICKET())
         if defined $o->{tickets} && !$o->{tickets};
-    if ($o->{cert}) {
-        Net::SSLeay::CTX_use_certificate_file($ctx,
-            Sniv::Certs::crt($o->{cert}), 1);
-        Net::SSLeay::CTX_use_PrivateKey_file($ctx,
-            Sniv::Certs::key($o->{cert}), 1);
+    if (my @files = $o->{cert} ? (Sniv::Certs::crt($o->{cert}),
+                                  Sniv::Certs::key($o->{cert}))
+                               : @{ $o->{cert_files} || [] }) {
+        Net::SSLeay::CTX_use_certificate_file($ctx, $files[0], 1);
+        Net::SSLeay::CTX_use_PrivateKey_file($ctx, $files[1], 1);
     }
+    # SSL_CTRL_SET_SIGALGS_LIST
+    Net::SSLeay::CTX_ctrl($ctx, 98, 0, $o->{sigalgs}) == 1
+        or die "sigalgs $o->{sigalgs}\n" if $o->{sigalgs};
+    Net::SSLeay::CTX_set_post_handshake_auth($ctx, 1) if $o->{pha};
     Net::SSLeay::CTX_set_alpn_protos($ctx, $o->{alpn}) if $o->{alpn};
     Net::SSLeay::CTX_set1_groups_list($ctx, $o->{groups}) if $o->{groups};
     my $ssl = $self->{ssl} = Net::SSLeay::new($ctx);
@@ -130,19 +135,28 @@ sub resumed { return Net::SSLeay::session_reused($_[0]{ssl}) ? 1 : 0; }
 sub cert {
     my ($self) = @_;
     my $x509 = Net::SSLeay::get_peer_certificate($self->{ssl}) or return;
+    my $cn = _common_name($x509);
+    Net::SSLeay::X509_free($x509);
+    return $cn;
+}
+
+sub _common_name {
+    my ($x509) = @_;
     my $cn = Net::SSLeay::X509_NAME_get_text_by_NID(
         Net::SSLeay::X509_get_subject_name($x509),
         Net::SSLeay::NID_commonName());
-    Net::SSLeay::X509_free($x509);
     $cn =~ s/\0\z//;
     return $cn;
 }
 
-# How many certificates came: leaf and chain.
-sub chain_length {
+# The common names of all certificates that came: leaf and chain.
+sub chain {
     my ($self) = @_;
-    return scalar(() = Net::SSLeay::get_peer_cert_chain($self->{ssl}));
+    return map { _common_name($_) }
+        Net::SSLeay::get_peer_cert_chain($self->{ssl});
 }
+
+sub chain_length { return scalar(() = $_[0]->chain); }
 
 # For another connection's session =>. With TLS 1.3 it is there after the
 # first answer was read.
