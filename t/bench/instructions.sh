@@ -78,7 +78,8 @@ ServerAlias www.site$i.example site$i.example.org
         "$HTTPD" -X -f "$WORK/conf" >"$WORK/valgrind.log" 2>&1 &
     pid=$!
     n=0
-    until ab -q -n 1 "http://127.0.0.1:$port/" >/dev/null 2>&1; do
+    until perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new(@ARGV)' \
+        "127.0.0.1:$port"; do
         n=$((n + 1))
         test $n -lt 120 || { cat "$WORK/valgrind.log" >&2; exit 1; }
         sleep 0.5
@@ -86,7 +87,7 @@ ServerAlias www.site$i.example site$i.example.org
     ab -q -k -n "$2" -H "Host: $3" "http://127.0.0.1:$port/" \
         >"$WORK/ab" 2>&1 || exit 1
     kill $pid
-    wait $pid
+    wait $pid || { echo "the server ended with $?" >&2; exit 1; }
     pid=
     awk '/^(summary|totals):/ { n = $2 } END { print n }' "$WORK/out"
 }
