@@ -66,7 +66,9 @@ run() {
     if "$@" >"$work/log" 2>&1; then
         ok 0 "$name"
     else
-        tail -n 40 "$work/log" | sed 's/^/# /'
+        grep -n 'rror[: ]' "$work/log" | cut -c1-200 | head -n 20 |
+            sed 's/^/# /'
+        tail -n 5 "$work/log" | cut -c1-200 | sed 's/^/# /'
         ok 1 "$name"
         echo "1..$number"
         exit 1
@@ -88,7 +90,7 @@ version=`sed -n 's/^#define AP_SERVER_\(M[A-Z]*\|PATCHLEVEL\)[A-Z_]*NUMBER *\([0
 echo "# httpd ${version:-of unknown version} in $httpd"
 
 http2=
-! pkg-config --exists libnghttp2 2>/dev/null || http2=--enable-http2
+! pkg-config --exists libnghttp2 2>/dev/null || http2=--enable-http2=static
 
 for kind in shared static; do
     tree=$work/$kind
@@ -97,12 +99,15 @@ for kind in shared static; do
         "$tree/modules/snivhost") || exit 1
     cd "$tree" || exit 1
     run "$kind: buildconf" ./buildconf --with-apr="srclib/apr apr-1-config"
+    # Debian's httpd wants BUILD_DATETIME; others do not look
     # shellcheck disable=SC2086
     run "$kind: configure" ./configure --prefix="$work/install-$kind" \
-        --enable-mods-shared=none --disable-all \
-        --enable-so --enable-unixd --enable-authz-core --enable-log-config \
-        --enable-socache-shmcb --enable-ssl $http2 --with-mpm=event \
-        "--enable-snivhost=$kind"
+        --enable-modules=none --with-mpm=event --enable-so \
+        --enable-unixd=static --enable-authz-core=static \
+        --enable-log-config=static --enable-socache-shmcb=static \
+        --enable-ssl=static $http2 \
+        "--enable-snivhost=$kind" \
+        CFLAGS='-O1 -Wall -Wextra' NOTEST_CPPFLAGS='-DBUILD_DATETIME=\"now\"'
     run "$kind: make" nice make -j2
     warnings=`sed -n '/snivhost\/.*warning:\|^\(mod_sniv\|sniv_\).*warning:/p' \
         "$work/log"`
@@ -112,6 +117,7 @@ for kind in shared static; do
     run "$kind: make install" make install
 
     prefix=$work/install-$kind
+    mkdir -p "$prefix/logs" "$prefix/htdocs"
     bin=$prefix/bin/httpd
     pidfile=$prefix/logs/httpd.pid
     # One port that nobody has
@@ -125,6 +131,7 @@ ServerName main.example
 Listen 127.0.0.1:$port
 PidFile $pidfile
 ErrorLog $prefix/logs/error.log
+DefaultRuntimeDir $prefix/logs
 DocumentRoot $prefix/htdocs
 SNIVHost On
 <VirtualHost *:$port>
@@ -139,7 +146,7 @@ END
         test "`id -u`" != 0 || { echo "User nobody"; echo "Group #65534"; }
     } >"$prefix/conf/snivhost.conf"
     conf=$prefix/conf/snivhost.conf
-    "$bin" -M -f "$conf" >"$work/log" 2>&1
+    "$bin" -d "$prefix" -M -f "$conf" >"$work/log" 2>&1
     grep -q "snivhost_module ($kind)" "$work/log"
     ok $? "$kind: httpd -M shows snivhost_module ($kind)"
     if test $kind = shared; then
@@ -148,7 +155,7 @@ END
         test "$symbols" = snivhost_module
         ok $? "$kind: one exported symbol"
     fi
-    run "$kind: start" "$bin" -f "$conf"
+    run "$kind: start" "$bin" -d "$prefix" -f "$conf"
     answer=`curl -s --max-time 10 --retry 20 --retry-delay 1 \
         --retry-connrefused -H 'Host: any.second.example' \
         "http://127.0.0.1:$port/none"`
