@@ -63,7 +63,8 @@ int sniv_bytes_equal(const sniv_bytes_t *a, const sniv_bytes_t *b)
 /*
  * Take the next element off the front of in. Accepts tags of one byte and
  * definite lengths of up to four bytes, which is all that certificates use.
- * whole and content may be NULL or be in itself. Returns its tag, or 0.
+ * content and whole may be NULL; content may be in itself: then go into the
+ * element. Returns its tag, or 0 and nothing happens.
  */
 static int next(sniv_bytes_t *in, sniv_bytes_t *content, sniv_bytes_t *whole)
 {
@@ -91,8 +92,8 @@ static int next(sniv_bytes_t *in, sniv_bytes_t *content, sniv_bytes_t *whole)
         return 0;
     }
     if (whole) {
-        whole->len = (apr_size_t)(p + len - in->data);
         whole->data = in->data;
+        whole->len = (apr_size_t)(p + len - in->data);
     }
     in->data = p + len;
     in->len = left - len;
@@ -103,17 +104,12 @@ static int next(sniv_bytes_t *in, sniv_bytes_t *content, sniv_bytes_t *whole)
     return tag;
 }
 
-/* Take the next element, which must have this tag. */
+/* Take the next element, which must have this tag; else nothing happens. */
 static int expect(sniv_bytes_t *in, int tag, sniv_bytes_t *content,
                   sniv_bytes_t *whole)
 {
-    sniv_bytes_t rest = *in;
-
-    if (next(&rest, content, whole) != tag) {
-        return 0;
-    }
-    *in = rest;
-    return 1;
+    return in->len > 0 && in->data[0] == tag
+           && next(in, content, whole) == tag;
 }
 
 static int peek(const sniv_bytes_t *in)
