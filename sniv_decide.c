@@ -117,6 +117,17 @@ void sniv_decide_request(const sniv_table_t *table, const sniv_set_t *set,
     }
 }
 
+int sniv_decide_knows(const sniv_table_t *table, const sniv_set_t *set,
+                      int is_sni, const char *name, apr_size_t len)
+{
+    const sniv_names_t *names = set ? set->names : table->main_names;
+    sniv_names_hit_t hit;
+
+    return sniv_names_find(names, name, len, &hit)
+           || (set && !is_sni
+               && sniv_names_find(set->texts, name, len, &hit));
+}
+
 /* The walk of sniv_decide_each: who has been told about already. */
 typedef struct walk_t {
     const sniv_set_t *set;

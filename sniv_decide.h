@@ -70,6 +70,16 @@ void sniv_decide_request(const sniv_table_t *table, const sniv_set_t *set,
                          sniv_decision_t *decision);
 
 /**
+ * Whether anybody of an address set has a name. Unlike a decision this asks
+ * also where names choose nothing: a set of one, the main server.
+ * @param is_sni whether this is a handshake's name: <VirtualHost> texts do
+ *        not count then
+ * @param name not NUL-terminated
+ */
+int sniv_decide_knows(const sniv_table_t *table, const sniv_set_t *set,
+                      int is_sni, const char *name, apr_size_t len);
+
+/**
  * Every member that would have been chosen had the ones before it not been
  * there, best first, the winner included, the default last. For
  * explanations: looks at every name.

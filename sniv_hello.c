@@ -11,12 +11,15 @@
  * limitations under the License.
  */
 
+#include <string.h>
+
 #include "sniv_hello.h"
 
 /* The layout of a ClientHello (RFC 8446, 4.1.2; the same since TLS 1.0) and
  * of the server_name extension (RFC 6066, 3). */
 #define HANDSHAKE_CLIENT_HELLO  1
 #define EXT_SERVER_NAME         0
+#define EXT_ALPN                16
 #define NAME_TYPE_HOST_NAME     0
 #define RANDOM_LEN              32
 
@@ -84,38 +87,78 @@ static sniv_hello_e read_server_name(reader_t ext, const char **name,
     return SNIV_HELLO_NAME;
 }
 
-sniv_hello_e sniv_hello_server_name(const unsigned char *msg, apr_size_t len,
-                                    const char **name, apr_size_t *name_len)
+/* The extensions of a ClientHello; none gives an empty vector. 0 if it is
+ * not one. */
+static int read_extensions(const unsigned char *msg, apr_size_t len,
+                           reader_t *extensions)
 {
-    reader_t message = { msg, len }, hello, skipped, extensions, ext;
+    reader_t message = { msg, len }, hello, skipped;
     apr_size_t type;
 
     if (!read_number(&message, 1, &type) || type != HANDSHAKE_CLIENT_HELLO
         || !read_vector(&message, 3, &hello) || message.n != 0) {
-        return SNIV_HELLO_NOT_HELLO;
+        return 0;
     }
 
     if (!skip(&hello, 2 + RANDOM_LEN)               /* legacy_version */
         || !read_vector(&hello, 1, &skipped)        /* legacy_session_id */
         || !read_vector(&hello, 2, &skipped)        /* cipher_suites */
         || !read_vector(&hello, 1, &skipped)) {     /* compression_methods */
-        return SNIV_HELLO_NOT_HELLO;
+        return 0;
     }
 
-    if (hello.n == 0)
-        return SNIV_HELLO_NO_SNI;   /* extensions are optional before 1.3 */
-    if (!read_vector(&hello, 2, &extensions) || hello.n != 0)
-        return SNIV_HELLO_NOT_HELLO;
+    if (hello.n == 0) {         /* they are optional before TLS 1.3 */
+        *extensions = hello;
+        return 1;
+    }
+    return read_vector(&hello, 2, extensions) && hello.n == 0;
+}
+
+/* Find an extension. 1: found, 0: not there, -1: broken before that. A
+ * second one is an error that OpenSSL finds before mod_ssl is asked, so the
+ * first is as good as any. */
+static int find_extension(reader_t extensions, apr_size_t wanted,
+                          reader_t *ext)
+{
+    apr_size_t type;
 
     while (extensions.n > 0) {
         if (!read_number(&extensions, 2, &type)
-            || !read_vector(&extensions, 2, &ext)) {
-            return SNIV_HELLO_NOT_HELLO;
+            || !read_vector(&extensions, 2, ext)) {
+            return -1;
         }
-        /* A second one is an error that OpenSSL finds before mod_ssl is
-         * asked, so the first is as good as any. */
-        if (type == EXT_SERVER_NAME)
-            return read_server_name(ext, name, name_len);
+        if (type == wanted)
+            return 1;
     }
-    return SNIV_HELLO_NO_SNI;
+    return 0;
+}
+
+sniv_hello_e sniv_hello_server_name(const unsigned char *msg, apr_size_t len,
+                                    const char **name, apr_size_t *name_len)
+{
+    reader_t extensions, ext;
+
+    if (!read_extensions(msg, len, &extensions))
+        return SNIV_HELLO_NOT_HELLO;
+    switch (find_extension(extensions, EXT_SERVER_NAME, &ext)) {
+    case 1:
+        return read_server_name(ext, name, name_len);
+    case 0:
+        return SNIV_HELLO_NO_SNI;
+    default:
+        return SNIV_HELLO_NOT_HELLO;
+    }
+}
+
+int sniv_hello_offers_only(const unsigned char *msg, apr_size_t len,
+                           const char *protocol)
+{
+    reader_t extensions, ext, list, entry;
+
+    return read_extensions(msg, len, &extensions)
+           && find_extension(extensions, EXT_ALPN, &ext) == 1
+           && read_vector(&ext, 2, &list) && ext.n == 0
+           && read_vector(&list, 1, &entry) && list.n == 0
+           && entry.n == strlen(protocol)
+           && !memcmp(entry.p, protocol, entry.n);
 }

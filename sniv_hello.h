@@ -47,4 +47,12 @@ typedef enum {
 sniv_hello_e sniv_hello_server_name(const unsigned char *msg, apr_size_t len,
                                     const char **name, apr_size_t *name_len);
 
+/**
+ * Whether a ClientHello offers exactly one application protocol, this one
+ * (ALPN, RFC 7301). An ACME server does so for tls-alpn-01 (RFC 8737).
+ * @param protocol NUL-terminated
+ */
+int sniv_hello_offers_only(const unsigned char *msg, apr_size_t len,
+                           const char *protocol);
+
 #endif /* SNIV_HELLO_H */

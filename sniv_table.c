@@ -207,15 +207,16 @@ static apr_array_header_t *collect(struct sniv_addrs_t *addrs,
 
 /* All names of the members, in the order in which stock httpd tries them. */
 static apr_status_t build_names(const sniv_names_t **names,
-                                const sniv_set_t *set, apr_pool_t *p,
+                                const sniv_vhost_t *const *members,
+                                int nmembers, apr_pool_t *p,
                                 apr_pool_t *ptemp)
 {
-    sniv_names_builder_t *b = sniv_names_builder_make(ptemp, set->nmembers);
+    sniv_names_builder_t *b = sniv_names_builder_make(ptemp, nmembers);
     apr_status_t rv = APR_SUCCESS;
     int m, i;
 
-    for (m = 0; m < set->nmembers && !rv; m++) {
-        const sniv_vhost_t *v = set->members[m];
+    for (m = 0; m < nmembers && !rv; m++) {
+        const sniv_vhost_t *v = members[m];
 
         if (v->server_name) {
             rv = sniv_names_add(b, v->server_name, 0,
@@ -290,13 +291,12 @@ static apr_status_t finish(draft_t *draft, apr_hash_t *known, apr_pool_t *p,
     set->members = apr_pmemdup(p, draft->members->elts, size);
     set->nmembers = draft->members->nelts;
     set->name_based = draft->nlinks > 1;
-    if (!set->name_based)
-        return APR_SUCCESS;
 
     shared = apr_hash_get(known, set->members, size);
     if (!shared) {
         shared = apr_pcalloc(ptemp, sizeof(*shared));
-        rv = build_names(&shared->names, set, p, ptemp);
+        rv = build_names(&shared->names, set->members, set->nmembers, p,
+                         ptemp);
         if (rv != APR_SUCCESS)
             return rv;
         shared->paths = build_paths(set, p, ptemp);
@@ -318,6 +318,7 @@ apr_status_t sniv_table_build(const sniv_table_t **ptable,
     apr_array_header_t *drafts;
     apr_size_t naddrs = 0, nslots = 8;
     const sniv_set_t **sets;
+    apr_status_t rv;
     int i;
 
     for (i = 0; i < nvhosts; i++)
@@ -332,8 +333,8 @@ apr_status_t sniv_table_build(const sniv_table_t **ptable,
     sets = apr_palloc(p, (drafts->nelts + 1) * sizeof(*sets));
     for (i = 0; i < drafts->nelts; i++) {
         draft_t *draft = APR_ARRAY_IDX(drafts, i, draft_t *);
-        apr_status_t rv = finish(draft, known, p, ptemp);
 
+        rv = finish(draft, known, p, ptemp);
         if (rv != APR_SUCCESS)
             return rv;
         sets[i] = &draft->set;
@@ -348,6 +349,10 @@ apr_status_t sniv_table_build(const sniv_table_t **ptable,
     addrs->slots = apr_pcalloc(p, nslots * sizeof(*addrs->slots));
     for (i = 0; i < drafts->nelts; i++)
         *find_slot(addrs, &sets[i]->ip, sets[i]->port) = sets[i];
+
+    rv = build_names(&table->main_names, &main_server, 1, p, ptemp);
+    if (rv != APR_SUCCESS)
+        return rv;
 
     table->main_server = main_server;
     table->vhosts = vhosts;

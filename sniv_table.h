@@ -69,10 +69,11 @@ struct sniv_set_t {
                                      twice is name-based too */
     const sniv_vhost_t *const *members; /**< in configuration order */
     int nmembers;               /**< at least 1; members[0] is the default */
-    const sniv_names_t *names;  /**< values: SNIV_NAME_VALUE(); NULL if not
-                                     name_based */
+    const sniv_names_t *names;  /**< values: SNIV_NAME_VALUE(). There for a
+                                     set that is not name_based too: whether
+                                     a name is known can still be asked */
     const sniv_names_t *texts;  /**< <VirtualHost> texts, value: the index
-                                     into members; NULL if not name_based */
+                                     into members */
     const struct sniv_paths_t *paths; /**< ServerPaths, or NULL */
     int number;                 /**< 0 is the set first seen in the file */
 };
@@ -92,6 +93,7 @@ typedef struct sniv_table_t {
     int nvhosts;
     const sniv_set_t *const *sets;  /**< in order of first appearance */
     int nsets;
+    const sniv_names_t *main_names; /**< names of the main server */
     struct sniv_addrs_t *addrs; /**< the address index; private */
 } sniv_table_t;
 

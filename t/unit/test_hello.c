@@ -201,6 +201,26 @@ static void test_long_name(void **state)
     assert_int_equal(got, n);
 }
 
+static void test_offers_only(void **state)
+{
+    (void)state;
+#define ONLY(proto) sniv_hello_offers_only(msg, len, proto)
+    HELLO("\0\x0a\0\0" "\0\x10\0\x0d\0\x0b\x0a" "acme-tls/1");
+    assert_true(ONLY("acme-tls/1"));
+    assert_false(ONLY("acme-tls/"));
+    HELLO("\0\x10\0\x05\0\x03\x02" "h2");
+    assert_false(ONLY("acme-tls/1"));
+    assert_true(ONLY("h2"));
+    HELLO("\0\x10\0\x08\0\x06\x02" "h2\x02" "h3");
+    assert_false(ONLY("h2"));
+    HELLO("\0\x10\0\x05\0\x03\x09" "h2");
+    assert_false(ONLY("h2"));
+    HELLO("");
+    assert_false(ONLY("h2"));
+    make_hello(NULL, 0);
+    assert_false(ONLY("h2"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +230,7 @@ int main(void)
         cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_not_hello),
         cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_offers_only),
     };
 
     return cmocka_run_group_tests_name("hello", tests, NULL, NULL);

@@ -323,6 +323,30 @@ static void test_paths_random(void **state)
     }
 }
 
+/* Whether a name is known can be asked where names choose nothing. */
+static void test_knows(void **state)
+{
+    static const char *globs[] = { "*.one.test" };
+    sniv_vhost_t *v;
+
+    (void)state;
+    v = vhost("one.test");
+    address(v, "127.0.0.1", 80, "localhost");
+    v->globs = globs;
+    v->nglobs = 1;
+    build();
+#define KNOWS(ip, is_sni, name) \
+    sniv_decide_knows(table, find(ip, 80), is_sni, name, strlen(name))
+    assert_false(find("127.0.0.1", 80)->name_based);
+    assert_true(KNOWS("127.0.0.1", 1, "ONE.test"));
+    assert_true(KNOWS("127.0.0.1", 0, "x.one.test"));
+    assert_true(KNOWS("127.0.0.1", 0, "localhost"));
+    assert_false(KNOWS("127.0.0.1", 1, "localhost"));
+    assert_false(KNOWS("127.0.0.1", 0, "main"));
+    assert_true(KNOWS("127.0.0.2", 0, "main"));
+    assert_false(KNOWS("127.0.0.2", 0, "one.test"));
+}
+
 typedef struct seen_t {
     char text[256];
 } seen_t;
@@ -374,6 +398,7 @@ int main(void)
         TEST(test_shared_indexes),
         TEST(test_paths),
         TEST(test_paths_random),
+        TEST(test_knows),
         TEST(test_each),
     };
     int failed;
