@@ -24,6 +24,7 @@
 
 #include "mod_snivhost.h"
 #include "mod_snivhost_counters.h"
+#include "mod_snivhost_policy.h"
 
 #include "apr_atomic.h"
 #include "apr_strings.h"
@@ -328,7 +329,8 @@ static int post_read_request(request_rec *r)
     else if (conn->chain && !conn->leave_requests)
         return DECLINED;        /* somebody else changed the connection */
     decide(r, conn);
-    return DECLINED;
+    return snivhost_live->mode == SNIVHOST_ON
+           ? snivhost_policy_judge_request(r, conn, 0) : OK;
 }
 
 static void insert_error_filter(request_rec *r)
@@ -384,6 +386,7 @@ static void register_hooks(apr_pool_t *p)
                                 SNIVHOST_HOOK_FIRST);
 
     snivhost_tls_register_hooks(p);
+    snivhost_policy_register_hooks(p);
     snivhost_counters_register_hooks(p);
 }
 

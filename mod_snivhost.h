@@ -45,9 +45,21 @@ typedef enum {
     SNIVHOST_VERIFY
 } snivhost_mode_e;
 
+/** Names that nobody serves (mod_snivhost_policy.h), as written in one
+ * server; -1: nothing written. */
+typedef struct snivhost_policy_conf_t {
+    signed char unknown_sni;            /**< 1: refuse */
+    signed char missing_sni;
+    signed char unknown_host;
+    const apr_array_header_t *allow;    /**< const char *, or NULL */
+    const ap_directive_t *first;        /**< the first of these directives in
+                                             this very server, or NULL */
+} snivhost_policy_conf_t;
+
 /** Our configuration of one server. */
 typedef struct snivhost_conf_t {
     snivhost_mode_e mode;       /**< main server only */
+    snivhost_policy_conf_t policy;
     const sniv_vhost_t *vhost;  /**< this server in the tables; set when
                                      they are built */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
@@ -69,6 +81,8 @@ typedef struct snivhost_live_t {
     const sniv_table_t *table;
     const unsigned char *strict;    /**< per set number: StrictHostCheck is
                                          on in the set's default */
+    const struct snivhost_policy_t *const *policies; /**< per set number, the
+                                         main server's last; NULL: none */
 } snivhost_live_t;
 
 /** NULL while SNIVHost is Off: every hook asks this first. */
@@ -127,12 +141,20 @@ typedef struct snivhost_conn_t {
                                      below have to be put back */
     unsigned logged:1;          /**< c->log was set for the window */
     unsigned verify_sni:1;      /**< compare after mod_ssl's search */
+    unsigned sni_known:1;       /**< somebody of the set has the name */
+    unsigned acme_only:1;       /**< nobody has it, but it may be a challenge
+                                     that mod_md answers (tls-alpn-01) */
+    unsigned refused:2;         /**< SNIVHOST_REFUSED_* by policy */
     server_rec *saved_base;
     void *saved_chain;
 
     sniv_hello_e hello;         /**< what the ClientHello said */
     sniv_decision_t sni;        /**< and whom it chose */
 } snivhost_conn_t;
+
+/* snivhost_conn_t.refused */
+#define SNIVHOST_REFUSED_UNKNOWN 1
+#define SNIVHOST_REFUSED_MISSING 2
 
 /**
  * Our record of a connection, the primary one's for an HTTP/2 stream; NULL
@@ -152,6 +174,13 @@ void snivhost_differs(const conn_rec *c, const request_rec *r,
                       const server_rec *stock, const sniv_decision_t *ours);
 
 /* ----- TLS (mod_snivhost_tls.c) ----- */
+
+/**
+ * mod_ssl's search for a server name, made as mod_ssl makes it: a walk, for
+ * connections that are left to core.
+ * @return NULL if nobody has the name
+ */
+server_rec *snivhost_search_sni(conn_rec *c, const char *name);
 
 void snivhost_tls_register_hooks(apr_pool_t *p);
 

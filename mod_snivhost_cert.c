@@ -14,46 +14,9 @@
 #include "mod_snivhost_cert.h"
 
 #include "apr_strings.h"
-#include "http_vhost.h"
 
 #include "mod_snivhost_adopt.h"
 #include "mod_snivhost_store.h"
-
-/* mod_ssl's search, for a connection that was left to core. */
-typedef struct search_t {
-    const char *name;
-    server_rec *found;
-} search_t;
-
-static int is_among(const char *name, const apr_array_header_t *names,
-                    int are_globs)
-{
-    int i;
-
-    for (i = 0; names && i < names->nelts; i++) {
-        const char *one = APR_ARRAY_IDX(names, i, const char *);
-
-        if (one && (are_globs ? !ap_strcasecmp_match(name, one)
-                              : !strcasecmp(name, one))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int matches(void *baton, conn_rec *c, server_rec *s)
-{
-    search_t *search = baton;
-
-    (void)c;
-    if (!strcasecmp(search->name, s->server_hostname)
-        || is_among(search->name, s->names, 0)
-        || is_among(search->name, s->wild_names, 1)) {
-        search->found = s;
-        return 1;
-    }
-    return 0;
-}
 
 /*
  * The virtual host that mod_ssl does the handshake for.
@@ -61,14 +24,15 @@ static int matches(void *baton, conn_rec *c, server_rec *s)
 static server_rec *server_of(conn_rec *c, const snivhost_conn_t *conn,
                              SSL *ssl)
 {
-    search_t search = { NULL, c->base_server };
+    server_rec *found = NULL;
+    const char *name;
 
     if (conn && conn->hello_seen)
         return SNIVHOST_SERVER(&conn->sni);
-    search.name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    if (search.name)
-        ap_vhost_iterate_given_conn(c, matches, &search);
-    return search.found;
+    name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (name)
+        found = snivhost_search_sni(c, name);
+    return found ? found : c->base_server;
 }
 
 /* In TLS 1.3 mod_md's certificate for the challenge is in place by now. */

@@ -12,6 +12,7 @@
  */
 
 #include "mod_snivhost.h"
+#include "mod_snivhost_policy.h"
 
 #include "apr_strings.h"
 
@@ -30,6 +31,7 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
 
     (void)s;
     conf->mode = SNIVHOST_UNSET;
+    snivhost_policy_conf_init(&conf->policy);
     return conf;
 }
 
@@ -39,6 +41,7 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     snivhost_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
     conf->mode = add->mode != SNIVHOST_UNSET ? add->mode : base->mode;
+    snivhost_policy_conf_merge(&conf->policy, &base->policy, &add->policy);
     return conf;
 }
 
@@ -72,5 +75,20 @@ const command_rec snivhost_commands[] = {
                   "Choose virtual hosts from tables: On, Off (the default: "
                   "httpd chooses) or Verify (httpd chooses, differences are "
                   "logged)"),
+    AP_INIT_TAKE1("SNIVHostUnknownSNI", snivhost_policy_set, NULL, RSRC_CONF,
+                  "Answer a TLS handshake for a server name that nobody on "
+                  "the address has: default (the first virtual host does) or "
+                  "refuse (alert unrecognized_name)"),
+    AP_INIT_TAKE1("SNIVHostMissingSNI", snivhost_policy_set, NULL, RSRC_CONF,
+                  "Answer a TLS handshake without a server name: default or "
+                  "refuse"),
+    AP_INIT_TAKE1("SNIVHostUnknownHost", snivhost_policy_set, NULL,
+                  RSRC_CONF,
+                  "Answer a request for a host that nobody on the address "
+                  "has: default or refuse (421, 400 without a host)"),
+    AP_INIT_ITERATE("SNIVHostAllowHost", snivhost_policy_allow, NULL,
+                    RSRC_CONF,
+                    "Let these names reach the default all the same; - is "
+                    "for clients that give none"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

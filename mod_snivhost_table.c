@@ -12,6 +12,7 @@
  */
 
 #include "mod_snivhost.h"
+#include "mod_snivhost_policy.h"
 
 #include "apr_strings.h"
 #include "http_core.h"
@@ -107,6 +108,10 @@ apr_status_t snivhost_live_make(server_rec *main_server,
 
         strict[i] = core->strict_host_check == AP_CORE_CONFIG_ON;
     }
+
+    live->policies = snivhost_policies_make(live->table, p, ptemp);
+    if (!live->policies)
+        return APR_ENOMEM;
 
     snivhost_live = live;
     apr_pool_cleanup_register(p, NULL, forget_live, apr_pool_cleanup_null);

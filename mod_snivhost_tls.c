@@ -31,9 +31,11 @@
 
 #include "mod_snivhost.h"
 #include "mod_snivhost_counters.h"
+#include "mod_snivhost_policy.h"
 
 #include "apr_optional_hooks.h"
 #include "apr_strings.h"
+#include "http_vhost.h"
 #include "mod_ssl_openssl.h"
 
 /* Where a connection's record hangs on its SSL, and a context's record on
@@ -45,6 +47,10 @@ typedef struct tls_index_t {
 } tls_index_t;
 
 static const tls_index_t *tls_index;
+
+/* Whether some address set refuses handshakes: then the server name is of
+ * interest in every set. Set before the first SSL_CTX is made. */
+static int policy_wants_sni;
 
 /* What we know of a server's SSL_CTX. */
 typedef struct tls_ctx_t {
@@ -131,6 +137,8 @@ static void count_hello(const snivhost_conn_t *conn)
         || conn->hello == SNIV_HELLO_NOT_HELLO) {
         what = SNIVHOST_COUNT_SNI_MALFORMED;
     }
+    else if (!conn->chain)
+        what = SNIVHOST_COUNT_SNI_IP;
     else if (conn->hello == SNIV_HELLO_NO_SNI)
         what = SNIVHOST_COUNT_SNI_NONE;
     else if (conn->sni.rule == SNIV_RULE_DEFAULT)
@@ -152,9 +160,14 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
     sniv_decide_sni(snivhost_live->table, conn->set, name, len, &conn->sni);
     count_hello(conn);
     log_decision(conn, name, len);
+    if (policy_wants_sni) {
+        snivhost_policy_judge_hello(conn, name, len,
+                                    sniv_hello_offers_only(msg, msg_len,
+                                                           "acme-tls/1"));
+    }
 
-    if (conn->hello != SNIV_HELLO_NAME)
-        return;                     /* mod_ssl will not search */
+    if (conn->hello != SNIV_HELLO_NAME || !conn->chain)
+        return;                     /* there is nothing to search */
     if (snivhost_live->mode == SNIVHOST_VERIFY)
         conn->verify_sni = 1;
     else
@@ -232,6 +245,90 @@ static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
     return tls ? tls->security(ssl, ctx, op, bits, nid, other, ex) : 1;
 }
 
+/* mod_ssl's search, for a connection that is left to core. */
+typedef struct search_t {
+    const char *name;
+    server_rec *found;
+} search_t;
+
+static int is_among(const char *name, const apr_array_header_t *names,
+                    int are_globs)
+{
+    int i;
+
+    for (i = 0; names && i < names->nelts; i++) {
+        const char *one = APR_ARRAY_IDX(names, i, const char *);
+
+        if (one && (are_globs ? !ap_strcasecmp_match(name, one)
+                              : !strcasecmp(name, one))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int search_matches(void *baton, conn_rec *c, server_rec *s)
+{
+    search_t *search = baton;
+
+    (void)c;
+    if (strcasecmp(search->name, s->server_hostname)
+        && !is_among(search->name, s->names, 0)
+        && !is_among(search->name, s->wild_names, 1)) {
+        return 0;
+    }
+    search->found = s;
+    return 1;
+}
+
+server_rec *snivhost_search_sni(conn_rec *c, const char *name)
+{
+    search_t search = { name, NULL };
+
+    ap_vhost_iterate_given_conn(c, search_matches, &search);
+    return search.found;
+}
+
+/*
+ * In place of mod_ssl's servername callback, only where a policy may refuse
+ * handshakes. mod_ssl's has done its search long ago and only says whether it
+ * found somebody; so do we, because OpenSSL tells the client.
+ */
+static int servername_callback(SSL *ssl, int *al, void *arg)
+{
+    snivhost_conn_t *conn = SSL_get_ex_data(ssl, tls_index->ssl);
+    const char *name;
+
+    (void)arg;
+    if (!conn) {
+        conn_rec *c = SSL_get_app_data(ssl);
+
+        name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        return c && name && snivhost_search_sni(c, name)
+               ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+    }
+    if (!conn->hello_seen) {
+        /* In the format of SSL 2 there are no extensions. */
+        hello_arrived(conn, NULL, 0);
+    }
+    if (conn->refused) {
+        /* RFC 6066, 3 and RFC 8446, 9.2: TLS 1.2 has no word for a missing
+         * one. */
+        *al = conn->refused == SNIVHOST_REFUSED_UNKNOWN
+                  ? SSL_AD_UNRECOGNIZED_NAME
+              : SSL_version(ssl) >= TLS1_3_VERSION
+                  ? SSL_AD_MISSING_EXTENSION : SSL_AD_HANDSHAKE_FAILURE;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    if (conn->acme_only && SSL_version(ssl) < TLS1_3_VERSION) {
+        /* Before TLS 1.3 the certificate is chosen before the protocol: too
+         * early to know whether it will be a challenge's. */
+        *al = SSL_AD_UNRECOGNIZED_NAME;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    return conn->sni_known ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+}
+
 /* ----- mod_ssl's hooks ----- */
 
 static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
@@ -239,7 +336,7 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
 {
     tls_ctx_t *tls;
 
-    if (!tls_index || is_proxy)
+    if (!tls_index || is_proxy || snivhost_conf(s)->mode <= SNIVHOST_OFF)
         return DECLINED;
 
     tls = apr_pcalloc(p, sizeof(*tls));
@@ -249,6 +346,8 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
         return HTTP_INTERNAL_SERVER_ERROR;
     SSL_CTX_set_security_callback(ctx, security_callback);
     snivhost_conf(s)->ssl_ctx = ctx;
+    if (policy_wants_sni)
+        SSL_CTX_set_tlsext_servername_callback(ctx, servername_callback);
     return OK;
 }
 
@@ -260,7 +359,7 @@ static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
         || (conn = snivhost_conn(c)) == NULL) {
         return DECLINED;
     }
-    if (!conn->chain) {
+    if (!conn->chain && !policy_wants_sni) {
         conn->hello = SNIV_HELLO_NO_SNI;
         sniv_decide_sni(snivhost_live->table, conn->set, NULL, 0,
                         &conn->sni);
@@ -310,6 +409,7 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)p;
     (void)plog;
     (void)ptemp;
+    policy_wants_sni = snivhost_policy_wants_sni(s);
     if (OpenSSL_version_num() >> 28 != OPENSSL_VERSION_NUMBER >> 28) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0102: "
                      "mod_snivhost was built for %s and runs with %s: build "
