@@ -174,10 +174,12 @@ static void read_again(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
 static void settle(sniv_certs_t *certs, look_t *look)
 {
     sniv_stamp_t stamps[SNIV_FILES_MAX];
-    apr_uint32_t i = 0, n = certs->nwaiting, left;
+    apr_uint32_t i = 0, n = certs->nwaiting, done;
     sniv_item_t *item;
 
-    while (i < n && apr_time_now() < look->deadline) {
+    /* at least one, however little time there is */
+    for (done = 0; i < n && (done == 0 || apr_time_now() < look->deadline);
+         done++) {
         item = certs->items[certs->waiting[i]];
         stamp_item(item, stamps);
         if (!same_stamps(item, stamps, item->pending)) {
@@ -193,8 +195,7 @@ static void settle(sniv_certs_t *certs, look_t *look)
             read_again(certs, item, look);
         }
     }
-    left = n;
-    certs->nwaiting = left;
+    certs->nwaiting = n;
 }
 
 static int top_is_there(const sniv_certs_t *certs, const sniv_item_t *item)
