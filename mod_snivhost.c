@@ -34,6 +34,9 @@
 #include "http_request.h"
 #include "mod_core.h"
 
+#include "mod_snivhost_adopt.h"
+#include "mod_snivhost_store.h"
+
 /*
  * How far a request has come. The request config points to one of these, so
  * that nothing is allocated for a request.
@@ -387,6 +390,8 @@ static void register_hooks(apr_pool_t *p)
 
     snivhost_tls_register_hooks(p);
     snivhost_policy_register_hooks(p);
+    snivhost_adopt_register_hooks(p);
+    snivhost_store_register_hooks(p);
     snivhost_counters_register_hooks(p);
 }
 

@@ -62,6 +62,12 @@ typedef struct snivhost_conf_t {
     snivhost_policy_conf_t policy;
     const sniv_vhost_t *vhost;  /**< this server in the tables; set when
                                      they are built */
+    int adopt;                  /**< SNIVHostAdopt; -1 unset; main server
+                                     only */
+    int tls_by_hand;            /**< SNIVHostTLS of this virtual host; -1
+                                     unset, not inherited */
+    struct snivhost_tls_t *tls; /**< who does its TLS; see
+                                     snivhost_adopt_get() */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
                                      one; the tests of Verify need it */
 } snivhost_conf_t;
@@ -145,6 +151,8 @@ typedef struct snivhost_conn_t {
     unsigned acme_only:1;       /**< nobody has it, but it may be a challenge
                                      that mod_md answers (tls-alpn-01) */
     unsigned refused:2;         /**< SNIVHOST_REFUSED_* by policy */
+    unsigned has_cert:1;        /**< the certificate callback has put in the
+                                     vhost's own */
     server_rec *saved_base;
     void *saved_chain;
 

@@ -16,6 +16,8 @@
 
 #include "apr_strings.h"
 
+#include "mod_snivhost_adopt.h"
+
 /*
  * Directives.
  */
@@ -32,6 +34,8 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
     (void)s;
     conf->mode = SNIVHOST_UNSET;
     snivhost_policy_conf_init(&conf->policy);
+    conf->adopt = -1;
+    conf->tls_by_hand = -1;
     return conf;
 }
 
@@ -42,6 +46,8 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
 
     conf->mode = add->mode != SNIVHOST_UNSET ? add->mode : base->mode;
     snivhost_policy_conf_merge(&conf->policy, &base->policy, &add->policy);
+    conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
+    conf->tls_by_hand = add->tls_by_hand;
     return conf;
 }
 
@@ -90,5 +96,11 @@ const command_rec snivhost_commands[] = {
                     RSRC_CONF,
                     "Let these names reach the default all the same; - is "
                     "for clients that give none"),
+    AP_INIT_FLAG("SNIVHostAdopt", snivhost_set_adopt, NULL, RSRC_CONF,
+                 "Make every TLS virtual host lean that can be (On, or Off, "
+                 "the default)"),
+    AP_INIT_FLAG("SNIVHostTLS", snivhost_set_tls, NULL, RSRC_CONF,
+                 "On, instead of SSLEngine on: make this virtual host lean; "
+                 "Off: SNIVHostAdopt leaves it alone"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

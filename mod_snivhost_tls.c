@@ -38,6 +38,8 @@
 #include "http_vhost.h"
 #include "mod_ssl_openssl.h"
 
+#include "mod_snivhost_cert.h"
+
 /* Where a connection's record hangs on its SSL, and a context's record on
  * its SSL_CTX. The numbers are kept over restarts: OpenSSL never takes one
  * back. */
@@ -200,6 +202,20 @@ static void verify_sni(snivhost_conn_t *conn, const SSL *ssl)
 
 /* ----- OpenSSL's callbacks ----- */
 
+/* A HelloRetryRequest is a ServerHello with this random (RFC 8446, 4.1.3). */
+static int is_retry_request(const void *buf, size_t len)
+{
+    static const unsigned char random[] = {
+        0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c,
+        0x02, 0x1e, 0x65, 0xb8, 0x91, 0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb,
+        0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c
+    };
+    const unsigned char *msg = buf;
+
+    return len >= 6 + sizeof(random) && msg[0] == SSL3_MT_SERVER_HELLO
+           && !memcmp(msg + 6, random, sizeof(random));
+}
+
 static void message_callback(int write_p, int version, int content_type,
                              const void *buf, size_t len, SSL *ssl,
                              void *arg)
@@ -219,6 +235,10 @@ static void message_callback(int write_p, int version, int content_type,
     }
 
     put_back(conn);
+    if (content_type == SSL3_RT_HANDSHAKE && is_retry_request(buf, len))
+        return;                     /* the session is looked up after it */
+    if (content_type == SSL3_RT_HANDSHAKE && SSL_session_reused(ssl))
+        snivhost_cert_resumed(conn, ssl);
     /* OpenSSL 3.0 calls a callback that was taken off inside a record
      * header's call (256, 257) once more, through NULL. */
     if (content_type == SSL3_RT_HANDSHAKE || content_type == SSL3_RT_ALERT)
@@ -348,6 +368,7 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
     snivhost_conf(s)->ssl_ctx = ctx;
     if (policy_wants_sni)
         SSL_CTX_set_tlsext_servername_callback(ctx, servername_callback);
+    snivhost_cert_init_server(ctx);
     return OK;
 }
 

@@ -80,6 +80,17 @@ static const char *const same_names[SAME_COUNT] = {
     "SSLCARevocationCheck", "SSLUseStapling", "SSLOpenSSLConfCmd"
 };
 
+/* Values that mean the same as no line at all. */
+static const char *const same_defaults[SAME_COUNT] = {
+    [SAME_CIPHER_ORDER] = "off",
+    [SAME_COMPRESSION] = "off",
+    [SAME_TICKETS] = "on",
+    [SAME_RENEGOTIATION] = "off",
+    [SAME_CACHE_TIMEOUT] = "300",
+    [SAME_CRL_CHECK] = "none",
+    [SAME_STAPLING] = "off"
+};
+
 typedef struct known_t {
     const char *name;
     kind_e kind;
@@ -551,6 +562,14 @@ static void inherit(reader_t *r, snivhost_tlsconf_t *conf,
 /* All lines are in: judge those of which the last one wins. */
 static void settle(reader_t *r, snivhost_tlsconf_t *conf)
 {
+    int i;
+
+    for (i = 0; i < SAME_COUNT; i++) {
+        if (conf->same[i] && same_defaults[i]
+            && !strcmp(conf->same[i], same_defaults[i])) {
+            conf->same[i] = NULL;
+        }
+    }
     conf->engine = conf->engine > 0;
     conf->stapling = conf->stapling > 0;
     conf->client_cas = conf->same[SAME_CA_FILE] || conf->same[SAME_CA_PATH];
