@@ -26,15 +26,15 @@ use POSIX ();
 our @EXPORT_OK = qw(make_cert slurp);
 
 # make_cert($dir, $name, %how): $dir/$name.crt and .key, unless they exist.
-# how: key 'ec' or 'rsa'; ca => name of another one that signs; is_ca;
+# how: key 'ec' or 'rsa', bits; ca => name of another one that signs; is_ca;
 # names => [...]; chain => [names of what follows the leaf in NAME.crt];
-# add => [further openssl req arguments]; pkcs1 => key as openssl 1.0 wrote it
+# add => [further openssl req arguments]
 sub make_cert {
     my ($dir, $name, %how) = @_;
     return if -f "$dir/$name.crt" && -f "$dir/$name.key";
     make_path($dir);
     my @key = ($how{key} || 'ec') eq 'rsa'
-        ? ('-newkey', 'rsa:2048')
+        ? ('-newkey', 'rsa:' . ($how{bits} || 2048))
         : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
     my @names = @{ $how{names} || ["$name.test"] };
     my @args = ('req', '-x509', @key, '-noenc', '-days', 90,

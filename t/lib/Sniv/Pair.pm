@@ -53,7 +53,7 @@ sub new {
 
 sub _conf {
     my ($self, $which) = @_;
-    return "Listen $ADDR{$which}:$self->{port}\n"
+    return "Listen $ADDR{$which}:$self->{port}\nTypesConfig /dev/null\n"
         . 'LogFormat "%v:%p %>s %{SSL_PROTOCOL}x %{SSL_CIPHER}x '
         . "%{SSL_SESSION_RESUMED}x %r\" pair\nCustomLog access.log pair\n"
         . ($which eq 'ours' ? $self->{extra} : '')
@@ -70,7 +70,7 @@ sub reconf {
 
 sub server { return $_[0]{server}{ $_[1] }; }
 sub port { return $_[0]{port}; }
-sub addr { return $ADDR{ $_[1] }; }
+sub addr { return $ADDR{ $_[1] }; }    # also as a class method
 sub log { return $_[0]{server}{ $_[1] }->read($_[2] || 'error.log'); }
 
 # The next starts begin with empty logs.

@@ -1,0 +1,402 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+# Which TLS virtual hosts can be lean, and what is said about those that
+# cannot: at start, at debug level, for SNIVHostAdopt On; as an error, with
+# -t too, for SNIVHostTLS On.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniv::Chain qw(make_cert slurp);
+use Sniv::Client;
+use Sniv::Httpd;
+
+plan skip_all => 'without the module there is nothing to test'
+    if Sniv::Httpd::mode() eq 'off';
+
+my $ssl = Sniv::Httpd::work() . "/adopt-conditions-ssl.$$";
+make_cert($ssl, 'ca', is_ca => 1);
+make_cert($ssl, 'a');
+make_cert($ssl, 'rsa', key => 'rsa');
+make_cert($ssl, 'chained', ca => 'ca', chain => ['ca']);
+make_cert($ssl, 'ocsp', ca => 'ca', chain => ['ca'],
+          add => ['-addext', 'authorityInfoAccess=OCSP;URI:http://o.test/']);
+make_cert($ssl, 'locked');
+make_cert($ssl, 'weak', key => 'rsa', bits => 1024);
+
+sub write_file {
+    my ($name, $text) = @_;
+    open my $fh, '>', "$ssl/$name" or die "$name: $!\n";
+    print $fh $text;
+    close $fh or die "$name: $!\n";
+    return;
+}
+
+sub openssl {
+    my @args = @_;
+    my $said = qx{openssl @args 2>&1};
+    die "openssl @args: $said" if $?;
+    return $said;
+}
+
+openssl('pkey', '-in', "$ssl/locked.key", '-aes128', '-passout', 'pass:secret',
+        '-out', "$ssl/locked.new");
+rename "$ssl/locked.new", "$ssl/locked.key";
+write_file('ask', "#!/bin/sh\necho secret\n");
+chmod 0755, "$ssl/ask";
+write_file('dh.crt', slurp("$ssl/a.crt")
+    . openssl('dhparam', '-dsaparam', '1024') =~ s/.*(?=-----BEGIN)//sr);
+write_file('ec-params.crt', slurp("$ssl/a.crt")
+    . openssl('ecparam', '-name', 'secp384r1'));
+write_file('tickets', 'x' x 48);
+write_file('empty-dir.pem', slurp("$ssl/ca.crt"));
+
+sub cert {
+    my ($name, $key) = @_;
+    $key ||= $name;
+    return "SSLCertificateFile $ssl/$name.crt\n"
+         . "SSLCertificateKeyFile $ssl/$key.key\n";
+}
+
+my $A = cert('a');
+my $CA = "SSLCACertificateFile $ssl/ca.crt\n";
+
+# What it is, the first virtual host's lines, the second one's, and why the
+# second one cannot be lean (undef: it can).
+my @CASES = (
+    ['plain', $A, $A, undef],
+    ['other certificates', $A, cert('rsa') . $A, undef],
+    ['the key in the certificate\'s file', $A,
+     "SSLCertificateFile $ssl/inside.pem\n", undef],
+    ['no certificate', $A, '', qr/it has no SSLCertificateFile$/],
+    ['no TLS in the first', undef, $A,
+     qr/the first virtual host of \S+ \(\S+:\d+\) has no SSLEngine on$/],
+
+    # what has to be the same
+    ['SSLProtocol', $A, "$A SSLProtocol TLSv1.2\n",
+     qr/SSLProtocol is not the same as in the first virtual host of/],
+    ['SSLProtocol of the first', "$A SSLProtocol TLSv1.2\n", $A,
+     qr/SSLProtocol is not the same/],
+    ['the same SSLProtocol', "$A SSLProtocol all -TLSv1.1\n",
+     "$A SSLProtocol All   -tlsv1.1\n", undef],
+    ['the last line wins', "$A SSLProtocol TLSv1.2\n",
+     "$A SSLProtocol TLSv1.3\nSSLProtocol TLSv1.2\n", undef],
+    ['SSLCipherSuite', "$A SSLCipherSuite HIGH\n",
+     "$A SSLCipherSuite HIGH:!AES\n", qr/SSLCipherSuite is not the same/],
+    ['SSLCipherSuite, upper case counts', "$A SSLCipherSuite HIGH\n",
+     "$A SSLCipherSuite SSL HIGH\n", undef],
+    ['SSLCipherSuite TLSv1.3', $A,
+     "$A SSLCipherSuite TLSv1.3 TLS_AES_128_GCM_SHA256\n",
+     qr/SSLCipherSuite TLSv1\.3 is not the same/],
+    ['SSLHonorCipherOrder', $A, "$A SSLHonorCipherOrder on\n",
+     qr/SSLHonorCipherOrder is not the same/],
+    ['SSLHonorCipherOrder as it is anyway', $A,
+     "$A SSLHonorCipherOrder off\n", undef],
+    ['SSLSessionTickets', $A, "$A SSLSessionTickets off\n",
+     qr/SSLSessionTickets is not the same/],
+    ['SSLInsecureRenegotiation', $A, "$A SSLInsecureRenegotiation on\n",
+     qr/SSLInsecureRenegotiation is not the same/],
+    ['SSLSessionCacheTimeout', $A, "$A SSLSessionCacheTimeout 60\n",
+     qr/SSLSessionCacheTimeout is not the same/],
+    ['SSLSessionCacheTimeout as it is anyway', $A,
+     "$A SSLSessionCacheTimeout 300\n", undef],
+    ['SSLCompression off', $A, "$A SSLCompression off\n", undef],
+    ['SSLCACertificateFile', $A, cert('chained') . $CA,
+     qr/SSLCACertificateFile is not the same/],
+    ['the same SSLCACertificateFile', "$A$CA", cert('chained') . $CA, undef],
+    ['the same SSLCACertificateFile, no chain', "$A$CA", "$A$CA",
+     qr/its SSLCertificateFile has no chain, and OpenSSL would look/],
+    ['no chain but SSLCertificateChainFile', "$A$CA",
+     "$A$CA SSLCertificateChainFile $ssl/ca.crt\n", undef],
+    ['SSLCADNRequestFile', $A, "$A SSLCADNRequestFile $ssl/ca.crt\n",
+     qr/SSLCADNRequestFile is not the same/],
+
+    # SSLOpenSSLConfCmd
+    ['an own command', $A, "$A SSLOpenSSLConfCmd Curves P-256\n",
+     qr/SSLOpenSSLConfCmd is not the same/],
+    ['the same commands', "$A SSLOpenSSLConfCmd Curves P-256\n"
+     . "SSLOpenSSLConfCmd MinProtocol TLSv1.2\n",
+     "$A SSLOpenSSLConfCmd curves P-256\n"
+     . "SSLOpenSSLConfCmd MinProtocol TLSv1.2\n", undef],
+    ['one command more', "$A SSLOpenSSLConfCmd Curves P-256\n",
+     "$A SSLOpenSSLConfCmd Curves P-256\n"
+     . "SSLOpenSSLConfCmd MinProtocol TLSv1.2\n",
+     qr/SSLOpenSSLConfCmd is not the same/],
+    ['a command of a certificate',
+     "$A SSLOpenSSLConfCmd DHParameters $ssl/dh.pem\n",
+     "$A SSLOpenSSLConfCmd DHParameters $ssl/dh.pem\n",
+     qr/SSLOpenSSLConfCmd DHParameters is set \(\S+:\d+\)$/],
+    ['a command of the first', "$A SSLOpenSSLConfCmd ServerInfoFile $ssl/x\n",
+     $A, qr/cannot use the TLS context of the first virtual host of \S+ \(\S+\): SSLOpenSSLConfCmd ServerInfoFile is set \(\S+:\d+\)$/],
+
+    # what is its own
+    ['SSLOptions, SSLUserName, SSLStrictSNIVHostCheck', $A,
+     "$A SSLOptions +StdEnvVars\nSSLUserName SSL_CIPHER\n"
+     . "SSLStrictSNIVHostCheck on\n"
+     . "SSLVerifyDepth 3\n", undef],
+    ['SSLProxy*', $A, "$A SSLProxyEngine on\nSSLProxyVerify require\n"
+     . "SSLProxyProtocol TLSv1.2\n", undef],
+    ['directories', $A, "$A<Location /x>\nSSLVerifyClient require\n"
+     . "SSLCipherSuite HIGH\nSSLRequireSSL\n</Location>\n"
+     . "<Directory $ssl>\nSSLOptions +StdEnvVars\n</Directory>\n", undef],
+    ['OCSP that is off', $A, "$A SSLOCSPEnable off\n"
+     . "SSLOCSPResponseMaxAge 10\nSSLVerifyClient none\n"
+     . "SSLCARevocationCheck none\n", undef],
+
+    # what is refused
+    ['client verification', $A, cert('chained') . "$CA SSLVerifyClient optional\n",
+     qr/SSLVerifyClient asks every client/],
+    ['client verification that ends', $A,
+     "$A SSLVerifyClient require\nSSLVerifyClient none\n", undef],
+    ['client verification in the first', "$A$CA SSLVerifyClient require\n",
+     cert('chained') . $CA, qr/first virtual host .*: SSLVerifyClient asks/],
+    ['OCSP', $A, "$A SSLOCSPEnable leaf\n", qr/SSLOCSPEnable is on/],
+    ['tickets with a key', $A, "$A SSLSessionTicketKeyFile $ssl/tickets\n",
+     qr/SSLSessionTicketKeyFile is set \(\S+:\d+\)$/],
+    ['an encrypted key', $A, cert('locked'),
+     qr/its key needs a pass phrase/],
+    ['DH PARAMETERS', $A, cert('dh', 'a'), qr/has DH PARAMETERS/],
+    ['DH PARAMETERS in the first', cert('dh', 'a'), $A,
+     qr/SSLCertificateFile of the first virtual host of \S+ \(\S+\) has DH/],
+    ['EC PARAMETERS', $A, cert('ec-params', 'a'), undef],
+    ['EC PARAMETERS in the first', cert('ec-params', 'a'), $A, undef],
+    ['a weak key', $A, cert('weak'), qr/too weak/],
+    ['stapling, no responder', "$A SSLUseStapling on\n",
+     cert('chained') . "SSLUseStapling on\n", undef],
+    ['stapling with a responder', "$A SSLUseStapling on\n",
+     cert('ocsp') . "SSLUseStapling on\n",
+     qr/SSLUseStapling is on and its certificate names an OCSP/],
+    ['a responder without stapling', $A, cert('ocsp'), undef],
+    ['stapling only there', $A, cert('chained') . "SSLUseStapling on\n",
+     qr/SSLUseStapling is not the same/],
+    ['a forced responder', $A,
+     "$A SSLStaplingForceURL http://o.test/\n",
+     qr/SSLStaplingForceURL is set/],
+);
+write_file('inside.pem', slurp("$ssl/a.crt") . slurp("$ssl/a.key"));
+write_file('dh.pem', slurp("$ssl/dh.crt") =~ s/.*(?=-----BEGIN DH)//sr);
+write_file('x', openssl('version'));
+
+# Each case has an address of its own, on which nobody listens.
+sub conf {
+    my ($tls, $want, @cases) = @_;
+    my $text = "SSLPassPhraseDialog exec:$ssl/ask\n"
+        . "SSLStaplingCache shmcb:stapling(64000)\n";
+    my $port = 100;
+    for my $case (@cases) {
+        my ($what, $first, $second, $why) = @$case;
+        my $name = "c$port.test";
+        $case->[4] = $name;
+        my $on = !$want || (defined $why) == ($want eq 'bad');
+        $text .= "<VirtualHost 127.0.0.1:$port>\nServerName first.$name\n"
+            . (defined $first ? "SSLEngine on\n$first" : '')
+            . "</VirtualHost>\n"
+            . "<VirtualHost 127.0.0.1:$port>\nServerName $name\n"
+            . ($on ? $tls : 'SSLEngine on') . "\n$second</VirtualHost>\n";
+        $port++;
+    }
+    return $text;
+}
+
+# ----- by hand
+
+my $httpd = Sniv::Httpd->new(name => 'adopt-conditions', modules => ['macro'],
+    conf => conf('SNIVHostTLS On', undef, @CASES));
+my ($status, $said) = $httpd->check;
+isnt($status, 0, 'by hand: what cannot be is an error');
+like($said, qr{SNIV0200}, "... one of ours");
+my %why = $said =~ /SNIV0200: virtual host (\S+) \(\S+:\d+\) cannot have SNIVHostTLS On: (.*)\. Write SSLEngine on instead$/mg;
+for my $case (@CASES) {
+    my ($what, undef, undef, $why, $name) = @$case;
+    if (defined $why) {
+        like($why{$name} // 'nothing was said', $why, "$what: why not");
+    }
+    else {
+        is($why{$name}, undef, "$what: can be lean");
+    }
+    delete $why{$name};
+}
+is(join(' ', keys %why), '', 'nothing is said of others');
+
+$httpd = Sniv::Httpd->new(name => 'adopt-conditions', modules => ['macro'],
+    conf => conf('SNIVHostTLS On', 'good', @CASES));
+($status, $said) = $httpd->check;
+is($status, 0, 'by hand: what can be is accepted') or diag $said;
+
+for my $case (
+    ['the first one', "SNIVHostTLS On\n$A", 'SSLEngine on', $A,
+     qr/SNIV0200: .*: it is the first virtual host of 127\.0\.0\.1:100 and the others use its TLS context\. Write SSLEngine on/],
+    ['alone', "SNIVHostTLS On\n$A", undef, undef,
+     qr/SNIV0200: .*: it is alone on 127\.0\.0\.1:100 and there is no other/],
+    ['switched off after it', "SSLEngine on\n$A",
+     "SNIVHostTLS On\nSSLEngine off", $A,
+     qr/SNIV0201: virtual host b\.test .*SNIVHostTLS On and, after it, SSLEngine off/],
+) {
+    my ($what, $first, $tls, $second, $error) = @$case;
+    $httpd = Sniv::Httpd->new(name => 'adopt-conditions', conf =>
+        "<VirtualHost 127.0.0.1:100>\nServerName a.test\n$first</VirtualHost>\n"
+        . ($tls ? "<VirtualHost 127.0.0.1:100>\nServerName b.test\n$tls\n"
+                  . "$second</VirtualHost>\n" : ''));
+    ($status, $said) = $httpd->check;
+    isnt($status, 0, "by hand, $what: an error");
+    like($said, $error, "by hand, $what: says why");
+}
+
+for my $case (
+    ["SNIVHostTLS On\n", qr/SNIVHostTLS is about one virtual host/],
+    ["<VirtualHost *:100>\nSNIVHostAdopt On\n</VirtualHost>\n",
+     qr/SNIVHostAdopt cannot occur within <VirtualHost>/],
+    ["<Directory />\nSNIVHostAdopt On\n</Directory>\n",
+     qr/SNIVHostAdopt not allowed/],
+    ["<VirtualHost *:100>\nSNIVHostTLS Perhaps\n</VirtualHost>\n",
+     qr/SNIVHostTLS must be On or Off/],
+    ["SNIVHost Off\nSNIVHostAdopt On\n", qr/SNIV0204: .* need SNIVHost On/],
+) {
+    $httpd = Sniv::Httpd->new(name => 'adopt-conditions',
+                              conf => $case->[0]);
+    ($status, $said) = $httpd->check;
+    isnt($status, 0, 'an error: ' . $case->[0] =~ s/\n/ /gr);
+    like($said, $case->[1], '... and what it says');
+}
+$httpd = Sniv::Httpd->new(name => 'adopt-conditions', modules => ['-ssl'],
+    conf => "<VirtualHost *:100>\nSNIVHostTLS On\n</VirtualHost>\n");
+($status, $said) = $httpd->check;
+like($said, qr/SNIVHostTLS On needs mod_ssl/, 'by hand without mod_ssl');
+
+# ----- SNIVHostAdopt On, those that mod_ssl can start with
+
+sub adopted {
+    my ($conf, %arg) = @_;
+    my $server = Sniv::Httpd->new(name => 'adopt-conditions', conf => sub {
+        my ($port) = @_;
+        return "Listen 127.0.0.1:$port\nTypesConfig /dev/null\n"
+            . "SNIVHostAdopt On\n"
+            . (ref $conf ? $conf->($port) : $conf);
+    }, loglevel => 'info snivhost:debug', %arg);
+    $server->start;
+    my $log = $server->read('error.log');
+    $server->stop;
+    return ($log, $log =~ /SNIV0203: not adopted: virtual host (\S+) \(.*?:\d+\): (.*)$/mg);
+}
+
+my @start = grep { $_->[0] !~ /no certificate|a weak key|a command of|client verification in the first/ }
+    @CASES;
+my ($log, %not) = adopted(conf('SSLEngine on', undef, @start));
+my $lean = grep { !defined $_->[3] } @start;
+like($log, qr/SNIV0202: adopted $lean of @{[ 2 * @start - 1 ]} TLS virtual hosts/,
+     'adopted what can be');
+for my $case (@start) {
+    my ($what, undef, undef, $why, $name) = @$case;
+    if (defined $why) {
+        like($not{$name} // 'nothing was said', $why,
+             "$what: not adopted, and why");
+    }
+    else {
+        is($not{$name}, undef, "$what: adopted");
+    }
+}
+like($not{'first.c100.test'}, qr/it is the first virtual host of 127\.0\.0\.1:100/,
+     'the first one is not');
+
+# ----- addresses, inheritance, Off
+
+sub vhost {
+    my ($address, $name, @lines) = @_;
+    return join "\n", "<VirtualHost $address>", "ServerName $name",
+        map({ s/\n\z//r } @lines), "</VirtualHost>\n";
+}
+
+my @ON = ('SSLEngine on', $A);
+for my $case (
+    ['in two sets, of one of which it is the first',
+     vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:100 127.0.0.1:101', 'b.test', @ON),
+     { 'a.test' => qr/first/, 'b.test' => qr/alone on 127\.0\.0\.1:101/ }],
+    ['in two sets, one with other settings',
+     vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:101', 'c.test', @ON, 'SSLProtocol TLSv1.2')
+     . vhost('127.0.0.1:100 127.0.0.1:101', 'b.test', @ON),
+     { 'a.test' => qr/first/, 'c.test' => qr/first/,
+       'b.test' => qr/SSLProtocol .* of 127\.0\.0\.1:101/ }],
+    ['in two sets that agree',
+     vhost('127.0.0.1:100', 'a.test', @ON) . vhost('*:101', 'c.test', @ON)
+     . vhost('127.0.0.1:100 *:101', 'b.test', @ON),
+     { 'a.test' => qr/first/, 'c.test' => qr/first/ }],
+    ['the same address twice',
+     vhost('127.0.0.1:100 127.0.0.1:100', 'a.test', @ON),
+     { 'a.test' => qr/alone/ }],
+    ['SSLEngine in the main server',
+     "SSLEngine on\n$A" . vhost('127.0.0.1:100', 'a.test')
+     . vhost('127.0.0.1:100', 'b.test')
+     . vhost('127.0.0.1:100', 'c.test', 'SSLEngine off'),
+     { 'a.test' => qr/first/ }],
+    ['settings of the main server, also after the virtual hosts',
+     vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:100', 'b.test', @ON, 'SSLProtocol TLSv1.2')
+     . "SSLProtocol TLSv1.2\n",
+     { 'a.test' => qr/first/ }],
+    ['the main server\'s settings are lost in one',
+     "SSLProtocol TLSv1.2\n" . vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:100', 'b.test', @ON, 'SSLProtocol all'),
+     { 'a.test' => qr/first/, 'b.test' => qr/SSLProtocol/ }],
+    ['commands of the main server come first',
+     "SSLOpenSSLConfCmd Curves P-256\n"
+     . vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:100', 'b.test', @ON,
+             'SSLOpenSSLConfCmd Curves P-256'),
+     { 'a.test' => qr/first/, 'b.test' => qr/SSLOpenSSLConfCmd/ }],
+    ['refused in the main server',
+     "SSLSessionTicketKeyFile $ssl/tickets\n"
+     . vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:100', 'b.test', @ON),
+     { 'a.test' => qr/SSLSessionTicketKeyFile/,
+       'b.test' => qr/SSLSessionTicketKeyFile is set \(\S+:\d+\)/ }],
+    ['Off by hand', vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:100', 'b.test', @ON, 'SNIVHostTLS Off')
+     . vhost('127.0.0.1:100', 'c.test', @ON),
+     { 'a.test' => qr/first/, 'b.test' => qr/SNIVHostTLS Off/ }],
+    ['one written with a macro and one in an included file',
+     "<Macro Site \$name>\n<VirtualHost 127.0.0.1:100>\nServerName \$name\n"
+     . "SSLEngine on\n$A</VirtualHost>\n</Macro>\nUse Site a.test\n"
+     . "Use Site b.test\nUse Site c.test\n"
+     . "Include $ssl/included.conf\nInclude $ssl/included.conf\n"
+     . "<IfModule mod_ssl.c>\n<IfDefine !NEVER>\n"
+     . vhost('127.0.0.1:100', 'f.test', @ON) . "</IfDefine>\n</IfModule>\n",
+     { 'a.test' => qr/first/, 'e.test' => qr/SSLProtocol/ }],
+) {
+    my ($what, $conf, $expected) = @$case;
+    write_file('included.conf', vhost('127.0.0.1:100', 'd.test', @ON)
+        . vhost('127.0.0.1:100', 'e.test', @ON, 'SSLProtocol TLSv1.2'));
+    ($log, %not) = adopted($conf, modules => ['macro']);
+    is(join(' ', sort keys %not), join(' ', sort keys %$expected),
+       "$what: left to mod_ssl");
+    like($not{$_} // '', $expected->{$_}, "$what: $_")
+        for sort keys %$expected;
+}
+
+# ----- certificates that mod_ssl merges by number with the main server's
+
+my ($merged) = adopted(sub {
+    my ($port) = @_;
+    return cert('rsa') . cert('a') . vhost("*:$port", 'a.test', 'SSLEngine on')
+        . vhost("*:$port", 'b.test', 'SSLEngine on', cert('chained'))
+        . vhost("*:$port", 'c.test', 'SSLEngine on');
+});
+like($merged, qr/adopted 2 of 3/, 'certificates of the main server');
+
+done_testing;
