@@ -16,6 +16,7 @@
 #include "apr_strings.h"
 
 #include "mod_snivhost_adopt.h"
+#include "mod_snivhost_policy.h"
 #include "mod_snivhost_store.h"
 
 /*
@@ -35,7 +36,9 @@ static server_rec *server_of(conn_rec *c, const snivhost_conn_t *conn,
     return found ? found : c->base_server;
 }
 
-/* In TLS 1.3 mod_md's certificate for the challenge is in place by now. */
+/* In TLS 1.3 mod_md's certificate for a challenge (RFC 8737) is in place by
+ * now: another one than the context's. The protocol alone says nothing, it is
+ * the client's word. */
 static int is_challenge(const SSL *ssl)
 {
     static const char acme[] = "acme-tls/1";
@@ -43,7 +46,9 @@ static int is_challenge(const SSL *ssl)
     unsigned int len = 0;
 
     SSL_get0_alpn_selected(ssl, &alpn, &len);
-    return len == sizeof(acme) - 1 && !memcmp(alpn, acme, len);
+    return len == sizeof(acme) - 1 && !memcmp(alpn, acme, len)
+           && SSL_get_certificate(ssl)
+              != SSL_CTX_get0_certificate(SSL_get_SSL_CTX(ssl));
 }
 
 static int cert_callback(SSL *ssl, void *dummy)
@@ -59,11 +64,14 @@ static int cert_callback(SSL *ssl, void *dummy)
     if (!c || is_challenge(ssl))
         return 1;
     conn = snivhost_conn(c);
+    /* Nobody has the name, and it was no challenge either. */
+    if (conn && conn->acme_only)
+        return 0;
     /* A renegotiation stays with its virtual host, as in mod_ssl. */
     if (conn && conn->has_cert)
         return 1;
     s = server_of(c, conn, ssl);
-    tls = snivhost_adopt_get(s);
+    tls = snivhost_store() ? snivhost_adopt_get(s) : NULL;
     if (!tls || tls->how != SNIVHOST_TLS_LEAN)
         return 1;
 
@@ -112,6 +120,6 @@ void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
 
 void snivhost_cert_init_server(SSL_CTX *ctx)
 {
-    if (snivhost_store())
+    if (snivhost_store() || snivhost_policy_in_handshakes())
         SSL_CTX_set_cert_cb(ctx, cert_callback, NULL);
 }

@@ -172,7 +172,14 @@ const snivhost_policy_t *snivhost_policy(const sniv_set_t *set)
     return live->policies[set ? set->number : live->table->nsets];
 }
 
-int snivhost_policy_wants_sni(server_rec *main_server)
+static int in_handshakes;
+
+int snivhost_policy_in_handshakes(void)
+{
+    return in_handshakes;
+}
+
+static int is_in_handshakes(server_rec *main_server)
 {
     server_rec *s;
 
@@ -198,6 +205,7 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 
     (void)p;
     (void)plog;
+    in_handshakes = is_in_handshakes(s);
     for (v = s->next; v; v = v->next) {
         const ap_directive_t *first = snivhost_conf(v)->policy.first;
         const sniv_vhost_t *speaker = NULL;

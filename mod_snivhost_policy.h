@@ -59,10 +59,10 @@ snivhost_policies_make(const sniv_table_t *table, apr_pool_t *p,
 const snivhost_policy_t *snivhost_policy(const sniv_set_t *set);
 
 /**
- * Whether a handshake policy may be in force in any address set: asked
- * before the tables are there, when mod_ssl sets its contexts up.
+ * Whether a handshake policy is in force in any address set. Known from
+ * check_config on, before mod_ssl sets its contexts up.
  */
-int snivhost_policy_wants_sni(server_rec *main_server);
+int snivhost_policy_in_handshakes(void);
 
 /**
  * Judge a ClientHello: sets sni_known, refused and acme_only of the record.

@@ -50,10 +50,6 @@ typedef struct tls_index_t {
 
 static const tls_index_t *tls_index;
 
-/* Whether some address set refuses handshakes: then the server name is of
- * interest in every set. Set before the first SSL_CTX is made. */
-static int policy_wants_sni;
-
 /* What we know of a server's SSL_CTX. */
 typedef struct tls_ctx_t {
     server_rec *s;
@@ -162,7 +158,7 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
     sniv_decide_sni(snivhost_live->table, conn->set, name, len, &conn->sni);
     count_hello(conn);
     log_decision(conn, name, len);
-    if (policy_wants_sni) {
+    if (snivhost_policy_in_handshakes()) {
         snivhost_policy_judge_hello(conn, name, len,
                                     sniv_hello_offers_only(msg, msg_len,
                                                            "acme-tls/1"));
@@ -366,7 +362,7 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
         return HTTP_INTERNAL_SERVER_ERROR;
     SSL_CTX_set_security_callback(ctx, security_callback);
     snivhost_conf(s)->ssl_ctx = ctx;
-    if (policy_wants_sni)
+    if (snivhost_policy_in_handshakes())
         SSL_CTX_set_tlsext_servername_callback(ctx, servername_callback);
     snivhost_cert_init_server(ctx);
     return OK;
@@ -380,7 +376,7 @@ static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
         || (conn = snivhost_conn(c)) == NULL) {
         return DECLINED;
     }
-    if (!conn->chain && !policy_wants_sni) {
+    if (!conn->chain && !snivhost_policy_in_handshakes()) {
         conn->hello = SNIV_HELLO_NO_SNI;
         sniv_decide_sni(snivhost_live->table, conn->set, NULL, 0,
                         &conn->sni);
@@ -430,7 +426,6 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)p;
     (void)plog;
     (void)ptemp;
-    policy_wants_sni = snivhost_policy_wants_sni(s);
     if (OpenSSL_version_num() >> 28 != OPENSSL_VERSION_NUMBER >> 28) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0102: "
                      "mod_snivhost was built for %s and runs with %s: build "
