@@ -352,6 +352,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                        server_rec *s)
 {
     snivhost_mode_e mode = snivhost_conf(s)->mode;
+    apr_time_t start = apr_time_now();
     apr_status_t rv;
 
     (void)plog;
@@ -368,9 +369,11 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0004: "
-                 "SNIVHost %s: %d virtual hosts on %d addresses",
+                 "SNIVHost %s: %d virtual hosts on %d addresses, tables built "
+                 "in %" APR_TIME_T_FMT " ms",
                  mode == SNIVHOST_VERIFY ? "Verify" : "On",
-                 snivhost_live->table->nvhosts, snivhost_live->table->nsets);
+                 snivhost_live->table->nvhosts, snivhost_live->table->nsets,
+                 apr_time_as_msec(apr_time_now() - start));
     snivhost_counters_make(s, p);
     return OK;
 }

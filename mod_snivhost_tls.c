@@ -258,7 +258,7 @@ static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
 
     tls = SSL_CTX_get_ex_data(ctx ? ctx : SSL_get_SSL_CTX(ssl),
                               tls_index->ctx);
-    return tls ? tls->security(ssl, ctx, op, bits, nid, other, ex) : 1;
+    return tls && tls->security(ssl, ctx, op, bits, nid, other, ex);
 }
 
 /* mod_ssl's search, for a connection that is left to core. */
