@@ -19,9 +19,10 @@ package Sniv::Certs;
 use strict;
 use warnings;
 
+use Cwd qw(realpath);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
-use File::Spec::Functions qw(rel2abs catfile);
+use File::Spec::Functions qw(rel2abs);
 
 # Name of the file (without .crt and .key) => names in the certificate.
 # The common name is the file's name.
@@ -35,7 +36,7 @@ our %CERTS = (
 my $DAYS = 30;
 my $FRESH = 20;
 
-my $dir = rel2abs(catfile(dirname(__FILE__), '..', '..', 'conf', 'ssl'));
+my $dir = realpath(dirname(rel2abs(__FILE__)) . '/../..') . '/conf/ssl';
 
 sub dir { return $dir; }
 sub crt { return "$dir/$_[0].crt"; }

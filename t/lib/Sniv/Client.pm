@@ -87,7 +87,9 @@ sub _tls {
     # SSL_CTRL_SET_SIGALGS_LIST
     Net::SSLeay::CTX_ctrl($ctx, 98, 0, $o->{sigalgs}) == 1
         or die "sigalgs $o->{sigalgs}\n" if $o->{sigalgs};
-    Net::SSLeay::CTX_set_post_handshake_auth($ctx, 1) if $o->{pha};
+    Net::SSLeay::CTX_set_post_handshake_auth($ctx, 1)
+        if ($o->{cert} || $o->{pha})
+            && defined &Net::SSLeay::CTX_set_post_handshake_auth;
     Net::SSLeay::CTX_set_alpn_protos($ctx, $o->{alpn}) if $o->{alpn};
     Net::SSLeay::CTX_set1_groups_list($ctx, $o->{groups}) if $o->{groups};
     my $ssl = $self->{ssl} = Net::SSLeay::new($ctx);
@@ -243,6 +245,11 @@ sub response {
         last if length $self->{buffer} >= 5
             && $self->{buffer} !~ m{\AHTTP/};
         $self->fill or last;
+    }
+    if ($self->{buffer} =~ /\A\0\0/) {
+        # After an upgrade from HTTP/1.0 there is no 101, only frames.
+        @r{qw(status raw)} = (101, 'HTTP/2');
+        return \%r;
     }
     if ($self->{buffer} !~ m{\AHTTP/}) {
         $r{raw} = $r{body} = $self->rest;

@@ -152,6 +152,17 @@ sub get {
     return scalar $self->wait($self->send_get(@args));
 }
 
+# Wait until the server has read all that was sent; 0 if it went away.
+sub ping {
+    my ($self) = @_;
+    delete $self->{pong};
+    $self->{client}->send(frame(PING, 0, 0, 'snivhost'));
+    while (!$self->{pong}) {
+        $self->_frame or return 0;
+    }
+    return 1;
+}
+
 sub _frame {
     my ($self) = @_;
     my $head = $self->{client}->take(9);
@@ -161,7 +172,10 @@ sub _frame {
     my $payload = $self->{client}->take($length);
     return 0 if length $payload < $length;
     my $s = $self->{streams}{$id} ||= { headers => {}, body => '' };
-    if ($type == SETTINGS && !($flags & ACK)) {
+    if ($type == PING && $flags & ACK) {
+        $self->{pong} = 1;
+    }
+    elsif ($type == SETTINGS && !($flags & ACK)) {
         $self->{client}->send(frame(SETTINGS, ACK, 0, ''));
     }
     elsif ($type == PING && !($flags & ACK)) {

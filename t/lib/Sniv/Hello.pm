@@ -56,12 +56,14 @@ sub server_names {
 #   ech        an encrypted_client_hello extension of random bytes
 #   alpn       reference to a list of protocols
 #   no_extensions   none at all, not even the length
+#   random     32 bytes
 #   version    legacy_version, 0x0303
 #   suites     reference to a list of numbers
 #   length_add lie about the length of the handshake message by so much
 sub message {
     my %o = @_;
-    my $random = join '', map { chr int rand 256 } 1 .. 32;
+    my $random = defined $o{random} ? $o{random}
+        : join '', map { chr int rand 256 } 1 .. 32;
     my @suites = $o{suites} ? @{ $o{suites} }
         : (0xC02B, 0xC02F, 0xC02C, 0xC030, 0x009C, 0x002F);
     my @groups = (29, 23, 24);

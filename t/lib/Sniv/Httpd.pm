@@ -193,6 +193,7 @@ sub has_ipv6 {
 # conf     text, or a sub that gets the ports and returns the text
 # ports    how many (1), or a reference to an array of ports to use
 # mode     on, off, verify, or 'none': not loaded; default from environment
+# with     a reference to more lines, beside LoadModule and SNIVHost
 # mpm, modules (a reference to more of them; -name leaves one out)
 # keep     leave the folder there
 sub new {
@@ -223,6 +224,10 @@ sub write_conf {
                              'nobody'))[3]))[0] . "\n" : '';
     my $loglevel = $self->{loglevel} || 'info';
     my $mode = $self->{mode} eq 'none' ? 'off' : $self->{mode};
+    # In a file of its own: line numbers in messages are then the same with
+    # and without the module.
+    $self->write('snivhost.conf', snivhost_conf($mode)
+                 . join "\n", @{ $self->{with} || [] }, '');
     $self->write('httpd.conf', <<"END");
 ServerRoot "$dir"
 PidFile httpd.pid
@@ -233,8 +238,9 @@ ${user}DefaultRuntimeDir "$dir"
 Timeout 20
 KeepAliveTimeout 10
 @{[ modules_conf($self->{mpm}, @{ $self->{modules} }) ]}
+TypesConfig /dev/null
 @{[ mpm_conf() ]}
-@{[ snivhost_conf($mode) ]}
+Include snivhost.conf
 DocumentRoot "$dir/htdocs"
 <Directory "$dir">
     Options None

@@ -1,0 +1,371 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+package Sniv::DiffConfig;
+
+# Random httpd configurations for the differential test, as data that can be
+# printed, changed (sabotage) and made smaller (shrinking). Everything comes
+# from rand(), so a seed names a configuration.
+#
+# A configuration: { ports, main => [lines], vhosts => [ { id, addrs, names,
+# lines } ], ... }. The names come from a small world, so that hosts collide.
+
+use strict;
+use warnings;
+
+use Sniv::Certs;
+
+our @IPS = map { "127.0.0.$_" } 1 .. 5;
+
+my @labels = qw(a b c www);
+my @zones = qw(x.test y.test z.test);
+my @globs = qw(*.x.test *.y.test *.z.test *.test * ?.x.test a* a.*.test
+               *x.test *.*.test b.?.test w*w.z.test **.y.test *a*.test
+               www.* A.*.TEST *.b.x.test ??.test *.test. 127.0.0.*);
+
+sub chance { return rand() < $_[0]; }
+sub pick { return $_[int rand @_]; }
+
+sub name { return pick(@labels) . '.' . pick(@zones); }
+
+# Ports: two plain, two TLS, one that no virtual host has.
+sub generate {
+    my ($ports, $has_ipv6) = @_;
+    my %p;
+    @p{qw(h1 h2 s1 s2 back)} = @$ports;
+    my $c = { ports => \%p, ipv6 => $has_ipv6, main => [], vhosts => [] };
+    my @main = ('Use Label main');
+    push @main, 'SSLVHostSNIPolicy '
+        . pick(qw(strict secure authonly insecure)) if chance(0.5);
+    push @main, chance(0.85)
+        ? 'SSLSessionCache "shmcb:sessions(256000)"' : 'SSLSessionCache none';
+    push @main, 'SSLStrictSNIVHostCheck on' if chance(0.08);
+    push @main, 'UseCanonicalName On' if chance(0.15);
+    push @main, 'UseCanonicalPhysicalPort On' if chance(0.1);
+    push @main, 'StrictHostCheck On' if chance(0.05);
+    push @main, 'HttpProtocolOptions ' . pick('Unsafe', 'Strict',
+        'Unsafe LenientMethods Allow0.9', 'Strict RegisteredMethods',
+        'Strict Require1.0') if chance(0.15);
+    push @main, 'Protocols ' . pick('h2 h2c http/1.1', 'h2 http/1.1',
+        'h2c http/1.1') if chance(0.6);
+    push @main, 'SSLProtocol ' . pick('all', 'TLSv1.2', 'TLSv1.2 TLSv1.3',
+        'TLSv1.3', 'TLSv1.1 TLSv1.2') if chance(0.2);
+    push @main, 'SSLCipherSuite DEFAULT:@SECLEVEL=0' if chance(0.8);
+    push @main, 'ServerSignature ' . pick('On', 'EMail') if chance(0.7);
+    push @main, error_document('main') if chance(0.4);
+    push @main, 'KeepAlive Off' if chance(0.03);
+    push @main, 'LimitRequestFieldSize 400' if chance(0.1);
+    push @main, 'LimitRequestFields 12' if chance(0.1);
+    push @main, 'ProxyPass "/px/" "http://127.0.0.1:%back%/"' if chance(0.1);
+    push @main, 'SSLSessionTickets off' if chance(0.05);
+    push @main, 'TraceEnable ' . pick('on', 'off', 'extended')
+        if chance(0.1);
+    $c->{main} = \@main;
+
+    # A few styles of addresses, so that sets get members.
+    my @specs = specs($c);
+    my $n = 1 + int(rand 4) + int(rand 5) * int(rand 3);
+    for my $id (0 .. $n - 1) {
+        push @{ $c->{vhosts} }, vhost($c, $id, @specs);
+    }
+    return $c;
+}
+
+# Which addresses the virtual hosts of one configuration choose from.
+sub specs {
+    my ($c) = @_;
+    my @kinds = ('ip1', ('ip1') x 3, 'ip2', 'any', 'ipany', 'v6', 'text',
+                 'anyany', 'zero', 'noport', 'default', 'upper');
+    my @chosen = ('ip1', map { pick(@kinds) } 1 .. int rand 4);
+    @chosen = ('any', @chosen[1 .. $#chosen]) if chance(0.3);
+    my @specs;
+    for my $kind (@chosen) {
+        next if $kind =~ /v6/ && !$c->{ipv6};
+        for my $port (chance(0.7) ? ('h1', 's1') : chance(0.5)
+                      ? ('h1', 'h2', 's1', 's2') : pick('h1', 's1')) {
+            push @specs, {
+                ip1 => "127.0.0.1:%$port%", ip2 => "127.0.0.2:%$port%",
+                any => "*:%$port%", ipany => '127.0.0.' . pick(1 .. 3) . ':*',
+                v6 => "[::1]:%$port%", text => "localhost:%$port%",
+                anyany => '*:*', zero => "0.0.0.0:%$port%",
+                default => "_default_:%$port%", noport => '127.0.0.3',
+                upper => "LOCALHOST:%$port%",
+            }->{$kind};
+        }
+    }
+    return @specs;
+}
+
+sub vhost {
+    my ($c, $id, @specs) = @_;
+    my %v = (id => "v$id", names => [], lines => [], tls => []);
+    my $n = chance(0.75) ? 1 : 2 + int rand 2;
+    $v{addrs} = [map { pick(@specs) } 1 .. $n];
+    # The same address twice is a case of its own, and a rare one.
+    my %seen;
+    @{ $v{addrs} } = grep { !$seen{$_}++ } @{ $v{addrs} } if chance(0.9);
+
+    my @names;
+    my $r = rand;
+    push @names, 'ServerName ' . (
+        $r < 0.70 ? name()
+        : $r < 0.75 ? name() . ':' . pick(80, 8080, 443)
+        : $r < 0.80 ? uc name()
+        : $r < 0.85 ? name() . '.'
+        : $r < 0.89 ? pick('http', 'https', 'HTTP') . '://' . name()
+        : $r < 0.93 ? pick(@IPS[0 .. 2], 'localhost')
+        : pick('*.x.test', 'test', '_.x.test', 'a-b.y.test')) if $r < 0.96
+        || "@{ $v{addrs} }" !~ /\A(?:\*|127\.0\.0\.1)/;
+    for (1 .. int rand 3) {
+        my $q = rand;
+        push @names, 'ServerAlias ' . join ' ', map {
+            $q < 0.4 ? name() : $q < 0.8 ? pick(@globs)
+            : $q < 0.85 ? uc name() : $q < 0.9 ? name() . '.'
+            : $q < 0.95 ? name() . ':%h1%' : pick('localhost', '127.0.0.1')
+        } 1 .. 1 + int rand 3;
+    }
+    @names = reverse @names if chance(0.1);
+    $v{names} = \@names;
+
+    my @l;
+    push @l, 'ServerPath ' . pick('/sp1', '/sp1/', '/sp', '/sp2/', '/', '/p',
+        '/sp1/index.html') if chance(0.25);
+    push @l, error_document($v{id}) if chance(0.3);
+    push @l, error_document($v{id}) if chance(0.15);
+    push @l, 'UseCanonicalName ' . pick(qw(On Off)) if chance(0.25);
+    push @l, 'StrictHostCheck ' . pick(qw(On Off)) if chance(0.1);
+    push @l, 'HttpProtocolOptions ' . pick('Unsafe', 'Strict',
+        'Strict Require1.0', 'Unsafe Allow0.9') if chance(0.12);
+    push @l, 'LimitRequestLine ' . pick(60, 100) if chance(0.06);
+    push @l, 'LimitRequestFieldSize ' . pick(40, 300) if chance(0.06);
+    push @l, 'LimitRequestFields ' . pick(3, 6, 12) if chance(0.06);
+    push @l, 'LimitRequestBody 10' if chance(0.08);
+    push @l, 'KeepAlive Off' if chance(0.05);
+    push @l, 'MaxKeepAliveRequests 2' if chance(0.06);
+    push @l, 'ServerSignature ' . pick(qw(On Off EMail)) if chance(0.2);
+    push @l, "ErrorLog error-$v{id}.log" if chance(0.15);
+    push @l, 'LogLevel ' . pick(qw(warn info)) if chance(0.15);
+    push @l, qq(ProxyPass "/px/" "http://127.0.0.1:%back%/$v{id}/")
+        if chance(0.2);
+    push @l, 'ProxyPreserveHost On' if chance(0.1);
+    push @l, qq(ProxyPass "/loop/" "http://127.0.0.2:%h1%/")
+        if chance(0.08);
+    push @l, 'ProxyRequests On' if chance(0.07);
+    push @l, 'TraceEnable ' . pick('on', 'off') if chance(0.05);
+    push @l, 'RewriteEngine On', pick(
+        'RewriteRule ^/rw/(.*) /$1 [PT]',
+        'RewriteRule ^/rw/(.*) /to/%%{SERVER_NAME}/$1 [R,L]',
+        "RewriteCond %%{HTTP_HOST} ^a\nRewriteRule ^/rw /other.html",
+        'RewriteRule ^/rw - [F]', 'RewriteRule ^/rw - [R=400]')
+        if chance(0.2);
+    push @l, qq(<Location "/deny">\nRequire all denied\n</Location>)
+        if chance(0.3);
+    push @l, 'Redirect "/gone" "/other.html"' if chance(0.2);
+    push @l, qq(SetEnvIf Host "^a" IS_A=$v{id}) if chance(0.1);
+    push @l, 'DirectoryIndex other.html' if chance(0.08);
+    push @l, 'Protocols ' . pick('h2 http/1.1', 'http/1.1', 'h2', 'h2c',
+        'h2c http/1.1', 'h2 h2c http/1.1') if chance(0.35);
+    push @l, 'ProtocolsHonorOrder ' . pick('On', 'Off') if chance(0.1);
+    push @l, 'H2ModernTLSOnly ' . pick('on', 'off') if chance(0.15);
+    push @l, 'H2Direct ' . pick('on', 'off') if chance(0.1);
+    push @l, 'H2Upgrade ' . pick('on', 'off') if chance(0.1);
+    $v{lines} = \@l;
+
+    # TLS where the port is a TLS port; sometimes not, or in the wrong place.
+    my $is_tls = "@{ $v{addrs} }" =~ /%s/
+        || ("@{ $v{addrs} }" !~ /%h/ && chance(0.4));
+    $is_tls = !$is_tls if chance(0.03);
+    $v{tls} = [tls_lines()] if $is_tls;
+    return \%v;
+}
+
+sub tls_lines {
+    my $cert = pick('c0' .. 'c9', 'shared', 'shared', 'rsa');
+    my @l = ('SSLEngine ' . (chance(0.97) ? 'on' : 'optional'),
+        "SSLCertificateFile \"%certs%/$cert.crt\"\n"
+        . "SSLCertificateKeyFile \"%certs%/$cert.key\"");
+    push @l, "SSLCertificateFile \"%certs%/rsa.crt\"\n"
+        . "SSLCertificateKeyFile \"%certs%/rsa.key\""
+        if $cert ne 'rsa' && chance(0.15);
+    push @l, 'SSLProtocol ' . pick('TLSv1.2', 'TLSv1.3', 'all -TLSv1.3',
+        'TLSv1.2 TLSv1.3', 'TLSv1.1 TLSv1.2', 'all') if chance(0.25);
+    push @l, 'SSLCipherSuite ' . pick('AES256-GCM-SHA384:@SECLEVEL=0',
+        'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
+        'ECDHE+CHACHA20:ECDHE+AES256', 'DEFAULT:@SECLEVEL=0')
+        if chance(0.2);
+    push @l, 'SSLCipherSuite TLSv1.3 TLS_AES_128_GCM_SHA256'
+        if chance(0.07);
+    push @l, 'SSLHonorCipherOrder ' . pick('on', 'off') if chance(0.15);
+    push @l, 'SSLVerifyClient ' . pick(qw(none optional require
+        optional_no_ca)), 'SSLCACertificateFile "%certs%/ca.crt"'
+        if chance(0.2);
+    push @l, "<Location \"/secure\">\nSSLVerifyClient "
+        . pick('require', 'optional') . "\n</Location>",
+        'SSLCACertificateFile "%certs%/ca.crt"' if chance(0.15);
+    push @l, "<Location \"/cipher\">\nSSLRequireSSL\n"
+        . "SSLRequire %%{SSL_CIPHER_USEKEYSIZE} >= 256\n</Location>"
+        if chance(0.1);
+    push @l, 'SSLOptions ' . pick('+StdEnvVars', '+StrictRequire',
+        '+StdEnvVars +ExportCertData') if chance(0.4);
+    push @l, 'SSLSessionTickets ' . pick('on', 'off') if chance(0.15);
+    push @l, 'SSLSessionCacheTimeout ' . pick(60, 300) if chance(0.05);
+    push @l, 'SSLStrictSNIVHostCheck ' . pick('on', 'off') if chance(0.1);
+    push @l, 'SSLInsecureRenegotiation on' if chance(0.03);
+    push @l, 'SSLOpenSSLConfCmd Groups ' . pick('P-256', 'P-384:X25519')
+        if chance(0.05);
+    push @l, 'SSLUserName SSL_CLIENT_S_DN_CN' if chance(0.05);
+    return @l;
+}
+
+sub error_document {
+    my ($id) = @_;
+    my $status = pick(400, 417, 404, 403, 421, 501, 414, 413, 405);
+    return "ErrorDocument $status " . pick(
+        qq("text of $id"), '/error.html', '/error.shtml', '/none.html',
+        '/dir/', 'http://ext.test/e', '/sp1/error.html',
+        '"host %%{HTTP_HOST} server %%{SERVER_NAME}"');
+}
+
+# All names that requests may ask for: those of the configuration and of
+# the small world around them.
+sub hosts {
+    my ($c) = @_;
+    my %h;
+    for my $v (@{ $c->{vhosts} }) {
+        for my $line (@{ $v->{names} }) {
+            my (undef, @n) = split ' ', $line;
+            for my $n (@n) {
+                $n =~ s{\A\w+://}{};
+                $n =~ s/%h1%/$c->{ports}{h1}/;
+                $h{$n} = 1;
+                (my $g = $n) =~ s/\*/pick('', 'q', 'a', 'q.a', 'www')/ge;
+                $g =~ s/\?/pick('q', 'a', '')/ge;
+                $h{$g} = 1;
+            }
+        }
+    }
+    return sort keys %h;
+}
+
+# As text for httpd. $dir is the server's folder.
+sub render {
+    my ($c) = @_;
+    my $text = '';
+    for my $port (qw(h1 h2 s1 s2)) {
+        $text .= "Listen $_:%$port%" . ($port =~ /s/ ? ' https' : '') . "\n"
+            for @IPS, $c->{ipv6} ? '[::1]' : ();
+    }
+    $text .= "Listen 127.0.0.1:%back%\n";
+    $text .= <<'END';
+<Macro Label $name>
+    Header always set X-Vhost $name
+    DocumentRoot "%www%/$name"
+    ServerAdmin $name@sniv.test
+    CustomLog access.log "$name %%v %%p %%>s %%s %%H \"%%r\" %%{SSL_TLS_SNI}x %%{SSL_PROTOCOL}x %%{SSL_CIPHER}x %%{SSL_SERVER_S_DN_CN}x %%{SSL_CLIENT_S_DN_CN}x %%{SSL_CLIENT_VERIFY}x %%{SSL_SESSION_RESUMED}x %%A %%{local}p %%V %%u %%{IS_A}e"
+</Macro>
+<Directory "%www%">
+    Options Includes
+    AllowOverride None
+    Require all granted
+</Directory>
+Alias "/status" "%www%/shared"
+AddType text/html .html .shtml
+AddOutputFilter INCLUDES .shtml
+Timeout 4
+KeepAliveTimeout 4
+AllowCONNECT 1-65535
+LogLevel info ssl:info
+END
+    $text .= join("\n", @{ $c->{main} }) . "\n";
+    for my $v (@{ $c->{vhosts} }) {
+        $text .= "<VirtualHost @{ $v->{addrs} }>\n"
+            . join('', map { s/^/    /gmr . "\n" } "Use Label $v->{id}",
+                   @{ $v->{names} }, @{ $v->{lines} }, @{ $v->{tls} })
+            . "</VirtualHost>\n";
+    }
+    my $certs = Sniv::Certs::dir();
+    $text =~ s/%(h1|h2|s1|s2|back)%/$c->{ports}{$1}/g;
+    $text =~ s/%certs%/$certs/g;
+    $text =~ s/%www%/$c->{www}/g;
+    $text =~ s/%%/%/g;
+    return $text;
+}
+
+# Files for every virtual host, the same for all configurations.
+sub write_pages {
+    my ($www, $n) = @_;
+    require File::Path;
+    for my $id ('main', 'shared', map { "v$_" } 0 .. $n) {
+        for my $dir ('', 'dir/', 'sp1/', 'sp2/', 'secure/', 'cipher/',
+                     'deny/') {
+            File::Path::make_path("$www/$id/$dir");
+            _write("$www/$id/${dir}index.html", "$id index of $dir\n");
+            _write("$www/$id/${dir}error.html", "$id error in $dir\n");
+        }
+        _write("$www/$id/other.html", "$id other\n");
+        my $echo = join ' ', map { qq(<!--#echo var="$_" -->) }
+            qw(SERVER_NAME SERVER_PORT SERVER_ADMIN DOCUMENT_ROOT HTTP_HOST
+               HTTPS REQUEST_SCHEME CONTEXT_DOCUMENT_ROOT REDIRECT_STATUS
+               SSL_TLS_SNI SSL_SERVER_S_DN_CN SSL_PROTOCOL REQUEST_URI);
+        my $inc = '<!--#include virtual="/other.html" -->';
+        _write("$www/$id/inc.shtml", "$id $echo\n$inc");
+        _write("$www/$id/error.shtml", "$id error $echo\n$inc");
+    }
+    return;
+}
+
+sub _write {
+    my ($file, $text) = @_;
+    open my $fh, '>', $file or die "$file: $!\n";
+    print $fh $text;
+    close $fh or die "$file: $!\n";
+    # A young file has a weak ETag, for a moment.
+    utime 1_000_000_000, 1_000_000_000, $file;
+    return;
+}
+
+# One change that a comparison must find: for the sabotage mode. Returns
+# what was done, or nothing if this configuration has nothing to change.
+sub sabotage {
+    my ($c, $how) = @_;
+    my $v = $c->{vhosts};
+    if ($how eq 'swap') {
+        for my $i (0 .. $#$v - 1) {
+            for my $j ($i + 1 .. $#$v) {
+                next if "@{ $v->[$i]{addrs} }" ne "@{ $v->[$j]{addrs} }";
+                @$v[$i, $j] = @$v[$j, $i];
+                return "$v->[$i]{id} and $v->[$j]{id} changed places";
+            }
+        }
+    }
+    elsif ($how eq 'alias') {
+        for my $h (@$v) {
+            my @gone = grep { /ServerAlias/ } @{ $h->{names} } or next;
+            @{ $h->{names} } = grep { !/ServerAlias/ } @{ $h->{names} };
+            return "$h->{id} lost: @gone";
+        }
+    }
+    elsif ($how eq 'cert') {
+        for my $h (@$v) {
+            for my $line (@{ $h->{tls} }) {
+                return "$h->{id} has another certificate"
+                    if $line =~ s{/(?:c\d|shared)\.(crt|key)}{/c9.$1}g;
+            }
+        }
+    }
+    else {
+        die "sabotage '$how': swap, alias or cert\n";
+    }
+    return;
+}
+
+1;
