@@ -47,9 +47,15 @@ my $VARS = join '|', map { "%{$_}s" } qw(HTTPS SSL_SESSION_RESUMED
 sub conf {
     my ($cache, $tickets) = @_;
     return sub {
-        my ($port) = @_;
+        my ($port, $which, $other) = @_;
+        # a client that begins with another group has to try again
         my $conf = "SSLSessionCache $cache\nSSLVHostSNIPolicy insecure\n"
-            . "SSLSessionTickets $tickets\n";
+            . "SSLSessionTickets $tickets\n"
+            . "SSLOpenSSLConfCmd Curves X25519:P-256\n";
+        # mod_ssl tells sessions apart by name and port: v1.test has 443
+        $conf .= "<VirtualHost *:$other>\nServerName v1.test:80\nSSLEngine on\n"
+            . "SSLCertificateFile $ssl/one.crt\n"
+            . "SSLCertificateKeyFile $ssl/one.key\n</VirtualHost>\n";
         for my $label (sort keys %FILES) {
             $conf .= join '', "<VirtualHost *:$port>\nServerName $label.test\n",
                 "SSLEngine on\nSSLOptions +ExportCertData\n",
@@ -87,7 +93,7 @@ my $pair = Sniv::Pair->new(name => 'adopt-sessions',
 for my $way (['none', 'on'], ['shmcb:sessions(512000)', 'on'],
              ['shmcb:sessions(512000)', 'off']) {
     $pair->reconf(conf => conf(@$way))->start;
-    like($pair->log('ours'), qr/SNIV0202: adopted 4 of 5/, 'adopted');
+    like($pair->log('ours'), qr/SNIV0202: adopted 4 of 6/, 'adopted');
     for my $kind (@KINDS) {
         my ($what, $tls) = @$kind;
         for my $from (@NAMES) {
@@ -117,6 +123,17 @@ for my $way (['none', 'on'], ['shmcb:sessions(512000)', 'on'],
             $resumed += () = $stock =~ /^\S+ 1 /mg;
         }
     }
+    $pair->same("$way->[0], tickets $way->[1]: the same name, another port",
+                sub {
+        my ($addr, $port) = @_;
+        my $c = connection($addr, $port, 'v1.test', max => '1.2');
+        $c->get('v1.test');
+        my $d = connection($addr, $pair->other, 'v1.test', max => '1.2',
+                           session => $c->session);
+        my $e = connection($addr, $port, 'v1.test', max => '1.2',
+                           session => $c->session);
+        return join ' ', map { $_->error || $_->resumed } $d, $e;
+    });
     $pair->stop;
 }
 cmp_ok($resumed, '>', 50, 'sessions were resumed');

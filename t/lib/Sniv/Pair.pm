@@ -17,7 +17,7 @@ package Sniv::Pair;
 # of one it has to see of the other.
 #
 #   my $pair = Sniv::Pair->new(name => 'adopt', conf => sub {
-#       my ($port, $which) = @_;          # which: stock or ours
+#       my ($port, $which, $other) = @_;  # which: stock or ours
 #       return "<VirtualHost *:$port>...";
 #   }, extra => "SNIVHostAdopt On\n");
 #   $pair->start;
@@ -40,8 +40,8 @@ sub new {
     my ($class, %arg) = @_;
     my $self = bless { conf => $arg{conf}, extra => $arg{extra} || '' },
         $class;
-    my $ports = [Sniv::Httpd::free_ports(1)];
-    $self->{port} = $ports->[0];
+    my $ports = [Sniv::Httpd::free_ports(2)];
+    @$self{qw(port other)} = @$ports;
     for my $which (@WHICH) {
         $self->{server}{$which} = Sniv::Httpd->new(
             loglevel => 'info', %arg, name => "$arg{name}-$which",
@@ -53,11 +53,12 @@ sub new {
 
 sub _conf {
     my ($self, $which) = @_;
-    return "Listen $ADDR{$which}:$self->{port}\nTypesConfig /dev/null\n"
+    return "Listen $ADDR{$which}:$self->{port}\n"
+        . "Listen $ADDR{$which}:$self->{other}\nTypesConfig /dev/null\n"
         . 'LogFormat "%v:%p %>s %{SSL_PROTOCOL}x %{SSL_CIPHER}x '
         . "%{SSL_SESSION_RESUMED}x %r\" pair\nCustomLog access.log pair\n"
         . ($which eq 'ours' ? $self->{extra} : '')
-        . $self->{conf}->($self->{port}, $which);
+        . $self->{conf}->($self->{port}, $which, $self->{other});
 }
 
 # Another configuration, for the next start or restart.
@@ -70,6 +71,7 @@ sub reconf {
 
 sub server { return $_[0]{server}{ $_[1] }; }
 sub port { return $_[0]{port}; }
+sub other { return $_[0]{other}; }
 sub addr { return $ADDR{ $_[1] }; }    # also as a class method
 sub log { return $_[0]{server}{ $_[1] }->read($_[2] || 'error.log'); }
 
