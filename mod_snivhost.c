@@ -25,6 +25,7 @@
 #include "mod_snivhost.h"
 #include "mod_snivhost_counters.h"
 #include "mod_snivhost_policy.h"
+#include "mod_snivhost_lint.h"
 
 #include "apr_atomic.h"
 #include "apr_strings.h"
@@ -396,6 +397,7 @@ static void register_hooks(apr_pool_t *p)
     snivhost_adopt_register_hooks(p);
     snivhost_store_register_hooks(p);
     snivhost_counters_register_hooks(p);
+    snivhost_lint_register_hooks(p);
 }
 
 module AP_MODULE_DECLARE_DATA snivhost_module = {

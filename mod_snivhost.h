@@ -70,6 +70,8 @@ typedef struct snivhost_conf_t {
                                      snivhost_adopt_get() */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
                                      one; the tests of Verify need it */
+    int lint;                   /**< snivhost_lint_mode_e; main server only */
+    apr_uint64_t lint_ignore;   /**< bits by snivhost_lint_e */
 } snivhost_conf_t;
 
 extern const command_rec snivhost_commands[];

@@ -17,6 +17,7 @@
 #include "apr_strings.h"
 
 #include "mod_snivhost_adopt.h"
+#include "mod_snivhost_lint.h"
 
 /*
  * Directives.
@@ -36,6 +37,7 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
     snivhost_policy_conf_init(&conf->policy);
     conf->adopt = -1;
     conf->tls_by_hand = -1;
+    conf->lint = SNIVHOST_LINT_UNSET;
     return conf;
 }
 
@@ -48,6 +50,8 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     snivhost_policy_conf_merge(&conf->policy, &base->policy, &add->policy);
     conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
     conf->tls_by_hand = add->tls_by_hand;
+    conf->lint = add->lint != SNIVHOST_LINT_UNSET ? add->lint : base->lint;
+    conf->lint_ignore = base->lint_ignore | add->lint_ignore;
     return conf;
 }
 
@@ -102,5 +106,12 @@ const command_rec snivhost_commands[] = {
     AP_INIT_FLAG("SNIVHostTLS", snivhost_set_tls, NULL, RSRC_CONF,
                  "On, instead of SSLEngine on: make this virtual host lean; "
                  "Off: SNIVHostAdopt leaves it alone"),
+    AP_INIT_TAKE1("SNIVHostLint", snivhost_set_lint, NULL, RSRC_CONF,
+                  "Tell at start and with -t what cannot be meant: On (the "
+                  "default with SNIVHost), Off or Strict (-t and the start "
+                  "fail)"),
+    AP_INIT_ITERATE("SNIVHostLintIgnore", snivhost_set_lint_ignore, NULL,
+                    RSRC_CONF, "Do not tell of findings with these codes, "
+                    "here or in one virtual host"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

@@ -570,6 +570,7 @@ static void settle(reader_t *r, snivhost_tlsconf_t *conf)
             conf->same[i] = NULL;
         }
     }
+    conf->engine_said = conf->engine != 0;
     conf->engine = conf->engine > 0;
     conf->stapling = conf->stapling > 0;
     conf->client_cas = conf->same[SAME_CA_FILE] || conf->same[SAME_CA_PATH];

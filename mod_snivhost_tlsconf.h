@@ -43,6 +43,7 @@ typedef struct snivhost_tlsconf_t {
                                          server, or not in the tree */
     int engine;                     /**< SSLEngine on (or SNIVHostTLS On) is
                                          in effect */
+    int engine_said;                /**< something was said about it */
     int managed;                    /**< mod_md gives it certificates */
     int stapling;                   /**< SSLUseStapling on is in effect */
     int client_cas;                 /**< SSLCACertificateFile or -Path is */

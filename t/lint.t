@@ -1,0 +1,359 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+# The findings about a configuration: for each a configuration that has it
+# and others that come close and have not.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Apache::Test qw(-withtestmore);
+use Sniv::Certs;
+use Sniv::Httpd;
+
+# A configuration, and behind each line that is found the code: "#! 0400".
+# What is found has to be that and nothing else.
+my @cases;
+sub finds { push @cases, [@_]; return; }
+sub passes { push @cases, [@_]; return; }
+
+# One virtual host in short: vhost('*:80', 'name alias alias', more lines)
+# A name with "!0400" after it is where a finding is expected.
+sub vhost {
+    my ($address, $names, @more) = @_;
+    my $conf = '';
+    my $mark = $address =~ s/!(\d+)// ? " #! $1" : '';
+    $conf .= "<VirtualHost $address>$mark\n";
+    my $directive = 'ServerName';
+    for my $name (split ' ', $names) {
+        $mark = $name =~ s/!(\d+)// ? " #! $1" : '';
+        $conf .= "    $directive $name$mark\n" if $name ne '-';
+        $directive = 'ServerAlias';
+    }
+    $conf .= "    $_\n" for @more;
+    return $conf . "</VirtualHost>\n";
+}
+
+my $listen = "Listen 127.0.0.1:80\nListen 127.0.0.2:80\n";
+
+# ----- 0400: a name that two virtual hosts have
+
+finds '0400: the same ServerName', $listen,
+    vhost('*:80', 'a.test'), vhost('*:80', 'a.test!0400');
+finds '0400: the same alias, in another case', $listen,
+    vhost('*:80', 'a.test www.test'), vhost('*:80', 'b.test WWW.test!0400');
+finds '0400: a ServerName that is an earlier alias', $listen,
+    vhost('*:80', 'a.test b.test'), vhost('*:80', 'b.test!0400');
+finds '0400: told once, whatever many addresses they share', $listen,
+    vhost('127.0.0.1:80 127.0.0.2:80', 'a.test'),
+    vhost('127.0.0.2:80 127.0.0.1:80', 'a.test!0400'),
+    vhost('127.0.0.1:80', 'b.test');
+finds '0400: several names in one finding', $listen,
+    vhost('*:80', 'a.test b.test c.test d.test e.test'),
+    vhost('*:80', 'f.test b.test!0400 c.test d.test e.test');
+finds '0400: an earlier one without ServerName has the main server\'s',
+    $listen,
+    vhost('*:80', '-'), vhost('*:80', 'main.test!0400');
+passes '0400: the same name on another port', $listen, "Listen 127.0.0.1:81\n",
+    vhost('*:80', 'a.test'), vhost('*:81', 'a.test');
+passes '0400: the same name twice in one virtual host', $listen,
+    vhost('*:80', 'z.test'), vhost('*:80', 'a.test a.test www.test www.test');
+passes '0400: the same name on another IP', $listen,
+    vhost('127.0.0.1:80', 'a.test'), vhost('127.0.0.2:80', 'a.test');
+passes '0400: an exact name with the text of a glob', $listen,
+    vhost('*:80', 'a.test x.test'), vhost('*:80', 'b.test *.x.test');
+
+# ----- 0401: a file that is read twice
+
+passes '0401: read twice with different names', $listen,
+    "Define NAME a.test\n", "Include name.conf\n", "UnDefine NAME\n",
+    "Define NAME b.test\n", "Include name.conf\n";
+finds '0401: included twice', $listen,
+    "Include site.conf\n", "Include site.conf\n";
+passes '0401: included for two ports', $listen, "Listen 127.0.0.1:81\n",
+    "Define PORT 80\n", "Include port.conf\n", "UnDefine PORT\n",
+    "Define PORT 81\n", "Include port.conf\n";
+
+# ----- 0402, 0403: behind an earlier glob
+
+finds '0402: a name behind a glob', $listen,
+    vhost('*:80', 'a.test *.x.test'), vhost('*:80', 'www.x.test!0402');
+finds '0402: an alias behind a glob', $listen,
+    vhost('*:80', 'a.test *'), vhost('*:80', 'b.test!0402 c.test');
+passes '0402: the glob comes later', $listen,
+    vhost('*:80', 'www.x.test'), vhost('*:80', 'a.test *.x.test');
+passes '0402: the glob is in the same virtual host', $listen,
+    vhost('*:80', 'z.test'),
+    vhost('*:80', 'x.test *.x.test www.x.test');
+passes '0402: the glob does not cover the name itself', $listen,
+    vhost('*:80', 'a.test *.x.test'), vhost('*:80', 'x.test');
+finds '0403: a glob behind a wider one', $listen,
+    vhost('*:80', 'a.test *.x.test'),
+    vhost('*:80', 'b.test *.y.x.test!0403');
+finds '0403: the same glob', $listen,
+    vhost('*:80', 'a.test w?w.*.test'),
+    vhost('*:80', 'b.test W?W.*.test!0403');
+passes '0403: a narrower glob first', $listen,
+    vhost('*:80', 'a.test *.y.x.test'), vhost('*:80', 'b.test *.x.test');
+passes '0403: ? is not *', $listen,
+    vhost('*:80', 'a.test ?.x.test'), vhost('*:80', 'b.test *.x.test');
+passes '0403: one character or more is not none or more', $listen,
+    vhost('*:80', 'a.test a?*.x.test'), vhost('*:80', 'b.test a*.x.test');
+finds '0403: none or more has one character or more', $listen,
+    vhost('*:80', 'a.test a*.x.test'),
+    vhost('*:80', 'b.test a?*.x.test!0403');
+
+# ----- 0404: names that no client asks for
+
+finds '0404: spelling', $listen,
+    vhost('*:80', 'a.test'),
+    vhost('*:80', 'b.test c.test:80!0404 d.test.!0404 .e.test!0404 '
+        . 'http://f.test/!0404 g.test,!0404 h..test!0404 [::2]!0404 '
+        . "\xc3\xa4.test!0404 (i|j).test!0404 *.k.test:*!0404");
+finds '0404: a ServerName with a dot at the end', $listen,
+    vhost('*:80', 'a.test'), vhost('*:80', 'b.test.!0404');
+passes '0404: odd and possible', $listen,
+    vhost('*:80', 'a.test'),
+    vhost('*:80', 'http://b.test:8080 _c.d-e.test ::2 xn--4ca.test *f?.test '
+        . '10.0.0.1 localhost');
+passes '0404: alone on its address nobody looks', $listen,
+    vhost('*:80', 'a.test b.test:80');
+
+# ----- 0405: globs without a literal end
+
+finds '0405: a hundred of them', $listen,
+    vhost('*:80', 'a.test *x0*!0405'),
+    vhost('*:80', join ' ', 'b.test', map { "*x${_}y*" } 101 .. 199);
+passes '0405: some', $listen,
+    vhost('*:80', 'a.test *x0*'),
+    vhost('*:80', join ' ', 'b.test', map { "*x${_}y*" } 101 .. 198);
+passes '0405: many with an end', $listen,
+    vhost('*:80', 'a.test'),
+    vhost('*:80', join ' ', 'b.test', map { "*.x$_.test" } 1 .. 300);
+
+# ----- 0406, 0407: no ServerName
+
+finds '0406: not the first', $listen,
+    vhost('*:80', 'a.test'), vhost('*:80!0406', '-');
+finds '0406: not the first, with an alias', $listen,
+    vhost('*:80', 'a.test'), vhost('*:80!0406', '- b.test');
+passes '0406: the first', $listen,
+    vhost('*:80', '-'), vhost('*:80', 'a.test');
+passes '0406: the only one', $listen, vhost('*:80', '-');
+finds '0407: on an IP', $listen, vhost('127.0.0.2:80!0407', '-');
+passes '0407: an IP and *', $listen, "Listen 127.0.0.2:81\n",
+    vhost('127.0.0.2:81 *:80', '-');
+passes '0407: loopback', $listen, vhost('127.0.0.1:80', '-');
+
+# ----- 0410: nothing listens
+
+finds '0410: another port', $listen, vhost('*:81!0410', 'a.test');
+finds '0410: another IP', "Listen 127.0.0.1:80\n",
+    vhost('127.0.0.2:80!0410', 'a.test');
+finds '0410: once per address', $listen,
+    vhost('*:81!0410', 'a.test'), vhost('*:81', 'b.test'),
+    vhost('*:80 *:81', 'c.test');
+passes '0410: every IP', "Listen 80\n", vhost('127.0.0.2:80', 'a.test');
+passes '0410: every port', $listen,
+    vhost('127.0.0.1', 'a.test'), vhost('127.0.0.2:*', 'b.test');
+passes '0410: one address of localhost', "Listen 127.0.0.1:80\n",
+    vhost('localhost:80', 'a.test');
+passes '0410: IPv6', "Listen [::1]:80\n", vhost('[::1]:80', 'a.test');
+
+# ----- 0411: others take all connections
+
+finds '0411: * behind the IPs that are listened on', $listen,
+    vhost('*:80!0411', 'a.test'), vhost('*:80', 'b.test'),
+    vhost('127.0.0.1:80', 'c.test'), vhost('127.0.0.2:80', 'd.test');
+finds '0411: any port behind each port', $listen,
+    vhost('*!0411', 'a.test'), vhost('*:80', 'b.test');
+finds '0411: any port of an IP behind its port', $listen,
+    vhost('127.0.0.1:*!0411', 'a.test'), vhost('127.0.0.1:80', 'b.test'),
+    vhost('127.0.0.2:80', 'c.test');
+passes '0411: one IP is left', $listen,
+    vhost('*:80', 'a.test'), vhost('*:80', 'b.test'),
+    vhost('127.0.0.1:80', 'c.test');
+passes '0411: one port is left', $listen, "Listen 127.0.0.1:81\n",
+    vhost('*', 'a.test'), vhost('*:80', 'b.test');
+
+# ----- 0412: not reached by this machine's addresses
+
+my @own = own_addresses();
+if (@own) {
+    my @ips = map { "$_:80" } @own;
+    finds '0412: all addresses are taken', "Listen 80\n",
+        vhost('*:80!0412', 'a.test'), vhost('*:80', 'b.test'),
+        map { vhost($_, "n$_.test") } @ips;
+    passes '0412: one catch-all', "Listen 80\n",
+        vhost('*:80', 'a.test'), map { vhost($_, 'c.test') } @ips;
+    passes '0412: they have both addresses', "Listen 80\n",
+        vhost("*:80 @ips", 'a.test'), vhost("*:80 @ips", 'b.test');
+    passes '0412: another port', "Listen 80\nListen 81\n",
+        vhost('*:80', 'a.test'), vhost('*:80', 'b.test'),
+        map { vhost("$_:81", 'c.test') } @own;
+}
+passes '0412: an address of its own', "Listen 80\n",
+    vhost('*:80', 'a.test'), vhost('*:80', 'b.test'),
+    vhost('127.0.0.1:80', 'status.test');
+
+# ----- 0413: with and without TLS
+
+my @tls = ('SSLEngine on', split /\n/, Sniv::Certs::conf('shared'));
+my $tls = "Listen 127.0.0.1:443\n";
+finds '0413: one without', "Listen 127.0.0.1:8443 http\n",
+    vhost('*:8443', 'shared.test', @tls), vhost('*:8443!0413', 'a.x.test');
+finds '0413: one switched off', $tls,
+    vhost('*:443', 'shared.test', @tls),
+    vhost('*:443', 'a.x.test', 'SSLEngine off #! 0413');
+finds '0413: one with', $listen,
+    vhost('*:80', 'a.test'),
+    vhost('*:80', 'shared.test', 'SSLEngine on #! 0413', @tls[1 .. 2]);
+passes '0413: on by Listen', $tls,
+    vhost('127.0.0.1:443', 'shared.test', @tls),
+    vhost('127.0.0.1:443', 'a.x.test', @tls[1 .. 2]);
+finds '0413: not on by a Listen line with another address', $tls,
+    vhost('*:443', 'shared.test', @tls),
+    vhost('*:443!0413', 'a.x.test', @tls[1 .. 2]);
+passes '0413: on in the main server', "Listen 127.0.0.1:8443\n",
+    "SSLEngine on\n",
+    vhost('*:8443', 'shared.test', @tls[1 .. 2]),
+    vhost('*:8443', 'a.x.test', @tls);
+
+# ----- 0414: a host name in <VirtualHost>
+
+finds '0414: a name without an address', $listen,
+    vhost('no-such-host.invalid:80!0414', 'a.test');
+my $local = name_in_hosts();
+finds '0414: a name with an address', "Listen 80\n",
+    vhost("$local:80!0414", 'a.test') if $local;
+passes '0414: addresses', "Listen 80\nListen 127.0.0.1:81\n",
+    vhost('*:80', 'a.test'), vhost('_default_:80', 'b.test'),
+    vhost('127.0.0.1:80', 'c.test'), vhost('[::1]:80', 'd.test'),
+    vhost('localhost:*', 'e.test');
+
+# The addresses of this machine's interfaces, as getifaddrs() has them.
+sub own_addresses {
+    my @found;
+    for my $line (`ip -o -4 addr show 2>/dev/null`) {
+        my ($device, $ip) = $line =~ /^\d+:\s+(\S+)\s+inet\s+([\d.]+)/
+            or next;
+        push @found, $ip if $device ne 'lo';
+    }
+    return @found;
+}
+
+# A name that needs no DNS; not localhost, which is not told of.
+sub name_in_hosts {
+    open my $fh, '<', '/etc/hosts' or return;
+    for my $line (<$fh>) {
+        my ($ip, @names) = split ' ', $line =~ s/#.*//sr;
+        next if !$ip || $ip !~ /^[\d.]+$/;
+        for my $name (@names) {
+            return $name if $name !~ /^localhost/ && gethostbyname $name;
+        }
+    }
+    return;
+}
+
+# ----- what is done with findings
+
+my $h;
+
+# What is said of a configuration: "line code" for each finding.
+sub say_of {
+    my (@conf) = @_;
+    my $text = join '', @conf;
+    $text =~ s/ #!.*//mg;
+    $h->write('case.conf', $text);
+    my ($status, $said) = $h->check;
+    my @found = $said =~ /^SNIV(04\d\d: .*)$/mg;
+    return ($status, $said,
+            map { /^(\d+): \S*?(\w+)\.conf:(\d+): / ? "$2:$3 $1" : "? $_" }
+                grep { !/^0490/ } @found);
+}
+
+sub expected {
+    my (@conf) = @_;
+    my ($line, @found) = (0);
+    for (split /^/, join '', @conf) {
+        $line++;
+        push @found, "case:$line $1" if /#! (\d+)/;
+    }
+    return @found;
+}
+
+plan tests => @cases + 14, sub {
+    Sniv::Httpd::mode() ne 'off' ? 1
+        : skip_reason('the module is not loaded');
+};
+
+Sniv::Certs::make();
+$h = Sniv::Httpd->new(name => 'lint', conf => sub { "Include case.conf\n" });
+$h->write('site.conf', vhost('*:80', 'a.test'));
+$h->write('name.conf', vhost('*:80', '${NAME}'));
+$h->write('port.conf', vhost('*:${PORT}', 'a.test'));
+
+for my $case (@cases) {
+    my ($title, @conf) = @$case;
+    my @want = $title =~ /0401: included twice/ ? ('site:1 0401')
+                                                : expected(@conf);
+    my ($status, $said, @got) = say_of(@conf);
+    is "@got, exit $status", "@want, exit 0", $title or diag $said;
+}
+
+my @wrong = ($listen, vhost('*:80', 'a.test'), vhost('*:80', 'a.test'));
+my ($status, $said, @got);
+
+sub found { return "@got, exit $status"; }
+
+($status, $said, @got) = say_of("SNIVHostLint Off\n", @wrong);
+is found(), ', exit 0', 'SNIVHostLint Off: nothing';
+($status, $said, @got) = say_of("SNIVHost Off\n", @wrong);
+is found(), ', exit 0', 'SNIVHost Off: nothing';
+($status, $said, @got) = say_of("SNIVHost Off\nSNIVHostLint On\n", @wrong);
+is found(), 'case:9 0400, exit 0', 'but with SNIVHostLint On';
+($status, $said, @got) = say_of("SNIVHostLint Strict\n", @wrong);
+is found(), 'case:8 0400, exit 1', 'SNIVHostLint Strict: -t fails';
+like $said, qr/^SNIV0490: /m, 'and says why';
+($status, $said, @got) = say_of("SNIVHostLint Strict\n", @wrong[0, 1]);
+is found(), ', exit 0', 'SNIVHostLint Strict: nothing found, nothing fails';
+($status, $said, @got) = say_of("SNIVHostLint Strict\n",
+    "SNIVHostLintIgnore SNIV0400\n", @wrong);
+is found(), ', exit 0', 'SNIVHostLintIgnore';
+($status, $said, @got) = say_of(@wrong[0, 1],
+    vhost('*:80', 'a.test', 'SNIVHostLintIgnore 0402 0400'),
+    vhost('*:80', 'a.test'));
+is found(), 'case:11 0400, exit 0', 'SNIVHostLintIgnore in a virtual host';
+($status, $said, @got) = say_of("SNIVHostLintIgnore SNIV0001\n", @wrong);
+is $status, 1, 'SNIVHostLintIgnore takes no other codes';
+($status, $said, @got) = say_of(vhost('*:80', 'a.test', 'SNIVHostLint Off'));
+is $status, 1, 'SNIVHostLint does not stand in a virtual host';
+
+($status, $said, @got) = say_of($listen, vhost('*:80', 'a.test'),
+    map { vhost('*:80', 'a.test') } 1 .. 50);
+is scalar(grep({ /case:\d+ 0400/ } @got)), 20, 'the first 20 of a kind';
+like $said, qr/^SNIV0400: and 30 more/m, 'and a line for the rest';
+($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_LINT');
+is scalar(() = $said =~ /^SNIV0400: /mg), 50, 'all of them when asked for';
+
+$h->remove;
+$h = Sniv::Httpd->new(name => 'lint-start', conf => sub {
+    return join '', "Listen 127.0.0.1:$_[0]\nTypesConfig /dev/null\n",
+        map { vhost("*:$_[0]", 'a.test') } 1 .. 2;
+});
+$h->start;
+is scalar(() = $h->read('error.log') =~ /SNIV0400: .*httpd\.conf:\d+: /g), 1,
+    'a start tells once, in the error log';
+$h->remove;
