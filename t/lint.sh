@@ -51,9 +51,9 @@ scripts=`git ls-files bootstrap configure.apxs '*.sh' '*.pl' '*.pm' '*.t' \
         echo "cppcheck is not installed: skipped"
     fi
     if command -v clang-tidy >/dev/null; then
-        complain clang-tidy "`for file in ./*.c; do
-                clang-tidy --quiet "$file" -- $flags 2>/dev/null
-            done | grep -E 'warning:|error:'`"
+        complain clang-tidy "`ls ./*.c |
+            xargs -P 2 -I '{}' clang-tidy --quiet '{}' -- $flags 2>/dev/null |
+            grep -E 'warning:|error:' | sort -u`"
     else
         echo "clang-tidy is not installed: skipped"
     fi
