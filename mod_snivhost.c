@@ -250,49 +250,56 @@ static void restore_chain(const request_rec *r, const snivhost_conn_t *conn)
     r->connection->vhost_lookup_data = conn->chain;
 }
 
-/*
- * Whether core had come to its name step when it refused a request in
- * ap_read_request(). If so the answer is due to the vhost of that name, if
- * not to the default.
- *
- * A host that core accepted (fix_hostname) is a new string in r->hostname;
- * one that it did not is NULL or still the URI's own.
- */
-static int core_reached_names(const request_rec *r)
+/* core adds this filter right before the name step, and takes it away if the
+ * request was unusable for another reason. */
+static int has_http_filter(const request_rec *r)
 {
     const ap_filter_t *f;
-    const char *host;
 
-    if (r->hostname && r->hostname != r->parsed_uri.hostname)
-        return 1;
-    if (r->hostname) {
-        /* All digits are left as they are, and with HttpProtocolOptions
-         * Unsafe that is not an error. An empty host is not one either. */
-        const core_server_config *core =
-            ap_get_core_module_config(r->server->module_config);
-
-        return !*r->hostname
-               || (core->http_conformance == AP_HTTP_CONFORMANCE_UNSAFE
-                   && strspn(r->hostname, "0123456789")
-                          == strlen(r->hostname));
-    }
-
-    /* No host: refused with 400 for that, or with 417 after it. */
-    host = apr_table_get(r->headers_in, "Host");
-    if ((host && *host)
-        || (r->status != HTTP_BAD_REQUEST
-            && r->status != HTTP_EXPECTATION_FAILED)) {
-        return 0;
-    }
-    if (r->connection->master)
-        return 1;
-    /* core adds this filter right before the name step and takes it away if
-     * the request was unusable for another reason. */
     for (f = r->input_filters; f; f = f->next) {
         if (f->frec == ap_http_input_filter_handle)
             return 1;
     }
     return 0;
+}
+
+/*
+ * Whether core had come to its name step when it refused a request in
+ * ap_read_request(). If so the answer is due to the vhost of that name, if
+ * not to the default.
+ */
+static int core_reached_names(const request_rec *r)
+{
+    const char *host;
+
+    /* A host that core accepted (fix_hostname) is a new string; one that it
+     * did not is NULL or still the URI's own. */
+    if (r->hostname && r->hostname != r->parsed_uri.hostname)
+        return 1;
+
+    if (r->hostname) {
+        /* Two kinds are accepted as they are: an empty one, and all digits
+         * with HttpProtocolOptions Unsafe. */
+        const core_server_config *core =
+            ap_get_core_module_config(r->server->module_config);
+
+        if (*r->hostname
+            && (core->http_conformance != AP_HTTP_CONFORMANCE_UNSAFE
+                || r->hostname[strspn(r->hostname, "0123456789")])) {
+            return 0;
+        }
+    }
+    else {
+        /* No host: refused with 400 for that, or with 417 after it. */
+        host = apr_table_get(r->headers_in, "Host");
+        if ((host && *host)
+            || (r->status != HTTP_BAD_REQUEST
+                && r->status != HTTP_EXPECTATION_FAILED)) {
+            return 0;
+        }
+    }
+    /* HTTP/2 adds the filter only later, and has no other way to come here. */
+    return r->connection->master || has_http_filter(r);
 }
 
 /* The end of a request that core refused before post_read_request. */
