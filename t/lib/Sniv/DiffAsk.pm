@@ -408,7 +408,15 @@ sub requests_text {
             $r = $c->response($method);
             $text .= answer_text($r);
         }
-        last if $r->{status} eq '101' || $c->{eof}
+        if ($r->{status} eq '101') {
+            # The answer comes as stream 1.
+            my $h2 = Sniv::H2->new($c);
+            my $s = $h2->wait(1);
+            $h2->ping;
+            $text .= stream_text($s);
+            last;
+        }
+        last if $c->{eof}
             || (defined $method && $method eq 'CONNECT'
                 && $r->{status} eq '200');
         if (defined(my $sni = $q->{renegotiate})) {
@@ -436,8 +444,8 @@ sub normal {
     $text =~ s/\r//g;
     # With TLS 1.3 a refused client certificate shows after the handshake,
     # and the alert is lost when the server closes first.
-    $text =~ s/^(no answer:|stream: 0) (?:alert \d+|closed|Connection.*)$
-              /$1 gone/gmx;
+    my $end = qr/(?:alert \d+|closed|Connection.*)/;
+    $text =~ s/^(no answer:|stream: 0) $end$/$1 gone/gm;
     # A hash table's order
     $text =~ s/^(allow: )(.*)/$1 . join ',', sort split m{,}, $2/gmei;
     return $text;
@@ -462,16 +470,17 @@ sub streams_text {
     }
     # What the server still had to do for them (its log) is done after this.
     $h2->ping;
-    my $text = '';
-    for my $r (@r) {
-        my $h = $r->{headers} || {};
-        $text .= join("\n", "stream: $r->{status}"
-            . (defined $r->{rst} ? " rst $r->{rst}" : '')
-            . (defined $r->{error} ? " $r->{error}" : ''),
-            (map { "$_: $h->{$_}" } sort grep { !/\A(?:date|:status)\z/ }
-             keys %$h), '', $r->{body}) . "\n";
-    }
-    return normal($text);
+    return join '', map { stream_text($_) } @r;
+}
+
+sub stream_text {
+    my ($r) = @_;
+    my $h = $r->{headers} || {};
+    return normal(join("\n", "stream: $r->{status}"
+        . (defined $r->{rst} ? " rst $r->{rst}" : '')
+        . (defined $r->{error} ? " $r->{error}" : ''),
+        (map { "$_: $h->{$_}" } sort grep { !/\A(?:date|:status)\z/ }
+         keys %$h), '', $r->{body}) . "\n");
 }
 
 # What was sent, for a report.

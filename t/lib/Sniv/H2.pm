@@ -45,7 +45,10 @@ my $SETTINGS = pack 'nNnNnN', 1, 0, 2, 0, 4, 1 << 20;
 
 sub new {
     my ($class, $client) = @_;
-    my $self = bless { client => $client, next => 1, streams => {} }, $class;
+    # Stream 1 may be there already: the answer to a request that asked for
+    # an upgrade.
+    my $self = bless { client => $client, next => 1, streams => {
+        1 => { status => 0, headers => {}, body => '' } } }, $class;
     $client->send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
                   . frame(SETTINGS, 0, 0, $SETTINGS)
                   . frame(WINDOW_UPDATE, 0, 0, pack 'N', 1 << 24));
