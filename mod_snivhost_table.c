@@ -140,6 +140,7 @@ const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
         sa.pool = p;
         sa.family = APR_INET6;
         sa.ipaddr_len = sizeof(sa.sa.sin6.sin6_addr);
+        sa.addr_str_len = 64;   /* with a zone */
         sa.ipaddr_ptr = &sa.sa.sin6.sin6_addr;
         sa.sa.sin6.sin6_family = APR_INET6;
         sa.sa.sin6.sin6_scope_id = ip->zone;
