@@ -20,13 +20,15 @@ snivhost_objs=`sed -n 's/^SNIVHOST_OBJS *= *//p' $srcdir/modules/snivhost/Makefi
 APACHE_MODULE(snivhost, [virtual hosts by name in constant time], $snivhost_objs, , no, [
     APACHE_CHECK_OPENSSL
     AC_CHECK_HEADER([xxhash.h])
-    if test "$ac_cv_openssl$ac_cv_header_xxhash_h" = "yesyes" ; then
+    AC_CHECK_HEADER([jansson.h])
+    if test "$ac_cv_openssl$ac_cv_header_xxhash_h$ac_cv_header_jansson_h" = "yesyesyes" ; then
+        APR_ADDTO(MOD_SNIVHOST_LDADD, [-ljansson])
         if test "x$enable_snivhost" = "xshared"; then
             # One exported symbol: the module record
             APR_ADDTO(MOD_SNIVHOST_LDADD, [-export-symbols-regex snivhost_module])
         fi
     else
-        AC_MSG_WARN([mod_snivhost needs OpenSSL and xxhash.h; it is left out])
+        AC_MSG_WARN([mod_snivhost needs OpenSSL, xxhash.h and jansson.h; it is left out])
         enable_snivhost=no
     fi
 ])

@@ -24,6 +24,8 @@
 
 #include "mod_snivhost.h"
 #include "mod_snivhost_counters.h"
+#include "mod_snivhost_dump.h"
+#include "mod_snivhost_facts.h"
 #include "mod_snivhost_policy.h"
 #include "mod_snivhost_lint.h"
 
@@ -405,6 +407,8 @@ static void register_hooks(apr_pool_t *p)
     snivhost_store_register_hooks(p);
     snivhost_counters_register_hooks(p);
     snivhost_lint_register_hooks(p);
+    snivhost_facts_register_hooks(p);
+    snivhost_dump_register_hooks(p);
 }
 
 module AP_MODULE_DECLARE_DATA snivhost_module = {

@@ -18,6 +18,7 @@
 
 #include "mod_snivhost_adopt.h"
 #include "mod_snivhost_lint.h"
+#include "mod_snivhost_dump.h"
 
 /*
  * Directives.
@@ -113,5 +114,9 @@ const command_rec snivhost_commands[] = {
     AP_INIT_ITERATE("SNIVHostLintIgnore", snivhost_set_lint_ignore, NULL,
                     RSRC_CONF, "Do not tell of findings with these codes, "
                     "here or in one virtual host"),
+    AP_INIT_RAW_ARGS("SNIVHostExplain", snivhost_set_explain, NULL, RSRC_CONF,
+                     "Answer a question with -t -c: ADDR:PORT [sni=NAME] "
+                     "[host=NAME] [path=/PATH] [http=1.0|1.1] "
+                     "[format=text|json]"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

@@ -1,0 +1,357 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "mod_snivhost_facts.h"
+
+#include "ap_listen.h"
+#include "apr_strings.h"
+#include "apr_thread_mutex.h"
+#include "http_core.h"
+#include "http_main.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+/* ----- making them ----- */
+
+apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
+                                 server_rec *main_server, apr_pool_t *p,
+                                 apr_pool_t *ptemp)
+{
+    snivhost_facts_t *facts = apr_pcalloc(p, sizeof(*facts));
+    apr_status_t rv;
+
+    facts->main_server = main_server;
+    facts->mode = snivhost_conf(main_server)->mode;
+    if (snivhost_live && snivhost_live->table) {
+        facts->table = snivhost_live->table;
+    }
+    else {
+        rv = snivhost_table_make(&facts->table, main_server, p, ptemp);
+        if (rv != APR_SUCCESS)
+            return rv;
+    }
+    if (ap_find_linked_module("mod_ssl.c") && ap_conftree) {
+        facts->tls = snivhost_tlsconf_read(ap_conftree, main_server, p,
+                                           ptemp);
+        facts->policy = snivhost_sslpolicy_make(ap_conftree, facts->tls,
+                                                main_server, p);
+    }
+    *pfacts = facts;
+    return APR_SUCCESS;
+}
+
+/* The running server's, one of each per child. */
+static apr_pool_t *live_pool;
+static snivhost_facts_t *live_facts;
+#if APR_HAS_THREADS
+static apr_thread_mutex_t *live_mutex;
+#endif
+
+const snivhost_facts_t *snivhost_facts_acquire(void)
+{
+    apr_pool_t *ptemp;
+
+#if APR_HAS_THREADS
+    if (live_mutex)
+        apr_thread_mutex_lock(live_mutex);
+#endif
+    if (!live_facts && live_pool
+        && apr_pool_create(&ptemp, live_pool) == APR_SUCCESS) {
+        if (snivhost_facts_make(&live_facts, ap_server_conf, live_pool, ptemp)
+            == APR_SUCCESS) {
+            live_facts->is_live = 1;
+        }
+        apr_pool_destroy(ptemp);
+    }
+    if (!live_facts)
+        snivhost_facts_release();
+    return live_facts;
+}
+
+void snivhost_facts_release(void)
+{
+#if APR_HAS_THREADS
+    if (live_mutex)
+        apr_thread_mutex_unlock(live_mutex);
+#endif
+}
+
+static void child_init(apr_pool_t *p, server_rec *s)
+{
+    (void)s;
+    live_facts = NULL;
+    if (apr_pool_create(&live_pool, p) != APR_SUCCESS)
+        live_pool = NULL;
+#if APR_HAS_THREADS
+    if (apr_thread_mutex_create(&live_mutex, APR_THREAD_MUTEX_DEFAULT, p)
+        != APR_SUCCESS) {
+        live_mutex = NULL;
+        live_pool = NULL;
+    }
+#endif
+}
+
+void snivhost_facts_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* ----- certificates in memory ----- */
+
+static const char *name_text(X509_NAME *name, apr_pool_t *p)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = "";
+    char *data;
+    long len;
+
+    if (!bio)
+        return text;
+    /* RFC 2253, but UTF-8 as it is; control characters stay escaped. */
+    if (X509_NAME_print_ex(bio, name, 0,
+                           XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0
+        && (len = BIO_get_mem_data(bio, &data)) > 0) {
+        text = apr_pstrmemdup(p, data, len);
+    }
+    BIO_free(bio);
+    return text;
+}
+
+static apr_time_t time_of(const ASN1_TIME *t)
+{
+    struct tm tm;
+    apr_time_exp_t xt;
+    apr_time_t when = 0;
+
+    if (!ASN1_TIME_to_tm(t, &tm))
+        return 0;
+    memset(&xt, 0, sizeof(xt));
+    xt.tm_sec = tm.tm_sec;
+    xt.tm_min = tm.tm_min;
+    xt.tm_hour = tm.tm_hour;
+    xt.tm_mday = tm.tm_mday;
+    xt.tm_mon = tm.tm_mon;
+    xt.tm_year = tm.tm_year;
+    apr_time_exp_get(&when, &xt);
+    return when;
+}
+
+static void take_names(sniv_cert_info_t *info, X509 *x, apr_pool_t *p)
+{
+    GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
+                                          NULL);
+    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; all && i < sk_GENERAL_NAME_num(all); i++) {
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(all, i);
+
+        if (one->type == GEN_DNS) {
+            char *name = apr_pstrmemdup(p, (const char *)
+                ASN1_STRING_get0_data(one->d.dNSName),
+                ASN1_STRING_length(one->d.dNSName));
+
+            ap_str_tolower(name);
+            APR_ARRAY_PUSH(names, const char *) = name;
+        }
+    }
+    GENERAL_NAMES_free(all);
+    info->names = (const char *const *)names->elts;
+    info->nnames = names->nelts;
+}
+
+static const char *kind_text(X509 *x, apr_pool_t *p)
+{
+    EVP_PKEY *key = X509_get0_pubkey(x);
+
+    if (!key)
+        return "?";
+    switch (EVP_PKEY_base_id(key)) {
+    case EVP_PKEY_RSA:
+        return apr_psprintf(p, "RSA %d", EVP_PKEY_bits(key));
+    case EVP_PKEY_EC:
+        return apr_psprintf(p, "EC %d", EVP_PKEY_bits(key));
+    default:
+        return OBJ_nid2sn(EVP_PKEY_base_id(key));
+    }
+}
+
+/* Describe what an SSL_CTX serves. An SSL of its own, because walking
+ * through the certificates of the context itself would change it. */
+static int describe_context(SSL_CTX *ctx, sniv_cert_info_t *info,
+                            apr_pool_t *p)
+{
+    SSL *ssl = SSL_new(ctx);
+    int more, n = 0;
+
+    memset(info, 0, sizeof(*info));
+    info->id = SNIV_CERT_NONE;
+    info->scope = SNIV_SCOPE_NONE;
+    if (!ssl)
+        return 0;
+    for (more = (int)SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more;
+         more = (int)SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
+        X509 *x = SSL_get_certificate(ssl);
+        apr_time_t begin, end;
+
+        if (!x)
+            continue;
+        begin = time_of(X509_get0_notBefore(x));
+        end = time_of(X509_get0_notAfter(x));
+        if (n++ == 0) {
+            info->subject = name_text(X509_get_subject_name(x), p);
+            info->issuer = name_text(X509_get_issuer_name(x), p);
+            info->kinds = kind_text(x, p);
+            info->not_before = begin;
+            info->not_after = end;
+            take_names(info, x, p);
+            continue;
+        }
+        info->kinds = apr_pstrcat(p, info->kinds, ", ", kind_text(x, p),
+                                  NULL);
+        if (begin > info->not_before)
+            info->not_before = begin;
+        if (end < info->not_after)
+            info->not_after = end;
+    }
+    SSL_free(ssl);
+    return n > 0;
+}
+
+/* ----- the TLS of a virtual host ----- */
+
+/* The files that the directives name, certificates first, each once. */
+static void take_files(sniv_cert_info_t *info, const snivhost_tlsconf_t *conf,
+                       apr_pool_t *p)
+{
+    apr_array_header_t *files = apr_array_make(p, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < conf->certs->nelts; i++) {
+        APR_ARRAY_PUSH(files, const char *)
+            = APR_ARRAY_IDX(conf->certs, i, const char *);
+    }
+    for (i = 0; i < conf->keys->nelts; i++) {
+        APR_ARRAY_PUSH(files, const char *)
+            = APR_ARRAY_IDX(conf->keys, i, const char *);
+    }
+    info->files = (const char *const *)files->elts;
+    info->nfiles = files->nelts;
+}
+
+static void cert_from_files(const snivhost_tlsconf_t *conf,
+                            snivhost_tls_facts_t *tls, apr_pool_t *p)
+{
+    sniv_cert_files_t files;
+    apr_status_t rv;
+
+    if (conf->certs->nelts == 0) {
+        tls->problem = conf->managed
+            ? "mod_md gives the certificate when the server runs"
+            : "no SSLCertificateFile is in effect";
+        return;
+    }
+    files.certs = (const char *const *)conf->certs->elts;
+    files.ncerts = conf->certs->nelts;
+    files.keys = (const char *const *)conf->keys->elts;
+    files.nkeys = conf->keys->nelts;
+    files.chain = conf->chain;
+    rv = sniv_certs_examine(&files, &tls->cert, &tls->problem_file,
+                            &tls->problem, p);
+    tls->has_cert = rv == APR_SUCCESS;
+}
+
+void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
+                        int with_cert, snivhost_tls_facts_t *tls,
+                        apr_pool_t *p)
+{
+    const snivhost_tlsconf_t *conf;
+    SSL_CTX *ctx = facts->is_live ? snivhost_conf(s)->ssl_ctx : NULL;
+
+    memset(tls, 0, sizeof(*tls));
+    tls->how = "none";
+    if (!facts->policy || !snivhost_sslpolicy_enabled(facts->policy, s))
+        return;
+
+    conf = snivhost_tlsconf_get(facts->tls, s);
+    tls->how = "mod_ssl";
+    tls->source = conf->managed ? "mod_md" : "files";
+    if (!with_cert)
+        return;
+    if (ctx) {
+        tls->has_cert = describe_context(ctx, &tls->cert, p);
+        if (tls->has_cert)
+            take_files(&tls->cert, conf, p);
+        else
+            tls->problem = "mod_ssl has no certificate for it";
+    }
+    else {
+        cert_from_files(conf, tls, p);
+    }
+}
+
+int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s)
+{
+    return facts->policy && snivhost_sslpolicy_enabled(facts->policy, s);
+}
+
+/* ----- addresses and times ----- */
+
+int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port)
+{
+    static const sniv_ip_t any;
+    const ap_listen_rec *lr;
+
+    for (lr = ap_listeners; lr; lr = lr->next) {
+        sniv_ip_t bound;
+
+        sniv_ip_from_sockaddr(&bound, lr->bind_addr);
+        if (lr->bind_addr->port == port
+            && (!memcmp(bound.bytes, any.bytes, sizeof(any.bytes))
+                || !memcmp(bound.bytes, ip->bytes, sizeof(ip->bytes)))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const char *snivhost_time_text(apr_pool_t *p, apr_time_t when)
+{
+    apr_time_exp_t xt;
+
+    apr_time_exp_gmt(&xt, when);
+    return apr_psprintf(p, "%04d-%02d-%02d %02d:%02d:%02d UTC",
+                        xt.tm_year + 1900, xt.tm_mon + 1, xt.tm_mday,
+                        xt.tm_hour, xt.tm_min, xt.tm_sec);
+}
+
+const char *snivhost_distance_text(apr_pool_t *p, apr_time_t when,
+                                   apr_time_t now)
+{
+    static const struct {
+        apr_int64_t seconds;
+        const char *name;
+    } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
+                  { 1, "second" } };
+    apr_int64_t n = apr_time_sec(when > now ? when - now : now - when);
+    int i = 0;
+
+    while (i < 3 && n < 2 * units[i].seconds)
+        i++;
+    n /= units[i].seconds;
+    return apr_psprintf(p, "%s%" APR_INT64_T_FMT " %s%s%s",
+                        when > now ? "in " : "", n, units[i].name,
+                        n == 1 ? "" : "s", when > now ? "" : " ago");
+}

@@ -1,0 +1,185 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "mod_snivhost_question.h"
+
+#include "apr_strings.h"
+
+#include <arpa/inet.h>
+
+#define USAGE "SNIVHostExplain takes ADDR:PORT [sni=NAME] [host=NAME] " \
+              "[path=/PATH] [http=1.0|1.1] [format=text|json], as in " \
+              "SNIVHostExplain 192.0.2.1:443 sni=www.example.com " \
+              "host=www.example.com"
+
+const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
+                                      const char *text)
+{
+    static const sniv_ip_t any;
+    char *host = NULL, *zone = NULL;
+    apr_port_t port = 0;
+    struct in6_addr bits;
+    int is_ip;
+
+    if (apr_parse_addr_port(&host, &zone, &port, text, p) != APR_SUCCESS
+        || !host || !*host) {
+        return apr_psprintf(p, "'%s' is not an address and a port: write the "
+                            "local address of the connection, as in "
+                            "192.0.2.1:443 or [2001:db8::1]:443", text);
+    }
+    if (!port) {
+        return apr_psprintf(p, "'%s' has no port: write %s:443, say", text,
+                            text);
+    }
+    is_ip = inet_pton(AF_INET, host, &bits) == 1
+            || inet_pton(AF_INET6, host, &bits) == 1;
+    if (!strcmp(host, "*")) {
+        return apr_psprintf(p, "'%s' is not the address of a connection: "
+                            "write one that this server is reached at, as in "
+                            "192.0.2.1:%u or 127.0.0.1:%u", text, port, port);
+    }
+    if (strspn(host, "0123456789.") != strlen(host)
+        && !ap_strchr(host, ':')) {
+        return apr_psprintf(p, "'%s' is a name: virtual hosts are chosen by "
+                            "the IP address that the connection comes to, so "
+                            "write that, and host=%s for the name", text,
+                            host);
+    }
+    if (zone)
+        host = apr_pstrcat(p, host, "%", zone, NULL);
+    if (!is_ip      /* or the resolver would be asked */
+        || apr_sockaddr_info_get(&q->local, host, APR_UNSPEC, port, 0, p)
+           != APR_SUCCESS) {
+        return apr_psprintf(p, "'%s' is not an IP address: write one such as "
+                            "192.0.2.1:%u or [2001:db8::1]:%u", text, port,
+                            port);
+    }
+    sniv_ip_from_sockaddr(&q->ip, q->local);
+    if (!memcmp(q->ip.bytes, any.bytes, sizeof(any.bytes))) {
+        return apr_psprintf(p, "'%s' stands for all addresses: write one "
+                            "that connections come to", text);
+    }
+    q->port = port;
+    return NULL;
+}
+
+const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
+                                  const char *key, const char *value)
+{
+    const char *c;
+
+    for (c = value; *c; c++) {
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            return apr_psprintf(p, "%s has a control character, which no "
+                                "client can send there: leave it out", key);
+        }
+    }
+    if (!ap_cstr_casecmp(key, "sni")) {
+        if (strlen(value) > 255) {
+            return "sni is longer than 255 bytes, which TLS does not allow: "
+                   "the handshake fails with alert 112";
+        }
+        q->sni = value;
+    }
+    else if (!ap_cstr_casecmp(key, "host")) {
+        q->host = value;
+    }
+    else if (!ap_cstr_casecmp(key, "path")) {
+        if (*value != '/') {
+            return apr_psprintf(p, "path=%s does not begin with a slash: "
+                                "write path=/%s", value, value);
+        }
+        q->path = value;
+    }
+    else if (!ap_cstr_casecmp(key, "http")) {
+        if (!strcmp(value, "1.0"))
+            q->proto_num = HTTP_VERSION(1, 0);
+        else if (!strcmp(value, "1.1"))
+            q->proto_num = HTTP_VERSION(1, 1);
+        else {
+            return apr_psprintf(p, "http=%s: write http=1.0 or http=1.1, "
+                                "which stands for HTTP/2 as well", value);
+        }
+    }
+    else if (!ap_cstr_casecmp(key, "format")) {
+        if (!ap_cstr_casecmp(value, "json"))
+            q->as_json = 1;
+        else if (!ap_cstr_casecmp(value, "text"))
+            q->as_json = 0;
+        else {
+            return apr_psprintf(p, "format=%s: write format=text or "
+                                "format=json", value);
+        }
+    }
+    else {
+        return apr_psprintf(p, "'%s=' is not known. " USAGE, key);
+    }
+    return NULL;
+}
+
+const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
+                                    const char *words)
+{
+    const char *err;
+
+    memset(q, 0, sizeof(*q));
+    q->path = "/";
+    while (*words) {
+        char *word = ap_getword_conf(p, &words);
+        char *equals = ap_strchr(word, '=');
+
+        if (!*word)
+            continue;
+        if (equals) {
+            *equals++ = '\0';
+            err = snivhost_question_set(q, p, word, equals);
+        }
+        else if (q->local) {
+            err = apr_psprintf(p, "'%s' is one word too many. " USAGE, word);
+        }
+        else {
+            err = snivhost_question_address(q, p, word);
+        }
+        if (err)
+            return err;
+    }
+    return q->local ? NULL : "there is no address. " USAGE;
+}
+
+static const char *one_word(apr_pool_t *p, const char *key, const char *value)
+{
+    const char *text = apr_pstrcat(p, key, "=", value, NULL);
+
+    return strpbrk(value, " \t\"'\\")
+        ? apr_psprintf(p, " \"%s\"", ap_escape_quotes(p, text))
+        : apr_pstrcat(p, " ", text, NULL);
+}
+
+const char *snivhost_question_text(const snivhost_question_t *q,
+                                   apr_pool_t *p)
+{
+    const char *text = snivhost_addr_text(p, &q->ip, q->port);
+
+    if (q->sni)
+        text = apr_pstrcat(p, text, one_word(p, "sni", q->sni), NULL);
+    if (q->host)
+        text = apr_pstrcat(p, text, one_word(p, "host", q->host), NULL);
+    if (q->path && strcmp(q->path, "/"))
+        text = apr_pstrcat(p, text, one_word(p, "path", q->path), NULL);
+    if (q->proto_num) {
+        text = apr_pstrcat(p, text, " http=",
+                           q->proto_num == HTTP_VERSION(1, 0) ? "1.0" : "1.1",
+                           NULL);
+    }
+    return text;
+}
