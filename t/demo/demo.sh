@@ -154,6 +154,7 @@ configure() {
     test "`id -u`" != 0 || children
     say "LoadModule snivhost_module $module"
     say "SNIVHost $1"
+    say "SNIVHostAdopt $1"
     say "Include $here/demo.conf"
 }
 
@@ -347,19 +348,35 @@ say
 say "$asked questions, `expr $asked - $wrong` answers as expected" \
     "(with SNIVHost Off: $stock)."
 
-# One line of each kind
+# Lines of the module, at most 96 columns wide, without our directory
+tell() {
+    sed -n "s|$here/||g; s|$work/||g; /^SNIV[0-9]*:/p" |
+        awk '{
+            line = "  " $1
+            for (i = 2; i <= NF; i++) {
+                if (length(line) + 1 + length($i) > 96) {
+                    print line
+                    line = "           "
+                }
+                line = line " " $i
+            }
+            print line
+        }'
+}
+
 say
-say "Why, in the module's own words (LogLevel snivhost:debug):"
-sed -n "s|$here/||g; /SNIV[0-9]*:/p" "$work/logs/error.log" |
-    awk '{
+say 'What the module said at the start (SNIVHostAdopt On):'
+awk '/^SNIV001|^SNIV01/ { exit } !seen[$0]++' "$work/logs/error.log" | tell
+
+say
+say "Why, in its words (LogLevel snivhost:debug), one line of each rule:"
+awk '/^SNIV001|^SNIV01/ {
         kind = $1
         if (match($0, /, rule [a-z-]+/))
             kind = kind substr($0, RSTART, RLENGTH)
-        if (seen[kind]++)
-            next
-        sub(/, rule /, ",\n            rule ")
-        print "  " $0
-    }' | tee "$work/why"
+        if (!seen[kind]++)
+            print
+    }' "$work/logs/error.log" | tell | tee "$work/why"
 for tag in SNIV0010 SNIV0100; do
     grep -q "$tag" "$work/why" || {
         wrong=`expr $wrong + 1`
