@@ -56,10 +56,23 @@ typedef struct snivhost_policy_conf_t {
                                              this very server, or NULL */
 } snivhost_policy_conf_t;
 
+/** Certificates from folders (mod_snivhost_store.h), as written for one
+ * server. */
+typedef struct snivhost_store_conf_t {
+    const apr_array_header_t *dirs;     /**< const char *, or NULL */
+    int check;                  /**< seconds, 0: Off, -1: nothing written;
+                                     main server only */
+    int cache;                  /**< -1: nothing written; main server only */
+    int scope;                  /**< sniv_scope_t of dirs, set at start */
+    int is_first;               /**< it has no SSLCertificateFile, its
+                                     SSL_CTX got one from the folders */
+} snivhost_store_conf_t;
+
 /** Our configuration of one server. */
 typedef struct snivhost_conf_t {
     snivhost_mode_e mode;       /**< main server only */
     snivhost_policy_conf_t policy;
+    snivhost_store_conf_t store;
     const sniv_vhost_t *vhost;  /**< this server in the tables; set when
                                      they are built */
     int adopt;                  /**< SNIVHostAdopt; -1 unset; main server
@@ -153,8 +166,10 @@ typedef struct snivhost_conn_t {
     unsigned acme_only:1;       /**< nobody has it, but it may be a challenge
                                      that mod_md answers (tls-alpn-01) */
     unsigned refused:2;         /**< SNIVHOST_REFUSED_* by policy */
-    unsigned has_cert:1;        /**< the certificate callback has put in the
-                                     vhost's own */
+    unsigned has_cert:1;        /**< the certificate callback has put in
+                                     another one than the SSL_CTX's */
+    int cert;                   /**< sniv_cert_id_t: that one, once the hello
+                                     is seen */
     server_rec *saved_base;
     void *saved_chain;
 

@@ -159,8 +159,8 @@ static void judge_alone(candidate_t *c, apr_pool_t *p)
         refuse(c, obstacle_text(p, c->conf));
     else if (c->conf->managed)
         refuse(c, "mod_md manages one of its names");
-    else if (c->conf->certs->nelts == 0)
-        refuse(c, "it has no SSLCertificateFile");
+    else if (c->conf->certs->nelts == 0 && !snivhost_conf(c->s)->store.dirs)
+        refuse(c, "it has no SSLCertificateFile and no SNIVHostCertificates");
 }
 
 /* As a member of an address set whose first virtual host lends its SSL_CTX. */
@@ -238,6 +238,8 @@ static void judge_files(candidate_t *c, apr_pool_t *p, apr_pool_t *ptemp)
     sniv_cert_info_t info;
     const char *file, *reason;
 
+    if (c->conf->certs->nelts == 0)
+        return;
     files_of(c->conf, &files);
     memset(&info, 0, sizeof(info));
     (void)sniv_certs_examine(&files, &info, &file, &reason, ptemp);
@@ -475,6 +477,31 @@ static const char *switch_off(candidate_t *c, apr_pool_t *p,
     return err;
 }
 
+/* Tell the store; without files it has what is in the folders. */
+static int note_files(candidate_t *c)
+{
+    sniv_cert_files_t files;
+
+    files_of(c->conf, &files);
+    return files.ncerts == 0
+           || sniv_certs_add_files(snivhost_store(), &files, &c->tls->cert)
+              == APR_SUCCESS;
+}
+
+int snivhost_adopt_note_files(apr_pool_t *pconf)
+{
+    int i, status;
+
+    if (!adoption || adoption->nlean == 0)
+        return OK;
+    status = snivhost_store_make(pconf);
+    for (i = 0; i < adoption->table->nvhosts && status == OK; i++) {
+        if (adoption->candidates[i].tls->how == SNIVHOST_TLS_LEAN)
+            (void)note_files(&adoption->candidates[i]);
+    }
+    return status;
+}
+
 static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s)
 {
@@ -503,15 +530,8 @@ static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 
         if (c->tls->how != SNIVHOST_TLS_LEAN)
             continue;
-        if (is_real) {
-            sniv_cert_files_t files;
-
-            files_of(c->conf, &files);
-            if (sniv_certs_add_files(snivhost_store(), &files, &c->tls->cert)
-                != APR_SUCCESS) {
-                err = "its certificate files cannot be noted";
-            }
-        }
+        if (is_real && !note_files(c))
+            err = "its certificate files cannot be noted";
         if (!err)
             err = switch_off(c, pconf, ptemp);
         if (err) {

@@ -66,6 +66,13 @@ const snivhost_tls_t *snivhost_adopt_get(const server_rec *s);
 const char *snivhost_set_adopt(cmd_parms *cmd, void *dummy, int on);
 const char *snivhost_set_tls(cmd_parms *cmd, void *dummy, int on);
 
+/**
+ * Tell the store about the files of all lean virtual hosts, for a test of the
+ * configuration, in which post_config does not run.
+ * @return OK or an error that was logged
+ */
+int snivhost_adopt_note_files(apr_pool_t *pconf);
+
 void snivhost_adopt_register_hooks(apr_pool_t *p);
 
 #endif /* MOD_SNIVHOST_ADOPT_H */

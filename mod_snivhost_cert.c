@@ -20,20 +20,63 @@
 #include "mod_snivhost_store.h"
 
 /*
- * The virtual host that mod_ssl does the handshake for.
+ * The entry for a virtual host that was chosen, and for a name; see
+ * mod_snivhost_cert.h. SNIV_CERT_NONE: what the SSL_CTX has.
+ */
+static sniv_cert_id_t entry_for(const server_rec *s, int is_known,
+                                const char *name, apr_size_t len)
+{
+    const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+    int is_lean = tls && tls->how == SNIVHOST_TLS_LEAN;
+
+    if (is_lean && tls->cert != SNIV_CERT_NONE)
+        return tls->cert;
+    if (conf->scope == SNIV_SCOPE_NONE
+        || (is_known && !is_lean && !conf->is_first)) {
+        return SNIV_CERT_NONE;
+    }
+    if (!name && conf->is_first) {
+        name = s->server_hostname;
+        len = strlen(name);
+    }
+    return name ? sniv_certs_find(snivhost_store(), conf->scope, name, len,
+                                  apr_time_now())
+                : SNIV_CERT_NONE;
+}
+
+void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
+                          apr_size_t len)
+{
+    conn->cert = SNIV_CERT_NONE;
+    if (snivhost_store()) {
+        int is_known = name && sniv_decide_knows(snivhost_live->table,
+                                                 conn->set, 1, name, len);
+
+        conn->cert = entry_for(SNIVHOST_SERVER(&conn->sni), is_known, name,
+                               len);
+    }
+}
+
+/*
+ * The virtual host that mod_ssl does the handshake for, and the entry.
  */
 static server_rec *server_of(conn_rec *c, const snivhost_conn_t *conn,
-                             SSL *ssl)
+                             SSL *ssl, sniv_cert_id_t *cert)
 {
-    server_rec *found = NULL;
+    server_rec *found = NULL, *s;
     const char *name;
 
-    if (conn && conn->hello_seen)
+    if (conn && conn->hello_seen) {
+        *cert = conn->cert;
         return SNIVHOST_SERVER(&conn->sni);
+    }
     name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
     if (name)
         found = snivhost_search_sni(c, name);
-    return found ? found : c->base_server;
+    s = found ? found : c->base_server;
+    *cert = entry_for(s, found != NULL, name, name ? strlen(name) : 0);
+    return s;
 }
 
 /* In TLS 1.3 mod_md's certificate for a challenge (RFC 8737) is in place by
@@ -51,12 +94,21 @@ static int is_challenge(const SSL *ssl)
               != SSL_CTX_get0_certificate(SSL_get_SSL_CTX(ssl));
 }
 
+/* Where a virtual host is defined. */
+static const char *place_text(apr_pool_t *p, const server_rec *s)
+{
+    return s->defn_name ? apr_psprintf(p, "%s:%u", s->defn_name,
+                                       s->defn_line_number)
+                        : "main server";
+}
+
 static int cert_callback(SSL *ssl, void *dummy)
 {
     conn_rec *c = SSL_get_app_data(ssl);
     snivhost_conn_t *conn;
     const snivhost_tls_t *tls;
     const char *reason = NULL;
+    sniv_cert_id_t cert;
     server_rec *s;
     apr_status_t rv;
 
@@ -70,51 +122,46 @@ static int cert_callback(SSL *ssl, void *dummy)
     /* A renegotiation stays with its virtual host, as in mod_ssl. */
     if (conn && conn->has_cert)
         return 1;
-    s = server_of(c, conn, ssl);
-    tls = snivhost_store() ? snivhost_adopt_get(s) : NULL;
-    if (!tls || tls->how != SNIVHOST_TLS_LEAN)
+    s = server_of(c, conn, ssl, &cert);
+    if (cert == SNIV_CERT_NONE)
         return 1;
 
-    rv = sniv_certs_install(snivhost_store(), tls->cert, ssl, &reason);
+    rv = sniv_certs_install(snivhost_store(), cert, ssl, &reason);
     if (rv == APR_SUCCESS) {
         if (conn)
             conn->has_cert = 1;
         return 1;
     }
-    if (rv == APR_NOTFOUND) {
-        /* It was told of when the files were read. */
-        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
-                      "handshake refused: virtual host %s (%s:%u) has no "
-                      "certificate that can be used%s%s", s->server_hostname,
-                      s->defn_name, s->defn_line_number, reason ? ": " : "",
-                      reason ? reason : "");
-    }
-    else {
+    if (rv != APR_NOTFOUND) {
         ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "SNIV0111: "
                       "handshake refused: the certificate of virtual host %s "
-                      "(%s:%u) cannot be used%s%s", s->server_hostname,
-                      s->defn_name, s->defn_line_number, reason ? ": " : "",
-                      reason ? reason : "");
+                      "(%s) cannot be used: it %s", s->server_hostname,
+                      place_text(c->pool, s), reason ? reason : "is broken");
+        return 0;
     }
+    tls = snivhost_adopt_get(s);
+    if (!tls || tls->cert != cert)
+        return 1;               /* gone from its folder, just now */
+    /* It was told of when the files were read. */
+    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
+                  "handshake refused: virtual host %s (%s) has no certificate "
+                  "that can be used", s->server_hostname,
+                  place_text(c->pool, s));
     return 0;
 }
 
 void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
 {
-    const snivhost_tls_t *tls;
     const char *reason = NULL;
 
-    if (conn->has_cert || !snivhost_store())
+    if (conn->has_cert || conn->cert == SNIV_CERT_NONE)
         return;
-    tls = snivhost_adopt_get(SNIVHOST_SERVER(&conn->sni));
-    if (!tls || tls->how != SNIVHOST_TLS_LEAN)
-        return;
-    if (sniv_certs_install_leaf(snivhost_store(), tls->cert, ssl, &reason)
+    if (sniv_certs_install_leaf(snivhost_store(), conn->cert, ssl, &reason)
         != APR_SUCCESS) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, "SNIV0112: "
                       "the session is resumed, but its certificate cannot be "
-                      "shown in SSL_SERVER_* variables%s%s",
-                      reason ? ": " : "", reason ? reason : "");
+                      "shown in SSL_SERVER_* variables: it %s",
+                      reason ? reason : "is broken");
     }
 }
 

@@ -16,14 +16,19 @@
 
 /**
  * @file mod_snivhost_cert.h
- * The certificate of a handshake: OpenSSL's certificate callback for virtual
- * hosts that have no SSL_CTX of their own.
+ * The certificate of a handshake: OpenSSL's certificate callback.
  *
- * A handshake starts with the SSL_CTX of the address's first virtual host.
- * If the virtual host that was chosen by SNI is lean, the certificates of
- * that context are taken away and its own put in their place, before OpenSSL
- * has looked at any. On failure the handshake fails: the context's
- * certificate is another site's.
+ * A handshake starts with the SSL_CTX of the address's first virtual host, or
+ * goes on with that of the virtual host that was chosen by SNI. Another
+ * certificate is put in its place, before OpenSSL has looked at any,
+ *
+ * 1. if the virtual host is lean and has certificate files: theirs;
+ * 2. if it is lean and has none, or is the first one and has none, or if no
+ *    virtual host has the name: the one that the folders of
+ *    SNIVHostCertificates have for the name, if they do.
+ *
+ * If that fails so does the handshake: the context's certificate is another
+ * site's.
  */
 
 #include "mod_snivhost.h"
@@ -32,6 +37,13 @@
 
 /** Set the callback on a server's SSL_CTX, if any virtual host needs it. */
 void snivhost_cert_init_server(SSL_CTX *ctx);
+
+/**
+ * Choose, when the hello has arrived and the virtual host is decided.
+ * @param name the server name, not NUL-terminated; NULL if there was none
+ */
+void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
+                          apr_size_t len);
 
 /**
  * The handshake resumes a session: OpenSSL asks for no certificate then, and

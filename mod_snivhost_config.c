@@ -19,6 +19,7 @@
 #include "mod_snivhost_adopt.h"
 #include "mod_snivhost_lint.h"
 #include "mod_snivhost_dump.h"
+#include "mod_snivhost_store.h"
 
 /*
  * Directives.
@@ -36,6 +37,7 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
     (void)s;
     conf->mode = SNIVHOST_UNSET;
     snivhost_policy_conf_init(&conf->policy);
+    snivhost_store_conf_init(&conf->store);
     conf->adopt = -1;
     conf->tls_by_hand = -1;
     conf->lint = SNIVHOST_LINT_UNSET;
@@ -49,6 +51,7 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
 
     conf->mode = add->mode != SNIVHOST_UNSET ? add->mode : base->mode;
     snivhost_policy_conf_merge(&conf->policy, &base->policy, &add->policy);
+    snivhost_store_conf_merge(&conf->store, &base->store, &add->store);
     conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
     conf->tls_by_hand = add->tls_by_hand;
     conf->lint = add->lint != SNIVHOST_LINT_UNSET ? add->lint : base->lint;
@@ -118,5 +121,17 @@ const command_rec snivhost_commands[] = {
                      "Answer a question with -t -c: ADDR:PORT [sni=NAME] "
                      "[host=NAME] [path=/PATH] [http=1.0|1.1] "
                      "[format=text|json]"),
+    AP_INIT_ITERATE("SNIVHostCertificates", snivhost_store_set_dirs, NULL,
+                    RSRC_CONF,
+                    "Serve the certificates in these folders by their names, "
+                    "where no virtual host has its own"),
+    AP_INIT_TAKE1("SNIVHostCertificateCheck", snivhost_store_set_check, NULL,
+                  RSRC_CONF,
+                  "Look for renewed certificate files after so many seconds "
+                  "(30; not less than 10), or Off"),
+    AP_INIT_TAKE1("SNIVHostCertificateCache", snivhost_store_set_cache, NULL,
+                  RSRC_CONF,
+                  "Keep so many decoded certificates and keys in a process "
+                  "(1000)"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

@@ -16,22 +16,54 @@
 
 /**
  * @file mod_snivhost_store.h
- * The certificate store of the running configuration: made in post_config,
- * loaded at the end of it (in the second of the two passes at start), looked
- * after by the parent.
+ * The certificate store of the running configuration: SNIVHostCertificates,
+ * SNIVHostCertificateCheck, SNIVHostCertificateCache.
+ *
+ *     check_config    is what is written possible?
+ *     post_config     before mod_ssl's, in the second of the two passes at
+ *                     start: make the store, note the folders. (The files of
+ *                     lean virtual hosts are noted by mod_snivhost_adopt.c.)
+ *     post_config     in mod_ssl's: a first virtual host without
+ *                     SSLCertificateFile is given one from its folders
+ *     post_config     after everybody: read all files, as root. Daemons that
+ *                     other modules fork in post_config inherit no key
+ *     monitor         in the parent, about every 10 seconds: look for changes
+ *     test_config     with -t: read all files and tell what is wrong
+ *
+ * Words for the administrator are here; what they are about is in
+ * sniv_certs.h.
  */
 
 #include "mod_snivhost.h"
 #include "sniv_certs.h"
 
-/** The store, or NULL if nothing needs one. */
+/** The store, or NULL if nothing needs one. Any thread of any process. */
 sniv_certs_t *snivhost_store(void);
 
 /**
- * Make sure that there is a store. For post_config, before its end.
+ * Make sure that there is a store. For post_config, before mod_ssl's.
  * @return OK or an error that was logged
  */
 int snivhost_store_make(apr_pool_t *pconf);
+
+/**
+ * Whether a handshake that starts with this server may get a certificate
+ * from folders.
+ */
+int snivhost_store_serves(const server_rec *s);
+
+void snivhost_store_conf_init(snivhost_store_conf_t *conf);
+void snivhost_store_conf_merge(snivhost_store_conf_t *conf,
+                               const snivhost_store_conf_t *base,
+                               const snivhost_store_conf_t *add);
+
+/** The commands. */
+const char *snivhost_store_set_dirs(cmd_parms *cmd, void *dummy,
+                                    const char *arg);
+const char *snivhost_store_set_check(cmd_parms *cmd, void *dummy,
+                                     const char *arg);
+const char *snivhost_store_set_cache(cmd_parms *cmd, void *dummy,
+                                     const char *arg);
 
 void snivhost_store_register_hooks(apr_pool_t *p);
 

@@ -39,6 +39,7 @@
 #include "mod_ssl_openssl.h"
 
 #include "mod_snivhost_cert.h"
+#include "mod_snivhost_store.h"
 
 /* Where a connection's record hangs on its SSL, and a context's record on
  * its SSL_CTX. The numbers are kept over restarts: OpenSSL never takes one
@@ -156,6 +157,7 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
     if (conn->hello != SNIV_HELLO_NAME)
         name = NULL;
     sniv_decide_sni(snivhost_live->table, conn->set, name, len, &conn->sni);
+    snivhost_cert_choose(conn, name, len);
     count_hello(conn);
     log_decision(conn, name, len);
     if (snivhost_policy_in_handshakes()) {
@@ -376,11 +378,13 @@ static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
         || (conn = snivhost_conn(c)) == NULL) {
         return DECLINED;
     }
-    if (!conn->chain && !snivhost_policy_in_handshakes()) {
+    if (!conn->chain && !snivhost_policy_in_handshakes()
+        && !snivhost_store_serves(conn->base)) {
         conn->hello = SNIV_HELLO_NO_SNI;
         sniv_decide_sni(snivhost_live->table, conn->set, NULL, 0,
                         &conn->sni);
         conn->hello_seen = 1;
+        snivhost_cert_choose(conn, NULL, 0);
         snivhost_count(c, SNIVHOST_COUNT_SNI_IP);
         if (APLOGcdebug(c)) {
             ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, "SNIV0101: "

@@ -123,7 +123,7 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
     int i;
 
     *pscope = SNIV_SCOPE_NONE;
-    if (certs->shm || ndirs < 1) {
+    if (ndirs < 1) {
         return APR_EINVAL;
     }
     copy = apr_palloc(certs->p, sizeof(*copy) * (apr_size_t)ndirs);
@@ -135,6 +135,9 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
             *pscope = i;
             return APR_SUCCESS;
         }
+    }
+    if (certs->shm) {
+        return APR_EINVAL;
     }
     scopes = apr_palloc(certs->p, sizeof(*scopes)
                                   * (apr_size_t)(certs->nscopes + 1));
@@ -224,8 +227,7 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
     }
     certs->report = report;
     certs->baton = baton;
-    certs->read_flags = (flags & SNIV_CERTS_LOAD_VERIFY) ? SNIV_READ_VERIFY
-                                                         : 0;
+    certs->is_dry = (flags & SNIV_CERTS_LOAD_DRY) != 0;
     read_folders(certs);
 
     /* room to grow costs address space only */
@@ -235,8 +237,7 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
                                           * certs->nchains);
     rv = sniv_shm_make(&certs->shm, 1 + certs->nentries + certs->nchains,
                        (apr_size_t)certs->nentries * 16384,
-                       (flags & SNIV_CERTS_LOAD_PRIVATE) ? SNIV_SHM_PRIVATE
-                                                         : 0, certs->p);
+                       certs->is_dry ? SNIV_SHM_PRIVATE : 0, certs->p);
     if (rv == APR_SUCCESS) {
         rv = sniv_cache_make(&certs->cache, cache ? cache : CACHE_DEFAULT,
                              decode, certs, certs->p);
@@ -249,7 +250,6 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
         certs->is_index_old = 1;
         rv = sniv_store_index(certs);
     }
-    certs->read_flags = 0;
     certs->round = now;
     certs->report = NULL;
     certs->baton = NULL;

@@ -151,7 +151,7 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
 
 /**
  * Name a list of folders. Nothing is read yet. The same list again gives the
- * same scope. For the layouts see sniv_folder.h.
+ * same scope, also later. For the layouts see sniv_folder.h.
  */
 apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
                                     const char *const *dirs, int ndirs,
@@ -167,10 +167,9 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
                              apr_uint32_t cache, sniv_certs_report_fn *report,
                              void *baton);
 
-/** No memory shared with children: for -t, or when nobody will look. */
-#define SNIV_CERTS_LOAD_PRIVATE 0x01u
-/** Have OpenSSL decode everything: for -t. 0.4 ms for each certificate. */
-#define SNIV_CERTS_LOAD_VERIFY  0x02u
+/** To look at only: keys are checked and forgotten, nothing can be installed,
+ * no memory is shared. For -t. */
+#define SNIV_CERTS_LOAD_DRY 0x01u
 
 /** Whether children see what _look() finds; not on systems that cannot. */
 int sniv_certs_is_shared(const sniv_certs_t *certs);

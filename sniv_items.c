@@ -352,6 +352,9 @@ static sniv_item_e serve(sniv_certs_t *certs, sniv_item_t *item,
     int i, n = 0, is_same = 0;
 
     for (i = 0; i < entry->npairs && rv == APR_SUCCESS; i++) {
+        if (certs->is_dry) {
+            entry->pairs[i].key.len = 0;
+        }
         if (entry->pairs[i].chain.len > 0) {
             rv = take_chain(certs, &entry->pairs[i]);
             if (rv == APR_SUCCESS) {
@@ -396,9 +399,8 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
     if (item->scope != SNIV_SCOPE_NONE) {
         flags |= SNIV_READ_ANY_ORDER | SNIV_READ_NAMED;
     }
-    if (sniv_reader_read(certs->reader, &item->files,
-                         flags | certs->read_flags, &entry, stamps, pfile,
-                         preason) != APR_SUCCESS) {
+    if (sniv_reader_read(certs->reader, &item->files, flags, &entry, stamps,
+                         pfile, preason) != APR_SUCCESS) {
         memcpy(item->stamps, stamps,
                sizeof(stamps[0]) * (apr_size_t)item->nlist);
         return SNIV_ITEM_BAD;

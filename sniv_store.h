@@ -99,7 +99,7 @@ struct sniv_certs_t {
     sniv_cache_t *cache;
     apr_uint32_t nentries;      /**< slots for entries */
     apr_uint32_t nchains;       /**< slots for chains */
-    unsigned read_flags;        /**< SNIV_READ_* for every file */
+    int is_dry;                 /**< no keys are kept */
 
     /* the parent's */
     sniv_reader_t *reader;

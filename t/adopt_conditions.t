@@ -83,7 +83,7 @@ my @CASES = (
     ['other certificates', $A, cert('rsa') . $A, undef],
     ['the key in the certificate\'s file', $A,
      "SSLCertificateFile $ssl/inside.pem\n", undef],
-    ['no certificate', $A, '', qr/it has no SSLCertificateFile$/],
+    ['no certificate', $A, '', qr/it has no SSLCertificateFile and no SNIVHostCertificates$/],
     ['no TLS in the first', undef, $A,
      qr/the first virtual host of \S+ \(\S+:\d+\) has no SSLEngine on$/],
 
