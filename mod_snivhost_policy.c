@@ -278,6 +278,44 @@ static int is_allowed(const snivhost_policy_t *policy, const char *name,
     return policy->allow && sniv_names_find(policy->allow, name, len, &hit);
 }
 
+int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
+                                  const sniv_table_t *table,
+                                  const sniv_set_t *set, const char *name,
+                                  apr_size_t len)
+{
+    if (!policy)
+        return 0;
+    if (!name) {
+        return policy->missing_sni && !policy->allow_nameless
+               ? SNIVHOST_REFUSED_MISSING : 0;
+    }
+    return policy->unknown_sni && !sniv_decide_knows(table, set, 1, name, len)
+           && !is_allowed(policy, name, len) ? SNIVHOST_REFUSED_UNKNOWN : 0;
+}
+
+int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
+                                    const sniv_table_t *table,
+                                    const sniv_set_t *set, const char *host,
+                                    const char *path)
+{
+    sniv_decision_t d;
+
+    if (!policy || !policy->unknown_host)
+        return OK;
+    if (host) {
+        apr_size_t len = strlen(host);
+
+        return is_allowed(policy, host, len)
+               || sniv_decide_knows(table, set, 0, host, len)
+               ? OK : HTTP_MISDIRECTED_REQUEST;     /* RFC 9110, 15.5.20 */
+    }
+    sniv_decide_request(table, set, NULL, path, &d);
+    /* It does not even say for whom it is; core has said so already to
+     * HTTP/1.1, where a Host is required (RFC 9112, 3.2). */
+    return policy->allow_nameless || d.rule == SNIV_RULE_PATH
+           ? OK : HTTP_BAD_REQUEST;
+}
+
 void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
                                  apr_size_t len, int offers_acme)
 {
@@ -285,22 +323,21 @@ void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
     const snivhost_policy_t *policy = snivhost_policy(conn->set);
     conn_rec *c = conn->c;
     apr_uint32_t unsaid;
+    int refused;
 
     conn->sni_known = name && sniv_decide_knows(snivhost_live->table,
                                                 conn->set, 1, name, len);
-    if (!policy)
+    refused = snivhost_policy_refuses_hello(policy, snivhost_live->table,
+                                            conn->set, name, len);
+    if (!refused)
         return;
 
     if (name) {
-        if (!policy->unknown_sni || conn->sni_known
-            || is_allowed(policy, name, len)) {
-            return;
-        }
         if (offers_acme && ap_find_linked_module("mod_md.c")) {
             conn->acme_only = 1;
             return;
         }
-        conn->refused = SNIVHOST_REFUSED_UNKNOWN;
+        conn->refused = refused;
         snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_UNKNOWN);
         if (APLOGcinfo(c) && may_say(&unknown, &unsaid)) {
             ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0601: "
@@ -314,9 +351,7 @@ void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
         return;
     }
 
-    if (!policy->missing_sni || policy->allow_nameless)
-        return;
-    conn->refused = SNIVHOST_REFUSED_MISSING;
+    conn->refused = refused;
     snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_MISSING);
     if (APLOGcinfo(c) && may_say(&missing, &unsaid)) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0602: "
@@ -340,32 +375,12 @@ int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
     static limit_t unknown;
     const snivhost_policy_t *policy = snivhost_policy(conn->set);
     apr_uint32_t unsaid;
-    int status;
+    int status = snivhost_policy_refuses_request(policy, snivhost_live->table,
+                                                 conn->set, r->hostname,
+                                                 r->uri);
 
-    if (!policy || !policy->unknown_host)
+    if (status == OK)
         return OK;
-
-    if (r->hostname) {
-        apr_size_t len = strlen(r->hostname);
-
-        if (is_allowed(policy, r->hostname, len)
-            || sniv_decide_knows(snivhost_live->table, conn->set, 0,
-                                 r->hostname, len)) {
-            return OK;
-        }
-        status = HTTP_MISDIRECTED_REQUEST;      /* RFC 9110, 15.5.20 */
-    }
-    else {
-        sniv_decision_t d;
-
-        sniv_decide_request(snivhost_live->table, conn->set, NULL, r->uri,
-                            &d);
-        if (policy->allow_nameless || d.rule == SNIV_RULE_PATH)
-            return OK;
-        /* It does not even say for whom it is; core has said so already to
-         * HTTP/1.1, where a Host is required (RFC 9112, 3.2). */
-        status = HTTP_BAD_REQUEST;
-    }
     if (!last && is_acme_challenge(r))
         return OK;
 

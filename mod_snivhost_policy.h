@@ -59,6 +59,28 @@ snivhost_policies_make(const sniv_table_t *table, apr_pool_t *p,
 const snivhost_policy_t *snivhost_policy(const sniv_set_t *set);
 
 /**
+ * What a policy says to a ClientHello with this server name, ACME challenges
+ * aside. Pure; also for explanations.
+ * @param policy may be NULL: nothing is refused
+ * @param name NULL if there is none
+ * @return 0 or SNIVHOST_REFUSED_*
+ */
+int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
+                                  const sniv_table_t *table,
+                                  const sniv_set_t *set, const char *name,
+                                  apr_size_t len);
+
+/**
+ * What a policy says to a request, ACME challenges aside.
+ * @param host r->hostname
+ * @return OK, or the HTTP status to refuse with
+ */
+int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
+                                    const sniv_table_t *table,
+                                    const sniv_set_t *set, const char *host,
+                                    const char *path);
+
+/**
  * Whether a handshake policy is in force in any address set. Known from
  * check_config on, before mod_ssl sets its contexts up.
  */
