@@ -21,6 +21,8 @@
 #include "http_request.h"
 #include "http_vhost.h"
 
+#include <openssl/ssl.h>
+
 /* So many of those who lost are told of. */
 #define OTHERS_MAX 50
 
@@ -60,6 +62,20 @@ static void step(explainer_t *e, const char *format, ...)
     s->phase = e->phase;
     s->text = apr_pvsprintf(e->p, format, args);
     va_end(args);
+}
+
+const char *snivhost_alert_text(int alert)
+{
+    return alert == SSL_AD_UNRECOGNIZED_NAME ? "112, unrecognized_name"
+                                             : "109, missing_extension";
+}
+
+/* What holds for names that nobody has. */
+static const snivhost_policy_t *refusals(const explainer_t *e)
+{
+    return !e->facts->refusals ? NULL
+           : e->facts->refusals[e->x->set ? e->x->set->number
+                                          : e->facts->table->nsets];
 }
 
 static void refuse(explainer_t *e, int status, const char *reason)
@@ -237,6 +253,37 @@ static void explain_handshake(explainer_t *e)
                       q->sni, NULL, &x->handshake);
 }
 
+/* What SNIVHostUnknownSNI and SNIVHostMissingSNI say. */
+static void explain_alert(explainer_t *e)
+{
+    const snivhost_question_t *q = e->q;
+    snivhost_explanation_t *x = e->x;
+    const char *where = snivhost_set_text(e->p, x->set);
+
+    if (x->set && !x->set->name_based)
+        where = snivhost_addr_text(e->p, &q->ip, q->port);
+    switch (snivhost_policy_refuses_hello(refusals(e), e->facts->table,
+                                          x->set, q->sni,
+                                          q->sni ? strlen(q->sni) : 0)) {
+    case SNIVHOST_REFUSED_UNKNOWN:
+        x->alert = SSL_AD_UNRECOGNIZED_NAME;
+        x->reason = apr_psprintf(e->p, "nobody on %s has the name %s, and "
+                                 "SNIVHostUnknownSNI says refuse", where,
+                                 quote(e, q->sni));
+        break;
+    case SNIVHOST_REFUSED_MISSING:
+        x->alert = SSL_AD_MISSING_EXTENSION;
+        x->reason = apr_psprintf(e->p, "there is no SNI, and "
+                                 "SNIVHostMissingSNI says refuse on %s "
+                                 "(before TLS 1.3 the alert is 40, "
+                                 "handshake_failure)", where);
+        break;
+    default:
+        return;
+    }
+    step(e, "alert %s: %s", snivhost_alert_text(x->alert), x->reason);
+}
+
 static const char *names_text(explainer_t *e, const sniv_cert_info_t *cert)
 {
     const char *text = "";
@@ -402,6 +449,25 @@ static void explain_core_refusal(explainer_t *e, const request_rec *r,
     }
 }
 
+/* What SNIVHostUnknownHost says. */
+static void explain_refusal(explainer_t *e)
+{
+    const snivhost_explanation_t *x = e->x;
+    int status = snivhost_policy_refuses_request(refusals(e),
+                                                 e->facts->table, x->set,
+                                                 x->hostname, x->uri);
+
+    if (status == OK)
+        return;
+    refuse(e, status, x->hostname
+           ? apr_psprintf(e->p, "nobody on %s has the name %s, and "
+                          "SNIVHostUnknownHost says refuse",
+                          snivhost_addr_text(e->p, &e->q->ip, e->q->port),
+                          quote(e, x->hostname))
+           : "the request names no host, and SNIVHostUnknownHost says "
+             "refuse");
+}
+
 static void explain_request(explainer_t *e)
 {
     snivhost_explanation_t *x = e->x;
@@ -447,6 +513,8 @@ static void explain_request(explainer_t *e)
              r->server->defn_line_number);
     }
     explain_core_refusal(e, r, is_malformed, is_strict);
+    if (!x->status)
+        explain_refusal(e);
 }
 
 /* ----- mod_ssl's checks ----- */
@@ -552,6 +620,9 @@ const snivhost_explanation_t *snivhost_explain(const snivhost_facts_t *facts,
     }
     if (x->speaks_tls) {
         explain_handshake(&e);
+        explain_alert(&e);
+        if (x->alert)
+            return x;
         explain_certificate(&e);
     }
     explain_request(&e);

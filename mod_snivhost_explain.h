@@ -59,6 +59,9 @@ typedef struct snivhost_explanation_t {
     const sniv_set_t *set;      /**< NULL: none, the main server */
     int speaks_tls;
     sniv_decision_t handshake;  /**< valid if speaks_tls */
+    int alert;                  /**< the TLS alert that ends the handshake, 0:
+                                     none. There is no request then, and
+                                     what is about it is not valid */
     snivhost_tls_facts_t tls;   /**< of the certificate, if speaks_tls */
     const sniv_vhost_t *cert_vhost; /**< whose certificate is sent */
     const char *hostname;       /**< the host as httpd reads it, or NULL */
@@ -95,5 +98,8 @@ const char *snivhost_phase_name(snivhost_phase_e phase);
 
 /** "421 Misdirected Request", or that nothing refuses the request. */
 const char *snivhost_status_text(int status);
+
+/** "112, unrecognized_name". */
+const char *snivhost_alert_text(int alert);
 
 #endif /* MOD_SNIVHOST_EXPLAIN_H */

@@ -22,6 +22,9 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "mod_snivhost_adopt.h"
+#include "mod_snivhost_store.h"
+
 /* ----- making them ----- */
 
 apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
@@ -33,13 +36,17 @@ apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
 
     facts->main_server = main_server;
     facts->mode = snivhost_conf(main_server)->mode;
-    if (snivhost_live && snivhost_live->table) {
+    if (snivhost_live) {
         facts->table = snivhost_live->table;
+        if (snivhost_live->mode == SNIVHOST_ON)
+            facts->refusals = snivhost_live->policies;
     }
     else {
         rv = snivhost_table_make(&facts->table, main_server, p, ptemp);
         if (rv != APR_SUCCESS)
             return rv;
+        if (facts->mode == SNIVHOST_ON)
+            facts->refusals = snivhost_policies_make(facts->table, p, ptemp);
     }
     if (ap_find_linked_module("mod_ssl.c") && ap_conftree) {
         facts->tls = snivhost_tlsconf_read(ap_conftree, main_server, p,
@@ -277,8 +284,9 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
                         int with_cert, snivhost_tls_facts_t *tls,
                         apr_pool_t *p)
 {
-    const snivhost_tlsconf_t *conf;
     SSL_CTX *ctx = facts->is_live ? snivhost_conf(s)->ssl_ctx : NULL;
+    const snivhost_tls_t *judged = snivhost_adopt_get(s);
+    const snivhost_tlsconf_t *conf;
 
     memset(tls, 0, sizeof(*tls));
     tls->how = "none";
@@ -287,6 +295,10 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
 
     conf = snivhost_tlsconf_get(facts->tls, s);
     tls->how = "mod_ssl";
+    if (judged && judged->how == SNIVHOST_TLS_LEAN)
+        tls->how = "lean";
+    else if (judged)
+        tls->why_not = judged->why_not;
     tls->source = conf->managed ? "mod_md" : "files";
     if (!with_cert)
         return;
@@ -296,6 +308,13 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
             take_files(&tls->cert, conf, p);
         else
             tls->problem = "mod_ssl has no certificate for it";
+    }
+    else if (facts->is_live && snivhost_store() && judged
+             && judged->how == SNIVHOST_TLS_LEAN) {
+        tls->has_cert = sniv_certs_info(snivhost_store(), judged->cert,
+                                        &tls->cert, p) == APR_SUCCESS;
+        if (!tls->has_cert)
+            tls->problem = "its certificate files could not be used";
     }
     else {
         cert_from_files(conf, tls, p);

@@ -27,6 +27,7 @@
  */
 
 #include "mod_snivhost.h"
+#include "mod_snivhost_policy.h"
 #include "mod_snivhost_sslpolicy.h"
 #include "mod_snivhost_tlsconf.h"
 #include "sniv_certs.h"
@@ -36,6 +37,8 @@ typedef struct snivhost_facts_t {
     const sniv_table_t *table;
     const snivhost_tlsconfs_t *tls;     /**< NULL: there is no mod_ssl */
     snivhost_sslpolicy_t *policy;       /**< the same */
+    const snivhost_policy_t *const *refusals;   /**< by set number, the main
+                                             server's last; NULL: none */
     snivhost_mode_e mode;
     int is_live;
 } snivhost_facts_t;
@@ -46,7 +49,7 @@ typedef struct snivhost_tls_facts_t {
     const char *why_not;        /**< of mod_ssl, where adoption was asked for:
                                      completes "not lean:"; or NULL */
     const char *source;         /**< where the certificate comes from:
-                                     "files", "mod_md", "store", or NULL */
+                                     "files", "mod_md", or NULL */
     int has_cert;               /**< cert is valid */
     sniv_cert_info_t cert;
     const char *problem;        /**< why there is none, a phrase; or NULL */

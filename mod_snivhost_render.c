@@ -162,6 +162,12 @@ static void add_summary(snivhost_lines_t *lines,
 {
     apr_pool_t *p = lines->pool;
 
+    if (x->alert) {
+        snivhost_lines_add(lines, "  refusal", 16, apr_psprintf(p,
+                           "the handshake ends with alert %s: %s",
+                           snivhost_alert_text(x->alert), x->reason));
+        return;
+    }
     snivhost_lines_add(lines, "  virtual host", 16,
                        snivhost_vhost_text(p, x->request.vhost));
     snivhost_lines_add(lines, "  rule", 16, x->request.pattern
@@ -346,7 +352,7 @@ static json_t *json_policies(const snivhost_explanation_t *x, apr_pool_t *p)
     json_t *json;
     int i;
 
-    if (!x->speaks_tls)
+    if (!x->speaks_tls || x->alert)
         return json_null();
     json = json_object();
     json_object_set_new(json, "configured", json_string(
@@ -421,8 +427,26 @@ static void set_handshake(json_t *json, const snivhost_explanation_t *x,
         ? snivhost_json_text(d->pattern, p) : json_null());
     json_object_set_new(json, "certificate", tls
         ? snivhost_json_certificate(&x->tls, p) : json_null());
-    json_object_set_new(json, "certificate_vhost", tls
+    json_object_set_new(json, "certificate_vhost", tls && x->cert_vhost
         ? snivhost_json_text(x->cert_vhost->server_name, p) : json_null());
+}
+
+static void set_request(json_t *json, const snivhost_explanation_t *x,
+                        apr_pool_t *p)
+{
+    const sniv_decision_t *d = &x->request;
+    int is_made = !x->alert;
+
+    json_object_set_new(json, "vhost", is_made
+        ? snivhost_json_text(d->vhost->server_name, p) : json_null());
+    json_object_set_new(json, "defined_at", is_made
+        ? snivhost_json_place(d->vhost, p) : json_null());
+    json_object_set_new(json, "rule", is_made
+        ? json_string(x->rule) : json_null());
+    json_object_set_new(json, "pattern", is_made
+        ? snivhost_json_text(d->pattern, p) : json_null());
+    json_object_set_new(json, "hostname", is_made
+        ? snivhost_json_text(x->hostname, p) : json_null());
 }
 
 json_t *snivhost_json_explanation(const snivhost_explanation_t *x,
@@ -436,17 +460,12 @@ json_t *snivhost_json_explanation(const snivhost_explanation_t *x,
         json_object_set_new(json, "error", snivhost_json_text(x->trouble, p));
         return json;
     }
-    json_object_set_new(json, "vhost", snivhost_json_text(
-                            x->request.vhost->server_name, p));
-    json_object_set_new(json, "defined_at",
-                        snivhost_json_place(x->request.vhost, p));
-    json_object_set_new(json, "rule", json_string(x->rule));
-    json_object_set_new(json, "pattern",
-                        snivhost_json_text(x->request.pattern, p));
+    set_request(json, x, p);
     json_object_set_new(json, "address_set", x->set ? json_string(
                             snivhost_set_text(p, x->set)) : json_null());
-    json_object_set_new(json, "hostname", snivhost_json_text(x->hostname, p));
     set_handshake(json, x, p);
+    json_object_set_new(json, "alert", x->alert ? json_integer(x->alert)
+                                                : json_null());
     json_object_set_new(json, "status", x->status ? json_integer(x->status)
                                                   : json_null());
     json_object_set_new(json, "reason", snivhost_json_text(x->reason, p));
