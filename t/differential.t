@@ -25,7 +25,7 @@ my $mode = Sniv::Httpd::mode();
 my $run = "$FindBin::Bin/differential/run.pl";
 my $configs = $ENV{SNIVHOST_CONFIGS} || 12;
 
-plan tests => 4;
+plan tests => 5;
 
 sub run {
     my ($what, @args) = @_;
@@ -43,5 +43,7 @@ sub run {
 
 run("$configs random configurations: nothing differs from stock httpd",
     '--configs', $configs, '--mode', $mode);
-run("sabotage '$_' is found", '--configs', 3, '--seed', 1, '--sabotage', $_,
+run("$configs more with SNIVHostAdopt On", '--configs', $configs,
+    '--mode', $mode, $mode eq 'off' ? () : ('--with', 'SNIVHostAdopt On'));
+run("sabotage '$_' is found", '--configs', 6, '--seed', 1, '--sabotage', $_,
     '--mode', $mode) for qw(swap alias cert);

@@ -222,6 +222,9 @@ sub serve {
     $run{exit} = $h->{exit};
     $run{logs}{'access.log'} = [sort grep { !/"\\x16\\x03/ }
                                 split /\n/, $h->read('access.log')];
+    # SNIVHostAdopt On
+    $kinds{'TLS vhosts'} += $2, $kinds{lean} += $1
+        if $h->read('error.log') =~ /SNIV0202: adopted (\d+) of (\d+)/;
     for my $file (glob $h->dir . '/error*.log') {
         my ($base) = $file =~ m{([^/]+)\z};
         my $text = $h->read($base);

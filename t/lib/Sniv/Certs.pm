@@ -30,7 +30,15 @@ our %CERTS = (
     (map { ("c$_" => ["c$_.test"]) } 0 .. 9),
     shared => ['shared.test', '*.x.test'],
     rsa    => ['rsa.test'],
+    rsa1   => ['rsa1.test'],
+    chain0 => ['chain0.test'],
+    chain1 => ['chain1.test'],
+    'rsa-chain' => ['rsa-chain.test'],
 );
+
+# Signed by "middle", not by the CA. NAME.crt is the leaf and middle's
+# certificate, NAME.leaf the leaf alone, NAME.pem all of it and the key.
+my %CHAINED = map { $_ => 1 } qw(chain0 chain1 rsa-chain);
 
 # Made anew before they expire.
 my $DAYS = 30;
@@ -65,12 +73,22 @@ sub make {
     _openssl('req', '-x509', _key('other-ca', $new),
              '-subj', '/CN=another CA',
              '-addext', 'basicConstraints=critical,CA:TRUE');
+    _openssl('req', '-x509', _key('middle', $new), '-subj', '/CN=middle',
+             '-CA', "$new/ca.crt", '-CAkey', "$new/ca.key",
+             '-addext', 'basicConstraints=critical,CA:TRUE');
     for my $name (sort keys %CERTS) {
         my $san = join ',', map { "DNS:$_" } @{ $CERTS{$name} };
+        my $by = $CHAINED{$name} ? 'middle' : 'ca';
         _openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
-                 '-CA', "$new/ca.crt", '-CAkey', "$new/ca.key",
+                 '-CA', "$new/$by.crt", '-CAkey', "$new/$by.key",
                  '-addext', "subjectAltName=$san",
                  '-addext', 'basicConstraints=critical,CA:FALSE');
+        if ($CHAINED{$name}) {
+            rename "$new/$name.crt", "$new/$name.leaf"
+                or die "rename $new/$name.crt: $!\n";
+            _join("$new/$name.crt", "$new/$name.leaf", "$new/middle.crt");
+            _join("$new/$name.pem", "$new/$name.key", "$new/$name.crt");
+        }
     }
     for my $c (['client', 'ca'], ['stranger', 'other-ca']) {
         my ($name, $ca) = @$c;
@@ -88,9 +106,20 @@ sub make {
     return $dir;
 }
 
+sub _join {
+    my ($to, @files) = @_;
+    open my $out, '>', $to or die "$to: $!\n";
+    for my $file (@files) {
+        open my $in, '<', $file or die "$file: $!\n";
+        print $out $_ while <$in>;
+    }
+    close $out or die "$to: $!\n";
+    return;
+}
+
 sub _key {
     my ($name, $in) = @_;
-    my @type = $name eq 'rsa'
+    my @type = $name =~ /rsa/
         ? ('-newkey', 'rsa:2048')
         : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
     return (@type, '-noenc', '-keyout', "$in/$name.key",

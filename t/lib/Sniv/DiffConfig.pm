@@ -67,6 +67,13 @@ sub generate {
     push @main, 'LimitRequestFields 12' if chance(0.1);
     push @main, 'ProxyPass "/px/" "http://127.0.0.1:%back%/"' if chance(0.1);
     push @main, 'SSLSessionTickets off' if chance(0.05);
+    push @main, 'SSLCACertificateFile "%certs%/ca.crt"' if chance(0.1);
+    push @main, 'SSLCertificateChainFile "%certs%/middle.crt"'
+        if chance(0.05);
+    push @main, certificate_lines('rsa1') if chance(0.05);
+    # Settings that most virtual hosts have in common, as in real life: those
+    # can be lean.
+    $c->{common} = [common_lines()] if chance(0.6);
     push @main, 'TraceEnable ' . pick('on', 'off', 'extended')
         if chance(0.1);
     $c->{main} = \@main;
@@ -74,6 +81,11 @@ sub generate {
     # A few styles of addresses, so that sets get members.
     my @specs = specs($c);
     my $n = 1 + int(rand 4) + int(rand 5) * int(rand 3);
+    # ... and are on the same address
+    if ($c->{common} && chance(0.8)) {
+        @specs = (('127.0.0.1:%s1%') x (3 * @specs), @specs);
+        $n += 2 + int rand 4;
+    }
     for my $id (0 .. $n - 1) {
         push @{ $c->{vhosts} }, vhost($c, $id, @specs);
     }
@@ -184,18 +196,75 @@ sub vhost {
     my $is_tls = "@{ $v{addrs} }" =~ /%s/
         || ("@{ $v{addrs} }" !~ /%h/ && chance(0.4));
     $is_tls = !$is_tls if chance(0.03);
-    $v{tls} = [tls_lines()] if $is_tls;
+    $v{tls} = [!$c->{common} || chance(0.1) ? tls_lines()
+               : ('SSLEngine on', certificates(), @{ $c->{common} },
+                  own_lines())] if $is_tls;
     return \%v;
 }
 
+sub certificate_lines {
+    my ($name) = @_;
+    return "SSLCertificateFile \"%certs%/$name.crt\"\n"
+         . "SSLCertificateKeyFile \"%certs%/$name.key\"";
+}
+
+# One certificate, or one of each kind; with chains, and with the key in
+# another file, the same file, or next to the other key.
+sub certificates {
+    my $cert = pick('c0' .. 'c9', 'shared', 'shared', 'rsa', 'rsa1', 'chain0',
+                    'chain1', 'rsa-chain');
+    my @l = certificate_lines($cert);
+    @l = qq(SSLCertificateFile "%certs%/$cert.pem")
+        if $cert =~ /chain/ && chance(0.2);
+    my $other = $cert =~ /rsa/ ? pick(qw(c0 chain0)) : pick(qw(rsa rsa1
+                                                               rsa-chain));
+    if (chance(0.2)) {
+        push @l, certificate_lines($other);
+        @l = reverse @l if chance(0.3) && $l[0] !~ /pem"/;
+    }
+    push @l, 'SSLCertificateChainFile "%certs%/'
+        . pick('middle.crt', 'chain0.crt', 'ca.crt') . '"' if chance(0.1);
+    return @l;
+}
+
+# Settings that go into an SSL_CTX.
+sub common_lines {
+    my @l;
+    push @l, 'SSLProtocol ' . pick('TLSv1.2', 'TLSv1.3', 'all -TLSv1.3',
+        'TLSv1.2 TLSv1.3', 'all') if chance(0.3);
+    push @l, 'SSLCipherSuite ' . pick('AES256-GCM-SHA384:@SECLEVEL=0',
+        'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
+        'DEFAULT:@SECLEVEL=0') if chance(0.2);
+    push @l, 'SSLHonorCipherOrder on' if chance(0.2);
+    push @l, 'SSLCACertificateFile "%certs%/ca.crt"' if chance(0.3);
+    push @l, 'SSLSessionTickets off' if chance(0.15);
+    push @l, 'SSLSessionCacheTimeout 60' if chance(0.05);
+    push @l, 'SSLOpenSSLConfCmd Groups ' . pick('P-256', 'P-384:X25519')
+        if chance(0.1);
+    push @l, 'SSLOpenSSLConfCmd Options -SessionTicket' if chance(0.05);
+    return @l;
+}
+
+# Lines that each virtual host may have its own of.
+sub own_lines {
+    my @l;
+    push @l, 'SSLOptions ' . pick('+StdEnvVars', '+StrictRequire',
+        '+StdEnvVars +ExportCertData') if chance(0.3);
+    push @l, 'SSLStrictSNIVHostCheck ' . pick('on', 'off') if chance(0.1);
+    push @l, "<Location \"/secure\">\nSSLVerifyClient "
+        . pick('require', 'optional', 'optional_no_ca') . "\n</Location>"
+        if chance(0.3);
+    push @l, "<Location \"/cipher\">\nSSLRequireSSL\n"
+        . "SSLRequire %%{SSL_CIPHER_USEKEYSIZE} >= 256\n</Location>"
+        if chance(0.2);
+    push @l, 'SSLVerifyDepth ' . pick(1, 3) if chance(0.1);
+    push @l, 'SSLUserName SSL_CLIENT_S_DN_CN' if chance(0.1);
+    return @l;
+}
+
 sub tls_lines {
-    my $cert = pick('c0' .. 'c9', 'shared', 'shared', 'rsa');
     my @l = ('SSLEngine ' . (chance(0.97) ? 'on' : 'optional'),
-        "SSLCertificateFile \"%certs%/$cert.crt\"\n"
-        . "SSLCertificateKeyFile \"%certs%/$cert.key\"");
-    push @l, "SSLCertificateFile \"%certs%/rsa.crt\"\n"
-        . "SSLCertificateKeyFile \"%certs%/rsa.key\""
-        if $cert ne 'rsa' && chance(0.15);
+             certificates());
     push @l, 'SSLProtocol ' . pick('TLSv1.2', 'TLSv1.3', 'all -TLSv1.3',
         'TLSv1.2 TLSv1.3', 'TLSv1.1 TLSv1.2', 'all') if chance(0.25);
     push @l, 'SSLCipherSuite ' . pick('AES256-GCM-SHA384:@SECLEVEL=0',
