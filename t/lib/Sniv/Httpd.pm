@@ -238,7 +238,9 @@ ${user}DefaultRuntimeDir "$dir"
 Timeout 20
 KeepAliveTimeout 10
 @{[ modules_conf($self->{mpm}, @{ $self->{modules} }) ]}
-TypesConfig /dev/null
+<IfModule mime_module>
+    TypesConfig /dev/null
+</IfModule>
 @{[ mpm_conf() ]}
 Include snivhost.conf
 DocumentRoot "$dir/htdocs"
