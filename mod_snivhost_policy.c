@@ -19,6 +19,7 @@
 #include "http_protocol.h"
 
 #include "mod_snivhost_counters.h"
+#include "mod_snivhost_store.h"
 
 /* Where an ACME server asks for http-01 (RFC 8555, 8.3). */
 #define ACME_HTTP01 "/.well-known/acme-challenge/"
@@ -278,6 +279,19 @@ static int is_allowed(const snivhost_policy_t *policy, const char *name,
     return policy->allow && sniv_names_find(policy->allow, name, len, &hit);
 }
 
+/* A virtual host has the name, or the policy allows it, or the folders of the
+ * default have a certificate for it (mass hosting). */
+static int is_known(const snivhost_policy_t *policy,
+                    const sniv_table_t *table, const sniv_set_t *set,
+                    int is_sni, const char *name, apr_size_t len)
+{
+    const sniv_vhost_t *first = set ? set->members[0] : table->main_server;
+
+    return sniv_decide_knows(table, set, is_sni, name, len)
+           || is_allowed(policy, name, len)
+           || snivhost_store_has(first->server, name, len);
+}
+
 int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
                                   const sniv_table_t *table,
                                   const sniv_set_t *set, const char *name,
@@ -289,8 +303,8 @@ int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
         return policy->missing_sni && !policy->allow_nameless
                ? SNIVHOST_REFUSED_MISSING : 0;
     }
-    return policy->unknown_sni && !sniv_decide_knows(table, set, 1, name, len)
-           && !is_allowed(policy, name, len) ? SNIVHOST_REFUSED_UNKNOWN : 0;
+    return policy->unknown_sni && !is_known(policy, table, set, 1, name, len)
+           ? SNIVHOST_REFUSED_UNKNOWN : 0;
 }
 
 int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
@@ -303,10 +317,7 @@ int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
     if (!policy || !policy->unknown_host)
         return OK;
     if (host) {
-        apr_size_t len = strlen(host);
-
-        return is_allowed(policy, host, len)
-               || sniv_decide_knows(table, set, 0, host, len)
+        return is_known(policy, table, set, 0, host, strlen(host))
                ? OK : HTTP_MISDIRECTED_REQUEST;     /* RFC 9110, 15.5.20 */
     }
     sniv_decide_request(table, set, NULL, path, &d);

@@ -42,6 +42,14 @@ int snivhost_store_serves(const server_rec *s)
     return store && snivhost_conf(s)->store.scope != SNIV_SCOPE_NONE;
 }
 
+int snivhost_store_has(const server_rec *s, const char *name,
+                       apr_size_t len)
+{
+    return snivhost_store_serves(s)
+           && sniv_certs_find(store, snivhost_conf(s)->store.scope, name,
+                              len, apr_time_now()) != SNIV_CERT_NONE;
+}
+
 /* ----- directives ----- */
 
 void snivhost_store_conf_init(snivhost_store_conf_t *conf)

@@ -52,6 +52,10 @@ int snivhost_store_make(apr_pool_t *pconf);
  */
 int snivhost_store_serves(const server_rec *s);
 
+/** Whether the folders of a server have a certificate for a name. */
+int snivhost_store_has(const server_rec *s, const char *name,
+                       apr_size_t len);
+
 void snivhost_store_conf_init(snivhost_store_conf_t *conf);
 void snivhost_store_conf_merge(snivhost_store_conf_t *conf,
                                const snivhost_store_conf_t *base,

@@ -300,6 +300,31 @@ subtest 'directives' => sub {
     $h->remove;
 };
 
+subtest 'names in folders are known to the policies' => sub {
+    plan skip_all => 'Verify leaves everything to httpd'
+        if Sniv::Httpd::mode() eq 'verify';
+    my $h = Sniv::Httpd->new(name => 'store-policy', ports => 1, conf => sub {
+        my $a = "127.0.0.1:$_[0]";
+        return "$COMMON
+Listen $a
+SNIVHostCertificates $ssl/certs
+SNIVHostUnknownSNI refuse
+SNIVHostUnknownHost refuse
+" . vhost($a, 'ServerName v0.test', 'SSLEngine on', files('v0'));
+    })->start;
+    my ($port) = $h->ports;
+    for my $case (['a.test', 'bundle middle', 404], ['v0.test', 'v0', 404],
+                  ['x.a.test', 'wild', 404],
+                  ['nobody.test', 'alert 112', 421]) {
+        my ($name, $cert, $status) = @$case;
+        is served($port, $name), $cert, "handshake for $name";
+        my $c = Sniv::Client->new(addr => '127.0.0.1', port => $port,
+                                  tls => { sni => 'v0.test' });
+        is $c->get($name, '/')->{status}, $status, "request for $name";
+    }
+    $h->remove;
+};
+
 subtest 'mass hosting, as in the example' => sub {
     my $example = slurp(Sniv::Httpd::top()
                         . '/conf/examples/mass-hosting.conf');
