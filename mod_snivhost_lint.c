@@ -15,6 +15,7 @@
 #include "mod_snivhost_lint.h"
 
 #include "apr_strings.h"
+#include "ap_listen.h"
 #include "http_core.h"
 
 /* Of one kind this many are told one by one; the rest is counted. */
@@ -199,6 +200,37 @@ int snivhost_lint_is_nameless(const snivhost_lint_t *lint,
            && !snivhost_lint_directive(lint, vhost, "ServerName");
 }
 
+/*
+ * Without SSLEngine mod_ssl is on where the protocol is https. A server takes
+ * that from the first Listen line that equals one of its addresses
+ * (ap_setup_listeners), and it is the default of port 443.
+ */
+int snivhost_lint_is_tls(const snivhost_lint_t *lint, const sniv_vhost_t *v)
+{
+    server_rec *s = v->server;
+    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(lint->tls, s);
+    const char *protocol = ap_get_server_protocol(s);
+    const server_addr_rec *sar;
+
+    if (conf->engine)
+        return 1;
+    if (conf->engine_said)
+        return 0;
+    if (!conf->node)
+        return -1;
+    for (sar = s->addrs; sar && !protocol; sar = sar->next) {
+        const ap_listen_rec *lr;
+
+        for (lr = ap_listeners; lr && !protocol; lr = lr->next) {
+            if (lr->bind_addr && lr->bind_addr->port == sar->host_port
+                && apr_sockaddr_equal(lr->bind_addr, sar->host_addr)) {
+                protocol = lr->protocol;
+            }
+        }
+    }
+    return protocol && !strcmp(protocol, "https");
+}
+
 /* In the order of the configuration, then of the codes. What a check has
  * found of one kind for one virtual host keeps its order. */
 static int compare(const void *a, const void *b)
@@ -233,6 +265,7 @@ const apr_array_header_t *snivhost_lint_run(server_rec *main_server,
 
     snivhost_lint_names(&lint);
     snivhost_lint_addresses(&lint);
+    snivhost_lint_certs(&lint);
 
     n = lint.findings->nelts;
     order = apr_palloc(ptemp, (n + 1) * sizeof(*order));

@@ -148,6 +148,11 @@ const ap_directive_t *snivhost_lint_name_line(const snivhost_lint_t *lint,
 int snivhost_lint_is_nameless(const snivhost_lint_t *lint,
                               const sniv_vhost_t *vhost);
 
+/** Whether mod_ssl will be on in a virtual host: 1, 0, or -1 if that cannot
+ * be told. */
+int snivhost_lint_is_tls(const snivhost_lint_t *lint,
+                         const sniv_vhost_t *vhost);
+
 /* The checks themselves, one topic a file. */
 void snivhost_lint_names(snivhost_lint_t *lint);
 void snivhost_lint_addresses(snivhost_lint_t *lint);

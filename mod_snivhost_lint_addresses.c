@@ -414,45 +414,13 @@ static void note_partly(snivhost_lint_t *lint, const listeners_t *all,
 
 /* ----- TLS and plain in one set ----- */
 
-/*
- * Whether mod_ssl will be on in a server: 1, 0, or -1 if that cannot be
- * told. Without SSLEngine it is on where the protocol is https, which a
- * server takes from the first Listen line that equals one of its addresses
- * (ap_setup_listeners), and which is the default of port 443.
- */
-static int is_tls(const snivhost_lint_t *lint, const sniv_vhost_t *v)
-{
-    server_rec *s = v->server;
-    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(lint->tls, s);
-    const char *protocol = ap_get_server_protocol(s);
-    const server_addr_rec *sar;
-
-    if (conf->engine)
-        return 1;
-    if (conf->engine_said)
-        return 0;
-    if (!conf->node)
-        return -1;
-    for (sar = s->addrs; sar && !protocol; sar = sar->next) {
-        const ap_listen_rec *lr;
-
-        for (lr = ap_listeners; lr && !protocol; lr = lr->next) {
-            if (lr->bind_addr && lr->bind_addr->port == sar->host_port
-                && apr_sockaddr_equal(lr->bind_addr, sar->host_addr)) {
-                protocol = lr->protocol;
-            }
-        }
-    }
-    return protocol && !strcmp(protocol, "https");
-}
-
 static void look_at_tls(snivhost_lint_t *lint, const sniv_set_t *set)
 {
     const sniv_vhost_t *first = set->members[0], *odd = NULL;
-    int m, n = 0, with = is_tls(lint, first);
+    int m, n = 0, with = snivhost_lint_is_tls(lint, first);
 
     for (m = 1; m < set->nmembers && with >= 0; m++) {
-        int here = is_tls(lint, set->members[m]);
+        int here = snivhost_lint_is_tls(lint, set->members[m]);
 
         if (here >= 0 && here != with) {
             odd = odd ? odd : set->members[m];

@@ -428,6 +428,51 @@ static void look_at_nameless(snivhost_lint_t *lint, const sniv_vhost_t *v,
     }
 }
 
+/* ----- a default that nobody may have meant ----- */
+
+static const char *file_of(const char *path)
+{
+    const char *slash = ap_strrchr_c(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+/*
+ * The first virtual host of an address is an ordinary site, and its file was
+ * read before that of the next one: often only because of its name. A file
+ * with a digit in front or "default" was put there.
+ */
+static void note_default(snivhost_lint_t *lint, const sniv_set_t *set)
+{
+    const sniv_vhost_t *v = set->members[0];
+    const sniv_vhost_t *next = set->members[set->nmembers > 1];
+    const char *file, *dot;
+    int i;
+
+    if (v == next || !v->file || !next->file || !strcmp(v->file, next->file)
+        || !v->server_name || snivhost_lint_is_nameless(lint, v)) {
+        return;
+    }
+    file = file_of(v->file);
+    dot = ap_strrchr_c(v->server_name, '.');
+    if (apr_isdigit(*file) || ap_strcasestr(file, "default")
+        || ap_strcasestr(file, "catch") || !dot
+        || !ap_cstr_casecmp(dot, ".invalid")) {
+        return;
+    }
+    for (i = 0; i < v->nglobs; i++) {
+        if (v->globs[i] && !strcmp(v->globs[i], "*"))
+            return;
+    }
+    snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT, v, NULL,
+                      "%s answers on %s for every name that nobody has, "
+                      "because its file is read before %s. If that is not "
+                      "meant, write a first virtual host for such names, in "
+                      "a file that is read earlier", v->server_name,
+                      snivhost_set_text(lint->ptemp, set),
+                      file_of(next->file));
+}
+
 void snivhost_lint_names(snivhost_lint_t *lint)
 {
     const sniv_table_t *table = lint->table;
@@ -445,6 +490,8 @@ void snivhost_lint_names(snivhost_lint_t *lint)
             how[set->members[m] - table->vhosts] |=
                 m ? IN_NAME_BASED | NOT_FIRST : IN_NAME_BASED;
         }
+        if (lint->with_notes)
+            note_default(lint, set);
         /* sets with the same members share the index */
         if (!apr_hash_get(seen, &set->names, sizeof(set->names))) {
             apr_hash_set(seen, &set->names, sizeof(set->names), "");

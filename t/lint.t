@@ -20,12 +20,14 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
+use POSIX ();
 use Sniv::Certs;
 use Sniv::Httpd;
 
 # A configuration, and behind each line that is found the code: "#! 0400".
 # What is found has to be that and nothing else.
 my @cases;
+my $h;                       # the server that is asked
 sub finds { push @cases, [@_]; return; }
 sub passes { push @cases, [@_]; return; }
 
@@ -243,6 +245,104 @@ passes '0414: addresses', "Listen 80\nListen 127.0.0.1:81\n",
     vhost('127.0.0.1:80', 'c.test'), vhost('[::1]:80', 'd.test'),
     vhost('localhost:*', 'e.test');
 
+# ----- certificates: what they cover
+
+# A virtual host with TLS; lines with "!" are where a finding is expected.
+sub site {
+    my ($names, $cert, @more) = @_;
+    my $mark = $cert =~ s/!(\d+)// ? " #! $1" : '';
+    return vhost('127.0.0.1:443', $names, 'SSLEngine on', @more,
+        "SSLCertificateFile \${CERTS}/$cert.crt$mark",
+        'SSLCertificateKeyFile ${CERTS}/key');
+}
+
+my $day = 86_400;
+my %CERTS = (
+    plain    => { names => 'a.test,www.a.test' },
+    wild     => { names => 'w.test,*.w.test' },
+    cn       => { names => '' },
+    self     => { names => 'other.test', self => 1 },
+    expired  => { names => 'a.test', from => -91, to => -1 },
+    not_yet  => { names => 'a.test', from => 2, to => 92 },
+    soon     => { names => 'a.test', from => -80, to => 10 },
+    in_time  => { names => 'a.test', from => -74, to => 16 },
+    year     => { names => 'a.test', from => -349, to => 16 },
+    short    => { names => 'a.test', from => -4, to => 2 },
+    short_soon => { names => 'a.test', from => -5.5, to => 0.5 },
+    old_self => { names => 'a.test', from => -91, to => -1, self => 1 },
+);
+
+finds '0420: another name', $tls, site('b.test', 'plain!0420');
+finds '0420: a wildcard covers one label', $tls,
+    site('a.b.w.test', 'wild!0420');
+finds '0420: a common name is none', $tls, site('cn.test', 'cn!0420');
+finds '0420: inherited from the main server', $tls,
+    "SSLCertificateFile \${CERTS}/plain.crt\n",
+    "SSLCertificateKeyFile \${CERTS}/key\n",
+    vhost('127.0.0.1:443', 'a.test', 'SSLEngine on'),
+    vhost('127.0.0.1:443!0420', 'b.test', 'SSLEngine on');
+passes '0420: covered', $tls,
+    site('A.test', 'plain'), site('b.W.test', 'wild'), site('w.test', 'wild');
+passes '0420: a self-signed one', $tls, site('a.test', 'self');
+passes '0420: no ServerName', $tls, site('-', 'plain');
+passes '0420: no name of the Internet', $tls,
+    site('default.invalid', 'plain'), site('intranet', 'plain'),
+    site('127.0.0.1', 'plain');
+passes '0420: no TLS', $listen,
+    vhost('*:80', 'b.test', 'SSLCertificateFile ${CERTS}/plain.crt');
+passes '0420: no certificate', $tls, site('b.test', 'no');
+passes '0420: managed by mod_md', $tls, "MDomain b.test\n",
+    vhost('127.0.0.1:443', 'b.test', 'SSLEngine on',
+        'SSLCertificateFile ${CERTS}/plain.crt',
+        'SSLCertificateKeyFile ${CERTS}/key');
+finds '0421: an alias', $tls, site('a.test www.a.test ftp.a.test!0421',
+    'plain');
+finds '0421: several in one finding', $tls,
+    site('a.test www.a.test b.test!0421 c.test d.test e.test f.test',
+        'plain');
+finds '0421: a glob of which it has no name', $tls,
+    site('a.test *.b.test!0421', 'plain');
+passes '0421: globs', $tls,
+    site('a.test *.a.test', 'plain'), site('w.test *.w.test *', 'wild');
+passes '0421: aliases that are no names of the Internet', $tls,
+    site('a.test www.a.test intranet 10.0.0.1', 'plain');
+
+# ----- 0422, 0423, 0424: its time
+
+finds '0422: expired', $tls, site('a.test', 'expired!0422');
+finds '0422: expired and self-signed', $tls, site('a.test', 'old_self!0422');
+finds '0422: once for all who have it', $tls, "Listen 127.0.0.2:443\n",
+    site('a.test', 'expired!0422'),
+    site('a.test', 'expired') =~ s/0\.1:/0.2:/r;
+finds '0423: not yet valid', $tls, site('a.test', 'not_yet!0423');
+finds '0424: not renewed', $tls, site('a.test', 'soon!0424');
+finds '0424: not renewed, one of six days', $tls,
+    site('a.test', 'short_soon!0424');
+passes '0424: time enough', $tls, site('a.test', 'in_time');
+passes '0424: time enough, one of a year', $tls, site('a.test', 'year');
+passes '0424: time enough, one of six days', $tls, site('a.test', 'short');
+
+# ----- notes, which are told on demand
+
+finds '0415, a note: other virtual hosts on an IP', "Listen 80\n",
+    vhost('*:80!0415', 'a.test'), vhost('127.0.0.1:80', 'b.test');
+passes '0415, a note: another port', "Listen 80\nListen 81\n",
+    vhost('*:80', 'a.test'), vhost('127.0.0.1:81', 'b.test');
+finds '0425, a note: a name of the certificate', $tls,
+    site('w.test', 'wild'), site('a.test', 'plain!0425');
+passes '0425, a note: all are served', $tls,
+    site('w.test', 'wild'), site('a.test www.a.test', 'plain');
+passes '0425, a note: the default serves them', $tls,
+    site('a.test', 'plain'), site('w.test', 'wild');
+finds '0430, a note: first by its file', $listen,
+    vhost('*:80!0430', 'a.test'), "Include ca/b.conf\n";
+passes '0430, a note: the same file', $listen,
+    vhost('*:80', 'a.test'), vhost('*:80', 'b.test');
+passes '0430, a note: a default', $listen,
+    vhost('*:80', 'default.invalid'), "Include ca/b.conf\n";
+passes '0430, a note: a file with a number', $listen,
+    "Include ca/000-b.conf\n", vhost('*:80', 'a.test');
+
 # The addresses of this machine's interfaces, as getifaddrs() has them.
 sub own_addresses {
     my @found;
@@ -267,17 +367,73 @@ sub name_in_hosts {
     return;
 }
 
-# ----- what is done with findings
+# Certificates of a CA (or of their own key) for some days from now.
+sub make_certs {
+    my ($dir) = @_;
+    my $ssl = Sniv::Certs::dir();
+    run('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt',
+        'ec_paramgen_curve:P-256', '-out', "$dir/key");
+    for my $name (sort keys %CERTS) {
+        my $c = $CERTS{$name};
+        my ($from, $to) = map { POSIX::strftime('%Y%m%d%H%M%SZ',
+                                                gmtime(time + $_ * $day)) }
+            $c->{from} // -1, $c->{to} // 89;
+        my $san = join ',', map { "DNS:$_" } split /,/, $c->{names};
+        my $config = $h->write("ca/$name.cnf", <<"END");
+[ca]
+default_ca = lint
+[lint]
+database = $dir/$name.txt
+new_certs_dir = $dir
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = leaf
+[any]
+commonName = supplied
+[leaf]
+basicConstraints = critical,CA:FALSE
+@{[ $san ? "subjectAltName = $san" : '' ]}
+[req]
+distinguished_name = dn
+[dn]
+END
+        $h->write("ca/$name.txt", '');
+        run('openssl', 'req', '-new', '-config', $config, '-key', "$dir/key",
+            '-subj', "/CN=$name.test", '-out', "$dir/$name.csr");
+        run('openssl', 'ca', '-batch', '-notext', '-config', $config,
+            '-in', "$dir/$name.csr", '-out', "$dir/$name.crt",
+            '-startdate', $from, '-enddate', $to,
+            $c->{self} ? ('-selfsign', '-keyfile', "$dir/key")
+                       : ('-cert', "$ssl/ca.crt", '-keyfile', "$ssl/ca.key"));
+    }
+    return;
+}
 
-my $h;
+sub run {
+    my @command = @_;
+    my $pid = open my $out, '-|';
+    die "fork: $!\n" if !defined $pid;
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec @command or die "$command[0]: $!\n";
+    }
+    my $said = do { local $/; <$out> };
+    close $out or die "@command failed:\n$said";
+    return;
+}
+
+# ----- what is done with findings
 
 # What is said of a configuration: "line code" for each finding.
 sub say_of {
     my (@conf) = @_;
+    my @args = $conf[0] =~ s/^\t// ? ('-t', '-D', 'DUMP_SNIVHOST_LINT') : ();
     my $text = join '', @conf;
     $text =~ s/ #!.*//mg;
+    $text =~ s/\$\{CERTS\}/$h->{dir}\/ca/g;
     $h->write('case.conf', $text);
-    my ($status, $said) = $h->check;
+    my ($status, $said) = $h->check(@args);
     my @found = $said =~ /^SNIV(04\d\d: .*)$/mg;
     return ($status, $said,
             map { /^(\d+): \S*?(\w+)\.conf:(\d+): / ? "$2:$3 $1" : "? $_" }
@@ -300,16 +456,22 @@ plan tests => @cases + 14, sub {
 };
 
 Sniv::Certs::make();
-$h = Sniv::Httpd->new(name => 'lint', conf => sub { "Include case.conf\n" });
+$h = Sniv::Httpd->new(name => 'lint', modules => ['watchdog', 'md'],
+    conf => sub { "Include case.conf\n" });
 $h->write('site.conf', vhost('*:80', 'a.test'));
 $h->write('name.conf', vhost('*:80', '${NAME}'));
 $h->write('port.conf', vhost('*:${PORT}', 'a.test'));
 
+$h->write('ca/no.crt', "-----BEGIN CERTIFICATE-----\nAAAA\n");
+$h->write("ca/$_.conf", vhost('*:80', 'b.test')) for 'b', '000-b';
+make_certs($h->dir . '/ca');
+
 for my $case (@cases) {
     my ($title, @conf) = @$case;
+    my $note = $title =~ /a note/ ? "\t" : '';
     my @want = $title =~ /0401: included twice/ ? ('site:1 0401')
                                                 : expected(@conf);
-    my ($status, $said, @got) = say_of(@conf);
+    my ($status, $said, @got) = say_of($note . shift @conf, @conf);
     is "@got, exit $status", "@want, exit 0", $title or diag $said;
 }
 
