@@ -228,7 +228,7 @@ sub serve {
     for my $file (glob $h->dir . '/error*.log') {
         my ($base) = $file =~ m{([^/]+)\z};
         my $text = $h->read($base);
-        $run{crash} .= $text =~ s/(?!.*(?:AH00052|Sanitizer|runtime error)).*\n//mgr;
+        $run{crash} .= $text =~ s/(?!.*(?:AH00052|Sanitizer|runtime error|SNIV000[12]: )).*\n//mgr;
         $run{logs}{$base} = [error_lines($text)];
     }
     $run{crash} .= $1 if $h->read('console.log')

@@ -50,6 +50,7 @@ my $START = 60;                 # seconds; generous, valgrind is slow
 my $STOP = 30;
 
 my %running;                    # process id => object, for END
+my @bad;                        # see bad_lines()
 
 sub top { return $top; }
 
@@ -389,17 +390,31 @@ sub wait_for_log {
     }
 }
 
+# Lines of a log that no test wants to see: a child that died, what a
+# sanitizer says, a difference to httpd that the module found by itself.
+sub bad_lines {
+    my ($text) = @_;
+    return grep { /AH0005[0-2]:.*(?:signal|abnormal)|Sanitizer:|runtime error:
+                  |\bSNIV000[12]:/x } split /\n/, $text;
+}
+
 sub remove {
     my ($self) = @_;
     $self->stop;
+    push @bad, map { "$self->{name}: $_" } bad_lines(
+        $self->read('error.log') . $self->read('console.log'));
     remove_tree($self->{dir}) if !$self->{keep};
     return;
 }
 
 END {
     my $status = $?;
-    $_->stop for values %running;
-    $? = $status;
+    for my $h (values %running) {
+        $h->{keep} ||= $status;         # for whoever looks why
+        $h->remove;
+    }
+    print STDERR map { "# bad line in a log: $_\n" } @bad;
+    $? = $status || (@bad ? 70 : 0);
 }
 
 1;
