@@ -105,11 +105,11 @@ const command_rec snivhost_commands[] = {
                     "Let these names reach the default all the same; - is "
                     "for clients that give none"),
     AP_INIT_FLAG("SNIVHostAdopt", snivhost_set_adopt, NULL, RSRC_CONF,
-                 "Make every TLS virtual host lean that can be (On, or Off, "
-                 "the default)"),
+                 "Make every TLS virtual host lean that can be: On, or Off "
+                 "(the default)"),
     AP_INIT_FLAG("SNIVHostTLS", snivhost_set_tls, NULL, RSRC_CONF,
-                 "On, instead of SSLEngine on: make this virtual host lean; "
-                 "Off: SNIVHostAdopt leaves it alone"),
+                 "Make this virtual host lean: On, in place of SSLEngine on; "
+                 "or Off, so that SNIVHostAdopt leaves it alone"),
     AP_INIT_TAKE1("SNIVHostLint", snivhost_set_lint, NULL, RSRC_CONF,
                   "Tell at start and with -t what cannot be meant: On (the "
                   "default with SNIVHost), Off or Strict (-t and the start "
@@ -118,7 +118,7 @@ const command_rec snivhost_commands[] = {
                     RSRC_CONF, "Do not tell of findings with these codes, "
                     "here or in one virtual host"),
     AP_INIT_RAW_ARGS("SNIVHostExplain", snivhost_set_explain, NULL, RSRC_CONF,
-                     "Answer a question with -t -c: ADDR:PORT [sni=NAME] "
+                     "Explain a choice with -t -c: ADDR:PORT [sni=NAME] "
                      "[host=NAME] [path=/PATH] [http=1.0|1.1] "
                      "[format=text|json]"),
     AP_INIT_ITERATE("SNIVHostCertificates", snivhost_store_set_dirs, NULL,

@@ -293,7 +293,7 @@ static sniv_certs_t *early_store(server_rec *s, apr_pool_t *p)
     /* told of later, by the store itself */
     if (sniv_certs_load(early, SNIV_CERTS_LOAD_DRY, 1, NULL, NULL)
         != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0303: "
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0316: "
                      "no memory for the certificate store");
         return NULL;
     }
