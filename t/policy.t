@@ -16,6 +16,8 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Copy qw(copy);
+use File::Path qw(remove_tree);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
@@ -37,7 +39,7 @@ sub server {
         qw(policy first second);
     return Sniv::Httpd->new(name => 'policy', ports => 2, mode => 'on',
         loglevel => 'warn snivhost:info', %arg,
-        modules => ['-mime', @{ $arg{modules} || [] }], conf => sub {
+        conf => sub {
         my ($http, $https) = @_;
         my $conf = "Listen 127.0.0.1:$http\nListen 127.0.0.2:$http\n"
             . "Listen 127.0.0.3:$http\n"
@@ -62,6 +64,16 @@ sub server {
         }
         return $conf;
     });
+}
+
+# A folder with one certificate, of c7.test.
+sub folder {
+    my $dir = Sniv::Httpd::work() . "/policy.$$.certs";
+    mkdir $dir;
+    for my $file (Sniv::Certs::crt('c7'), Sniv::Certs::key('c7')) {
+        copy($file, "$dir/") or die "$file: $!\n";
+    }
+    return $dir;
 }
 
 my ($h, $http, $https);
@@ -219,6 +231,16 @@ is(handshake(undef, '1.3'), 'c0', 'allowed without a name');
 is(status(undef, version => '1.0'), '404 v0', 'a request, too');
 $h->stop;
 
+# names that only the certificate folder has
+
+start(policy => "SNIVHostUnknownSNI refuse\nSNIVHostUnknownHost refuse\n"
+              . 'SNIVHostCertificates ' . folder());
+is(handshake('c7.test', '1.3'), 'c7', 'a name of the folder, by SNI');
+is(handshake('nobody.test', '1.3'), 'alert 112', 'but not any name');
+is(status('c7.test', tls => 'c7.test'), '404 v0', 'and by Host');
+is(status('nobody.test', tls => 'c7.test'), '421 v0', 'but not any Host');
+$h->stop;
+
 # SNIVHost Verify: httpd decides, so nothing is refused
 $h = server(mode => 'verify', policy => "SNIVHostUnknownHost refuse\n"
                                       . 'SNIVHostUnknownSNI refuse');
@@ -292,4 +314,5 @@ SKIP: {
     $h->stop;
 }
 
+remove_tree(Sniv::Httpd::work() . "/policy.$$.certs");
 done_testing();
