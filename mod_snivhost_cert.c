@@ -19,12 +19,8 @@
 #include "mod_snivhost_policy.h"
 #include "mod_snivhost_store.h"
 
-/*
- * The entry for a virtual host that was chosen, and for a name; see
- * mod_snivhost_cert.h. SNIV_CERT_NONE: what the SSL_CTX has.
- */
-static sniv_cert_id_t entry_for(const server_rec *s, int is_known,
-                                const char *name, apr_size_t len)
+sniv_cert_id_t snivhost_cert_entry(const server_rec *s, int is_known,
+                                   const char *name, apr_size_t len)
 {
     const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
     const snivhost_tls_t *tls = snivhost_adopt_get(s);
@@ -53,8 +49,8 @@ void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
         int is_known = name && sniv_decide_knows(snivhost_live->table,
                                                  conn->set, 1, name, len);
 
-        conn->cert = entry_for(SNIVHOST_SERVER(&conn->sni), is_known, name,
-                               len);
+        conn->cert = snivhost_cert_entry(SNIVHOST_SERVER(&conn->sni),
+                                         is_known, name, len);
     }
 }
 
@@ -75,7 +71,8 @@ static server_rec *server_of(conn_rec *c, const snivhost_conn_t *conn,
     if (name)
         found = snivhost_search_sni(c, name);
     s = found ? found : c->base_server;
-    *cert = entry_for(s, found != NULL, name, name ? strlen(name) : 0);
+    *cert = snivhost_cert_entry(s, found != NULL, name,
+                                name ? strlen(name) : 0);
     return s;
 }
 

@@ -336,7 +336,8 @@ static void explain_certificate(explainer_t *e)
         v = x->set->members[0];
     }
     x->cert_vhost = v;
-    snivhost_facts_tls(facts, v->server, 1, &x->tls, e->p);
+    snivhost_facts_handshake(facts, x->set, SNIVHOST_SERVER(&x->handshake),
+                             e->q->sni, &x->tls, e->p);
     if (!x->tls.has_cert) {
         step(e, "of %s; it cannot be described: %s%s%s",
              snivhost_vhost_text(e->p, v),

@@ -23,9 +23,27 @@
 #include <openssl/x509v3.h>
 
 #include "mod_snivhost_adopt.h"
+#include "mod_snivhost_cert.h"
 #include "mod_snivhost_store.h"
 
 /* ----- making them ----- */
+
+/* What post_config notes about a first virtual host that has no
+ * SSLCertificateFile, and -t does not come to. */
+static void mark_first(const snivhost_facts_t *facts)
+{
+    int i;
+
+    for (i = 0; facts->tls && i < facts->table->nsets; i++) {
+        server_rec *s = facts->table->sets[i]->members[0]->server;
+        snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+
+        if (conf->dirs && snivhost_tlsconf_get(facts->tls, s)->certs->nelts
+                          == 0) {
+            conf->is_first = 1;
+        }
+    }
+}
 
 apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
                                  server_rec *main_server, apr_pool_t *p,
@@ -54,6 +72,8 @@ apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
         facts->policy = snivhost_sslpolicy_make(ap_conftree, facts->tls,
                                                 main_server, p);
     }
+    if (!snivhost_live)
+        mark_first(facts);
     *pfacts = facts;
     return APR_SUCCESS;
 }
@@ -280,6 +300,38 @@ static void cert_from_files(const snivhost_tlsconf_t *conf,
     tls->has_cert = rv == APR_SUCCESS;
 }
 
+static void cert_from_store(sniv_cert_id_t id, snivhost_tls_facts_t *tls,
+                            apr_pool_t *p)
+{
+    tls->has_cert = sniv_certs_info(snivhost_store(), id, &tls->cert, p)
+                    == APR_SUCCESS;
+    tls->problem = tls->has_cert ? NULL
+                                 : "its certificate files cannot be used";
+}
+
+/* A virtual host without certificate files: by its names, as the store finds
+ * one for mod_ssl. */
+static void cert_from_folders(server_rec *s, snivhost_tls_facts_t *tls,
+                              apr_pool_t *p)
+{
+    sniv_scope_t scope = snivhost_conf(s)->store.scope;
+    const char *name = s->server_hostname;
+    sniv_cert_id_t id = SNIV_CERT_NONE;
+    int i;
+
+    for (i = 0; name && scope != SNIV_SCOPE_NONE; i++) {
+        id = sniv_certs_find(snivhost_store(), scope, name, strlen(name),
+                             apr_time_now());
+        if (id != SNIV_CERT_NONE || !s->names || i >= s->names->nelts)
+            break;
+        name = APR_ARRAY_IDX(s->names, i, const char *);
+    }
+    if (id != SNIV_CERT_NONE)
+        cert_from_store(id, tls, p);
+    else
+        tls->problem = "SNIVHostCertificates has none for its names";
+}
+
 void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
                         int with_cert, snivhost_tls_facts_t *tls,
                         apr_pool_t *p)
@@ -299,26 +351,60 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
         tls->how = "lean";
     else if (judged)
         tls->why_not = judged->why_not;
-    tls->source = conf->managed ? "mod_md" : "files";
+    tls->source = conf->managed ? "mod_md"
+                  : conf->certs->nelts ? "files"
+                  : snivhost_conf(s)->store.dirs ? "folders" : NULL;
     if (!with_cert)
         return;
-    if (ctx) {
+    if (snivhost_store() && judged && judged->how == SNIVHOST_TLS_LEAN
+        && judged->cert != SNIV_CERT_NONE) {
+        cert_from_store(judged->cert, tls, p);
+        if (!tls->has_cert && !facts->is_live)
+            cert_from_files(conf, tls, p);      /* which says why */
+    }
+    else if (ctx) {
         tls->has_cert = describe_context(ctx, &tls->cert, p);
         if (tls->has_cert)
             take_files(&tls->cert, conf, p);
         else
             tls->problem = "mod_ssl has no certificate for it";
     }
-    else if (facts->is_live && snivhost_store() && judged
-             && judged->how == SNIVHOST_TLS_LEAN) {
-        tls->has_cert = sniv_certs_info(snivhost_store(), judged->cert,
-                                        &tls->cert, p) == APR_SUCCESS;
-        if (!tls->has_cert)
-            tls->problem = "its certificate files could not be used";
+    else if (conf->certs->nelts == 0 && snivhost_store()
+             && snivhost_conf(s)->store.dirs) {
+        cert_from_folders(s, tls, p);
     }
     else {
         cert_from_files(conf, tls, p);
     }
+}
+
+void snivhost_facts_handshake(const snivhost_facts_t *facts,
+                              const sniv_set_t *set, server_rec *s,
+                              const char *sni, snivhost_tls_facts_t *tls,
+                              apr_pool_t *p)
+{
+    apr_size_t len = sni ? strlen(sni) : 0;
+    sniv_cert_id_t id = SNIV_CERT_NONE;
+
+    if (snivhost_store()) {
+        id = snivhost_cert_entry(s, sni && sniv_decide_knows(facts->table,
+                                                             set, 1, sni,
+                                                             len),
+                                 sni, len);
+    }
+    if (id != SNIV_CERT_NONE) {
+        snivhost_facts_tls(facts, s, 0, tls, p);
+        cert_from_store(id, tls, p);
+        if (tls->has_cert) {
+            if (tls->cert.scope != SNIV_SCOPE_NONE)
+                tls->source = "folders";
+            return;
+        }
+    }
+    /* One without TLS goes on with the context of the first. */
+    if (!snivhost_facts_speaks_tls(facts, s) && set)
+        s = set->members[0]->server;
+    snivhost_facts_tls(facts, s, 1, tls, p);
 }
 
 int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s)

@@ -49,7 +49,7 @@ typedef struct snivhost_tls_facts_t {
     const char *why_not;        /**< of mod_ssl, where adoption was asked for:
                                      completes "not lean:"; or NULL */
     const char *source;         /**< where the certificate comes from:
-                                     "files", "mod_md", or NULL */
+                                     "files", "mod_md", "folders" or NULL */
     int has_cert;               /**< cert is valid */
     sniv_cert_info_t cert;
     const char *problem;        /**< why there is none, a phrase; or NULL */
@@ -84,6 +84,17 @@ void snivhost_facts_release(void);
 void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
                         int with_cert, snivhost_tls_facts_t *tls,
                         apr_pool_t *p);
+
+/**
+ * The certificate of a handshake.
+ * @param set of the connection
+ * @param s the virtual host that SNI chose
+ * @param sni NULL: none
+ */
+void snivhost_facts_handshake(const snivhost_facts_t *facts,
+                              const sniv_set_t *set, server_rec *s,
+                              const char *sni, snivhost_tls_facts_t *tls,
+                              apr_pool_t *p);
 
 /** Whether connections that start at this server speak TLS. */
 int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s);

@@ -426,6 +426,11 @@ static void settle(snivhost_sslpolicy_t *all, settings_t *s)
             s->of[i].value = known[i].implied;
         }
     }
+    if (!s->of[SET_CERT_FILES].list
+        && snivhost_conf(s->server)->store.is_first) {
+        s->of[SET_CERT_FILES].value = s->of[SET_KEY_FILES].value
+            = "(one of SNIVHostCertificates)";
+    }
     if (!s->of[SET_PROTOCOL].value)
         s->of[SET_PROTOCOL].value = protocols_value(all->p, "all -SSLv3");
 }
