@@ -86,7 +86,7 @@ certificate() {
     openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
         -subj "/CN=$name" -keyout "$name.key" -out "$name.csr" &&
     say "subjectAltName=$san" >"$name.ext" &&
-    openssl x509 -req -in "$name.csr" -CA ca.crt -CAkey ca.key -days 7 \
+    openssl x509 -req -in "$name.csr" -CA ca.crt -CAkey ca.key -days 90 \
         -set_serial "0x`openssl rand -hex 8`" -extfile "$name.ext" \
         -out "$name.crt"
 }
@@ -94,7 +94,7 @@ certificate() {
 (
     cd "$work/tls" &&
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
-        -nodes -subj "/CN=Demo CA" -days 7 -keyout ca.key -out ca.crt &&
+        -nodes -subj "/CN=Demo CA" -days 90 -keyout ca.key -out ca.crt &&
     certificate first.example &&
     certificate shop.example www.shop.example '*.shop.example' &&
     certificate api.example api.shop.example &&
@@ -384,6 +384,20 @@ for tag in SNIV0010 SNIV0100; do
     }
 done
 
+question="127.0.0.1:$https sni=api.shop.example host=old.example"
+say
+say "The same without a connection (summary and the directives that differ):"
+say "  httpd -t -c 'SNIVHostExplain $question'"
+"$httpd" -f "$work/httpd.conf" -t -c "SNIVHostExplain $question" \
+    >"$work/explain" 2>"$work/logs/explain.log"
+sed -n "s|$here/||g; s|$work/||g; 2,/^\$/{/./p;}; /^differs/,/^\$/{/./p;}" \
+    "$work/explain" | sed 's/^\([^ ]\)/  \1/'
+grep -q '^ *refusal  *421 ' "$work/explain" || {
+    cat "$work/logs/explain.log"
+    wrong=`expr $wrong + 1`
+    say "  NOT EXPECTED: SNIVHostExplain does not speak of 421"
+}
+
 test "$wrong" = 0 && test "$stock" = "$asked" || exit 1
 test "$keep" = --keep || exit 0
 
@@ -406,6 +420,9 @@ say "httpd (`cat "$pidfile"`) goes on. Try:"
 say "  curl -i --cacert $work/tls/ca.crt \\"
 say "      --connect-to ::127.0.0.1:$https https://www.shop.example:$https/"
 say "  openssl s_client -connect 127.0.0.1:$https -servername old.example"
+say "  $httpd -f $work/httpd.conf -t -D DUMP_SNIVHOST"
+say "  $httpd -f $work/httpd.conf -t \\"
+say "      -c 'SNIVHostExplain 127.0.0.1:$https sni=www.shop.example'"
 say "  tail -f $work/logs/error.log"
 say "Configuration: $here/demo.conf"
 say "Stop it and clean up:"
