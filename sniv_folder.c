@@ -104,6 +104,7 @@ static item_t *find(const folder_t *folder, const char *name)
         return NULL;
     }
     key.name = name;
+    key.is_folder = 0;
     item = bsearch(&key, folder->items, (size_t)folder->nitems,
                    sizeof(item_t), compare);
     return item && !item->is_folder ? item : NULL;

@@ -239,7 +239,7 @@ static void is_gone(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
 static void look_at_item(sniv_certs_t *certs, sniv_item_t *item,
                          look_t *look)
 {
-    sniv_stamp_t stamps[SNIV_FILES_MAX];
+    sniv_stamp_t stamps[SNIV_FILES_MAX] = { { 0, 0, 0, 0, 0 } };
 
     stamp_item(item, stamps);
     if (item->folder >= 0 && (stamps[0].size < 0 || !item->is_listed)) {
