@@ -37,6 +37,8 @@
 #   --sanitize        the module was built with ASan: preload its runtime
 #   --valgrind        run the second httpd under valgrind
 #   --no-error-log    do not compare error logs
+#   --known-limits    also ask for what is known to differ: ErrorDocument
+#                     400 and 417 that are not the same in all hosts
 #   --show            print each question and both answers
 #   --slow            print questions that take long
 #   --stop-at N       end after N configurations that differ (1)
@@ -62,10 +64,11 @@ my %o = (configs => 10, questions => 60, seed => undef, with => [],
          mode => Sniv::Httpd::mode(), 'stop-at' => 1, 'error-log' => 1);
 GetOptions(\%o, 'configs=i', 'questions=i', 'seed=i', 'mode=s', 'mpm=s',
            'module=s', 'with=s@', 'sabotage=s', 'shrink', 'keep', 'sanitize',
-           'valgrind', 'error-log!', 'show', 'slow', 'stop-at=i')
+           'valgrind', 'error-log!', 'show', 'slow', 'stop-at=i', 'known-limits')
     && !@ARGV or usage();
 $ENV{SNIVHOST_MPM} = $o{mpm} if $o{mpm};
 $ENV{SNIVHOST_SO} = $o{module} if $o{module};
+$Sniv::DiffConfig::known_limits = 1 if $o{'known-limits'};
 $o{mode} = 'none' if $o{mode} eq 'off' && !@{ $o{with} };
 
 sub usage {

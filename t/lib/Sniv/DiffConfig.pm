@@ -89,6 +89,13 @@ sub generate {
     for my $id (0 .. $n - 1) {
         push @{ $c->{vhosts} }, vhost($c, $id, @specs);
     }
+    for my $status (400, 417) {
+        next if !chance(0.2);
+        my $where = pick('/error.html', '/error.shtml', '/none.html',
+                         '/sp1/error.html');
+        push @{ $_->{lines} }, "ErrorDocument $status $where"
+            for @{ $c->{vhosts} };
+    }
     return $c;
 }
 
@@ -295,9 +302,14 @@ sub tls_lines {
     return @l;
 }
 
+# In a virtual host not for 400 and 417, unless all have the same: with the
+# module httpd takes these from the default's settings where it refuses a
+# request before any module is asked (a known limit, see the documentation).
+our $known_limits = 0;
 sub error_document {
     my ($id) = @_;
-    my $status = pick(400, 417, 404, 403, 421, 501, 414, 413, 405);
+    my $status = pick($id eq 'main' || $known_limits ? (400, 417) : (),
+                      404, 403, 421, 501, 414, 413, 405);
     return "ErrorDocument $status " . pick(
         qq("text of $id"), '/error.html', '/error.shtml', '/none.html',
         '/dir/', 'http://ext.test/e', '/sp1/error.html',

@@ -309,6 +309,8 @@ sub _start {
     my $pid = fork;
     die "fork: $!\n" if !defined $pid;
     if (!$pid) {
+        # prefork ends its whole process group: let that not be ours.
+        setpgrp 0, 0;
         open STDIN, '<', '/dev/null';
         open STDOUT, '>>', "$dir/console.log";
         open STDERR, '>&', \*STDOUT;
