@@ -16,10 +16,11 @@
  * close, again. Without resumption and without a request, because the
  * handshake is what is measured.
  *
- *     handshakes ADDRESS PORT NAME|- SECONDS THREADS [first]
+ *     handshakes ADDRESS PORT NAME|- SECONDS THREADS [first|refused]
  *
- * Prints the number of handshakes per second. With `first` it makes one
- * handshake, retries until the server is up, and prints nothing.
+ * Prints the number of handshakes per second, and in all. With `first` it
+ * makes one handshake, retries until the server is up, and prints nothing.
+ * With `refused` each has to end with the alert unrecognized_name.
  */
 
 #include <arpa/inet.h>
@@ -33,12 +34,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 static struct sockaddr_in server;
 static const char *name;
 static double until;
 static SSL_CTX *ctx;
+static int refused;             /* they have to be */
 
 static double now(void)
 {
@@ -66,7 +69,12 @@ static int handshake(void)
         if (name)
             SSL_set_tlsext_host_name(ssl, name);
         ok = SSL_connect(ssl) == 1;
-        if (ok) {
+        if (refused) {
+            ok = !ok && ERR_GET_REASON(ERR_peek_error())
+                        == SSL_R_TLSV1_UNRECOGNIZED_NAME;
+            ERR_clear_error();
+        }
+        else if (ok) {
             SSL_shutdown(ssl);
             (void)!read(fd, &byte, 0);
         }
@@ -99,7 +107,7 @@ int main(int argc, char **argv)
 
     if (argc < 6) {
         fprintf(stderr, "usage: handshakes ADDRESS PORT NAME|- SECONDS "
-                "THREADS [first]\n");
+                "THREADS [first|refused]\n");
         return 2;
     }
     server.sin_family = AF_INET;
@@ -113,7 +121,8 @@ int main(int argc, char **argv)
 
     start = now();
     until = start + seconds;
-    if (argc > 6) {
+    refused = argc > 6 && !strcmp(argv[6], "refused");
+    if (argc > 6 && !refused) {
         while (!handshake()) {
             if (now() > until) {
                 fprintf(stderr, "handshakes: no server in time\n");
@@ -129,6 +138,6 @@ int main(int argc, char **argv)
         pthread_join(threads[i], NULL);
         sum += counts[i];
     }
-    printf("%.0f\n", sum / (now() - start));
+    printf("%.0f %ld\n", sum / (now() - start), sum);
     return 0;
 }

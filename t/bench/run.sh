@@ -128,7 +128,8 @@ http() {    # PORT HOST
 }
 
 tls() {     # PORT NAME
-    "$WORK/handshakes" 127.0.0.1 "$1" "$2" "$SECONDS_EACH" 4
+    "$WORK/handshakes" 127.0.0.1 "$1" "$2" "$SECONDS_EACH" 4 |
+        cut -d ' ' -f 1
 }
 
 # median FUNCTION NAME: stock and module in turn, sets $stock and $module
