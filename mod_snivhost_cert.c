@@ -19,26 +19,53 @@
 #include "mod_snivhost_policy.h"
 #include "mod_snivhost_store.h"
 
-sniv_cert_id_t snivhost_cert_entry(const server_rec *s, int is_known,
+static sniv_cert_id_t find(const server_rec *s, const char *name,
+                           apr_size_t len)
+{
+    sniv_scope_t scope = snivhost_conf(s)->store.scope;
+
+    return name && scope != SNIV_SCOPE_NONE
+           ? sniv_certs_find(snivhost_store(), scope, name, len,
+                             apr_time_now())
+           : SNIV_CERT_NONE;
+}
+
+/*
+ * What a first virtual host without SSLCertificateFile has in its SSL_CTX, as
+ * the folders have it now: it may have been renewed.
+ */
+static sniv_cert_id_t find_first(const server_rec *base)
+{
+    sniv_cert_id_t cert;
+    int i;
+
+    if (!snivhost_conf(base)->store.is_first)
+        return SNIV_CERT_NONE;
+    cert = find(base, base->server_hostname, strlen(base->server_hostname));
+    for (i = 0; cert == SNIV_CERT_NONE && base->names
+                && i < base->names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(base->names, i, const char *);
+
+        cert = find(base, name, name ? strlen(name) : 0);
+    }
+    return cert;
+}
+
+sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
+                                   const server_rec *base, int is_known,
                                    const char *name, apr_size_t len)
 {
-    const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
     const snivhost_tls_t *tls = snivhost_adopt_get(s);
     int is_lean = tls && tls->how == SNIVHOST_TLS_LEAN;
+    sniv_cert_id_t cert;
 
     if (is_lean && tls->cert != SNIV_CERT_NONE)
         return tls->cert;
-    if (conf->scope == SNIV_SCOPE_NONE
-        || (is_known && !is_lean && !conf->is_first)) {
+    if (is_known && !is_lean && !snivhost_conf(s)->store.is_first)
         return SNIV_CERT_NONE;
-    }
-    if (!name && conf->is_first) {
-        name = s->server_hostname;
-        len = strlen(name);
-    }
-    return name ? sniv_certs_find(snivhost_store(), conf->scope, name, len,
-                                  apr_time_now())
-                : SNIV_CERT_NONE;
+    cert = find(s, name, len);
+    return cert == SNIV_CERT_NONE && (is_lean || s == base)
+           ? find_first(base) : cert;
 }
 
 void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
@@ -50,7 +77,7 @@ void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
                                                  conn->set, 1, name, len);
 
         conn->cert = snivhost_cert_entry(SNIVHOST_SERVER(&conn->sni),
-                                         is_known, name, len);
+                                         conn->base, is_known, name, len);
     }
 }
 
@@ -71,7 +98,7 @@ static server_rec *server_of(conn_rec *c, const snivhost_conn_t *conn,
     if (name)
         found = snivhost_search_sni(c, name);
     s = found ? found : c->base_server;
-    *cert = snivhost_cert_entry(s, found != NULL, name,
+    *cert = snivhost_cert_entry(s, c->base_server, found != NULL, name,
                                 name ? strlen(name) : 0);
     return s;
 }

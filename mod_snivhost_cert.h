@@ -42,11 +42,13 @@ void snivhost_cert_init_server(SSL_CTX *ctx);
 /**
  * The rule above: the entry of the store for a virtual host that was chosen,
  * and a name. Any thread, when there is a store; also for explanations.
+ * @param base the first virtual host of the address
  * @param is_known whether a virtual host of the address has the name
  * @param name NULL if there is none
  * @return SNIV_CERT_NONE: what the SSL_CTX has
  */
-sniv_cert_id_t snivhost_cert_entry(const server_rec *s, int is_known,
+sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
+                                   const server_rec *base, int is_known,
                                    const char *name, apr_size_t len);
 
 /**

@@ -387,9 +387,12 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
     sniv_cert_id_t id = SNIV_CERT_NONE;
 
     if (snivhost_store()) {
-        id = snivhost_cert_entry(s, sni && sniv_decide_knows(facts->table,
-                                                             set, 1, sni,
-                                                             len),
+        const sniv_vhost_t *first = set ? set->members[0]
+                                        : facts->table->main_server;
+
+        id = snivhost_cert_entry(s, first->server,
+                                 sni && sniv_decide_knows(facts->table, set,
+                                                          1, sni, len),
                                  sni, len);
     }
     if (id != SNIV_CERT_NONE) {
