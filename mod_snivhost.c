@@ -27,6 +27,7 @@
 #include "mod_snivhost_dump.h"
 #include "mod_snivhost_facts.h"
 #include "mod_snivhost_policy.h"
+#include "mod_snivhost_version.h"
 #include "mod_snivhost_lint.h"
 
 #include "apr_atomic.h"
@@ -363,6 +364,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 {
     snivhost_mode_e mode = snivhost_conf(s)->mode;
     apr_time_t start = apr_time_now();
+    const sniv_table_t *table;
     apr_status_t rv;
 
     (void)plog;
@@ -378,11 +380,14 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                      "the tables of virtual hosts could not be built");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    table = snivhost_live->table;
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0004: "
-                 "SNIVHost %s: %d virtual hosts on %d addresses, tables built "
-                 "in %" APR_TIME_T_FMT " ms",
+                 "SNIVHost %s: %d virtual host%s on %d address%s, tables built "
+                 "in %" APR_TIME_T_FMT " ms (mod_snivhost "
+                 MOD_SNIVHOST_VERSION ")",
                  mode == SNIVHOST_VERIFY ? "Verify" : "On",
-                 snivhost_live->table->nvhosts, snivhost_live->table->nsets,
+                 table->nvhosts, table->nvhosts == 1 ? "" : "s",
+                 table->nsets, table->nsets == 1 ? "" : "es",
                  apr_time_as_msec(apr_time_now() - start));
     snivhost_counters_make(s, p);
     return OK;
