@@ -18,6 +18,7 @@
 #include "http_core.h"
 
 #include "mod_snivhost_explain.h"
+#include "mod_snivhost_lint.h"
 #include "mod_snivhost_question.h"
 #include "mod_snivhost_render.h"
 
@@ -380,6 +381,22 @@ static void answer(apr_file_t *out, const snivhost_facts_t *facts,
 
 /* ----- hooks ----- */
 
+static const char *const defines[] = {
+    "DUMP_SNIVHOST", "DUMP_SNIVHOST_JSON", "DUMP_SNIVHOST_LINT",
+    "DUMP_SNIVHOST_LINT_JSON", "DUMP_SNIVHOST_421", NULL
+};
+
+int snivhost_dump_is_asked(void)
+{
+    int i;
+
+    for (i = 0; defines[i]; i++) {
+        if (ap_exists_config_define(defines[i]))
+            return 1;
+    }
+    return questions != NULL;
+}
+
 static void test_config(apr_pool_t *p, server_rec *s)
 {
     int text = ap_exists_config_define("DUMP_SNIVHOST");
@@ -402,9 +419,15 @@ static void test_config(apr_pool_t *p, server_rec *s)
     }
     if (text)
         dump_text(out, facts, p);
-    if (json)
-        apr_file_puts(snivhost_json_dump(snivhost_dump_json(facts, 1, p), p),
-                      out);
+    if (json) {
+        json_t *document = snivhost_dump_json(facts, 1, p);
+
+        json_object_set_new(document, "findings",
+                            snivhost_lint_json(
+                                snivhost_lint_run(s, facts->table, 1, p, p),
+                                p));
+        apr_file_puts(snivhost_json_dump(document, p), out);
+    }
     if (questions)
         answer(out, facts, p);
     apr_file_flush(out);
@@ -414,9 +437,6 @@ static void test_config(apr_pool_t *p, server_rec *s)
 static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *s)
 {
-    static const char *const defines[] = {
-        "DUMP_SNIVHOST", "DUMP_SNIVHOST_JSON", NULL
-    };
     int i;
 
     (void)p;

@@ -36,6 +36,12 @@ json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
 const char *snivhost_set_explain(cmd_parms *cmd, void *dummy,
                                  const char *args);
 
+/**
+ * Whether -t is asked for a dump, an answer or findings, which it then prints
+ * and nothing else.
+ */
+int snivhost_dump_is_asked(void);
+
 void snivhost_dump_register_hooks(apr_pool_t *p);
 
 #endif /* MOD_SNIVHOST_DUMP_H */

@@ -18,10 +18,14 @@
 #include "ap_listen.h"
 #include "http_core.h"
 
+#include "mod_snivhost_dump.h"
+#include "mod_snivhost_render.h"
+
 /* Of one kind this many are told one by one; the rest is counted. */
 #define SHOWN 20
 
-#define DUMP "DUMP_SNIVHOST_LINT"
+#define DUMP        "DUMP_SNIVHOST_LINT"
+#define DUMP_JSON   "DUMP_SNIVHOST_LINT_JSON"
 
 typedef struct kind_t {
     const char *code;
@@ -339,7 +343,7 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 
     (void)plog;
     if (mode == SNIVHOST_LINT_OFF || run_mode == AP_SQ_RM_CONFIG_DUMP
-        || ap_exists_config_define(DUMP)
+        || snivhost_dump_is_asked()
         || ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG
         || (mode != SNIVHOST_LINT_STRICT
             && run_mode != AP_SQ_RM_CONFIG_TEST)) {
@@ -383,20 +387,36 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-/* -D DUMP_SNIVHOST_LINT: everything, notes too. */
-static void test_config(apr_pool_t *p, server_rec *s)
+json_t *snivhost_lint_json(const apr_array_header_t *findings, apr_pool_t *p)
 {
-    const apr_array_header_t *findings;
-    const sniv_table_t *table;
-    apr_file_t *out;
+    json_t *list = json_array();
     int i;
 
-    if (!ap_exists_config_define(DUMP)
-        || snivhost_table_make(&table, s, p, p) != APR_SUCCESS
-        || apr_file_open_stdout(&out, p) != APR_SUCCESS) {
-        return;
+    for (i = 0; i < findings->nelts; i++) {
+        const snivhost_finding_t *f =
+            &APR_ARRAY_IDX(findings, i, snivhost_finding_t);
+        json_t *one = json_object();
+
+        json_object_set_new(one, "code", json_string(f->code));
+        json_object_set_new(one, "level",
+                            json_string(f->is_note ? "note" : "warning"));
+        json_object_set_new(one, "file", snivhost_json_text(f->file, p));
+        json_object_set_new(one, "line", json_integer(f->line));
+        json_object_set_new(one, "vhost",
+                            snivhost_json_text(f->vhost->server_name, p));
+        json_object_set_new(one, "defined_at",
+                            snivhost_json_place(f->vhost, p));
+        json_object_set_new(one, "message", snivhost_json_text(f->text, p));
+        json_array_append_new(list, one);
     }
-    findings = snivhost_lint_run(s, table, 1, p, p);
+    return list;
+}
+
+static void print_text(apr_file_t *out, const apr_array_header_t *findings,
+                       apr_pool_t *p)
+{
+    int i;
+
     for (i = 0; i < findings->nelts; i++) {
         const snivhost_finding_t *f =
             &APR_ARRAY_IDX(findings, i, snivhost_finding_t);
@@ -406,6 +426,35 @@ static void test_config(apr_pool_t *p, server_rec *s)
     }
     apr_file_printf(out, "%d finding%s\n", findings->nelts,
                     findings->nelts == 1 ? "" : "s");
+}
+
+/* The dumps: everything, notes too. */
+static void test_config(apr_pool_t *p, server_rec *s)
+{
+    const int text = ap_exists_config_define(DUMP);
+    const int json = ap_exists_config_define(DUMP_JSON);
+    const apr_array_header_t *findings;
+    const sniv_table_t *table;
+    apr_file_t *out;
+
+    if ((!text && !json)
+        || snivhost_table_make(&table, s, p, p) != APR_SUCCESS
+        || apr_file_open_stdout(&out, p) != APR_SUCCESS) {
+        return;
+    }
+    findings = snivhost_lint_run(s, table, 1, p, p);
+    if (text)
+        print_text(out, findings, p);
+    if (json) {
+        json_t *document = json_object();
+
+        json_object_set_new(document, "version",
+                            json_integer(SNIVHOST_JSON_VERSION));
+        json_object_set_new(document, "findings",
+                            snivhost_lint_json(findings, p));
+        apr_file_puts(snivhost_json_dump(document, p), out);
+    }
+    apr_file_flush(out);
 }
 
 void snivhost_lint_register_hooks(apr_pool_t *p)

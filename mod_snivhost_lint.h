@@ -34,6 +34,8 @@
 #include "mod_snivhost.h"
 #include "mod_snivhost_tlsconf.h"
 
+#include <jansson.h>
+
 /** SNIVHostLint Off | On | Strict. */
 typedef enum {
     SNIVHOST_LINT_UNSET = -1,
@@ -107,6 +109,13 @@ const apr_array_header_t *snivhost_lint_run(server_rec *main_server,
 /** A finding as one line: `SNIV0400: file:line: sentence`. */
 const char *snivhost_finding_text(const snivhost_finding_t *finding,
                                   apr_pool_t *p);
+
+/**
+ * The findings as a JSON array, the caller's: code, level ("warning" or
+ * "note"), file, line, vhost, defined_at, message.
+ */
+json_t *snivhost_lint_json(const apr_array_header_t *findings,
+                           apr_pool_t *p);
 
 /** The commands SNIVHostLint and SNIVHostLintIgnore. */
 const char *snivhost_set_lint(cmd_parms *cmd, void *dummy, const char *arg);

@@ -20,6 +20,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
+use JSON::PP ();
 use POSIX ();
 use Sniv::Certs;
 use Sniv::Httpd;
@@ -343,6 +344,103 @@ passes '0430, a note: a default', $listen,
 passes '0430, a note: a file with a number', $listen,
     "Include ca/000-b.conf\n", vhost('*:80', 'a.test');
 
+# ----- no false alarms
+
+my $debian_plain = <<'END';
+<VirtualHost *:80>
+    ServerAdmin webmaster@localhost
+    DocumentRoot htdocs
+</VirtualHost>
+END
+my $debian_tls = <<'END';
+<VirtualHost *:443>
+    ServerAdmin webmaster@localhost
+    DocumentRoot htdocs
+    SSLEngine on
+    SSLCertificateFile ${CERTS}/self.crt
+    SSLCertificateKeyFile ${CERTS}/key
+    <FilesMatch "\.(?:cgi|shtml|phtml|php)$">
+        SSLOptions +StdEnvVars
+    </FilesMatch>
+</VirtualHost>
+END
+
+# A site as certbot leaves it: NAME.conf with a redirect, NAME-le-ssl.conf.
+sub certbot {
+    my ($name) = @_;
+    return <<"END";
+<VirtualHost *:80>
+    ServerName $name.test
+    ServerAlias www.$name.test
+    DocumentRoot htdocs
+    RewriteEngine on
+    RewriteCond %{SERVER_NAME} =$name.test [OR]
+    RewriteCond %{SERVER_NAME} =www.$name.test
+    RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [END,NE,R=permanent]
+</VirtualHost>
+<IfModule mod_ssl.c>
+<VirtualHost *:443>
+    ServerName $name.test
+    ServerAlias www.$name.test
+    DocumentRoot htdocs
+    SSLEngine on
+    SSLCertificateFile \${CERTS}/$name.crt
+    SSLCertificateKeyFile \${CERTS}/key
+</VirtualHost>
+</IfModule>
+END
+}
+$CERTS{$_} = { names => "$_.test,www.$_.test" } for 'blog', 'shop';
+
+my $everywhere = "Listen 80\n<IfModule ssl_module>\nListen 443\n</IfModule>\n";
+passes 'Debian: the default site', $everywhere, $debian_plain;
+passes 'Debian: the default sites', $everywhere, $debian_plain, $debian_tls;
+passes 'Debian and certbot', $everywhere, $debian_plain, $debian_tls,
+    certbot('blog'), certbot('shop');
+passes 'certbot alone', $everywhere, certbot('shop'), certbot('blog');
+passes 'certbot, and status pages for the machine itself', $everywhere,
+    "Listen 127.0.0.1:8080\n", certbot('shop'), certbot('blog'),
+    vhost('127.0.0.1:8080', '-'), vhost('127.0.0.1:80', 'localhost');
+passes 'IPv4 and IPv6 by hand', $everywhere,
+    map { vhost('192.0.2.1:80 [2001:db8::1]:80', $_) } 'a.test', 'b.test';
+passes 'a site with an IP of its own', $everywhere,
+    vhost('*:80', 'default.invalid'), vhost('*:80', 'a.test'),
+    vhost('192.0.2.77:80', 'old.test www.old.test');
+passes 'one virtual host for both ports', $everywhere,
+    vhost('*:80', 'a.test'), vhost('*:80', 'b.test *.b.test');
+passes 'a macro', $everywhere, <<'END';
+LoadModule macro_module ${LIBEXEC}/mod_macro.so
+<Macro Site $name>
+    <VirtualHost *:80>
+        ServerName $name.test
+        ServerAlias www.$name.test
+    </VirtualHost>
+</Macro>
+Use Site a
+Use Site b
+Use Site c
+END
+passes 'shared hosting with 5,000 virtual hosts', $everywhere,
+    $debian_plain, $debian_tls,
+    (map { vhost('*:80', "c$_.test www.c$_.test *.c$_.cdn.test") } 1 .. 2500),
+    map { vhost('*:443', "h$_.w.test", 'SSLEngine on',
+                'SSLCertificateFile ${CERTS}/wild.crt',
+                'SSLCertificateKeyFile ${CERTS}/key') } 1 .. 2500;
+
+# The shipped examples, with certificates that have the files' names.
+for my $file (sort glob Sniv::Httpd::top() . '/conf/examples/*.conf') {
+    open my $fh, '<', $file or die "$file: $!\n";
+    my $text = do { local $/; <$fh> };
+    my ($name) = $file =~ m{([^/]+)\.conf$};
+    for my $cert ($text =~ m{"tls/(\S+)\.crt"}g) {
+        $CERTS{$cert} = { names => "$cert,*.$cert" };
+    }
+    $text =~ s{"tls/(\S+)\.key"}{"\${CERTS}/key"}g;
+    $text =~ s{"tls/}{"\${CERTS}/}g;
+    $text =~ s{/srv/hosting}{\${CERTS}}g;
+    passes "the example $name", $everywhere, $text;
+}
+
 # The addresses of this machine's interfaces, as getifaddrs() has them.
 sub own_addresses {
     my @found;
@@ -432,6 +530,7 @@ sub say_of {
     my $text = join '', @conf;
     $text =~ s/ #!.*//mg;
     $text =~ s/\$\{CERTS\}/$h->{dir}\/ca/g;
+    $text =~ s/\$\{LIBEXEC\}/Sniv::Httpd::apxs('LIBEXECDIR')/ge;
     $h->write('case.conf', $text);
     my ($status, $said) = $h->check(@args);
     my @found = $said =~ /^SNIV(04\d\d: .*)$/mg;
@@ -450,13 +549,13 @@ sub expected {
     return @found;
 }
 
-plan tests => @cases + 14, sub {
+plan tests => @cases + 25, sub {
     Sniv::Httpd::mode() ne 'off' ? 1
         : skip_reason('the module is not loaded');
 };
 
 Sniv::Certs::make();
-$h = Sniv::Httpd->new(name => 'lint', modules => ['watchdog', 'md'],
+$h = Sniv::Httpd->new(name => 'lint', modules => ['watchdog', 'md', 'vhost_alias'],
     conf => sub { "Include case.conf\n" });
 $h->write('site.conf', vhost('*:80', 'a.test'));
 $h->write('name.conf', vhost('*:80', '${NAME}'));
@@ -509,13 +608,46 @@ is scalar(grep({ /case:\d+ 0400/ } @got)), 20, 'the first 20 of a kind';
 like $said, qr/^SNIV0400: and 30 more/m, 'and a line for the rest';
 ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_LINT');
 is scalar(() = $said =~ /^SNIV0400: /mg), 50, 'all of them when asked for';
+like $said, qr/^50 findings$/m, 'and their number';
+
+($status, $said) = say_of($listen, vhost('*:80', "a.test"),
+    vhost('*:80', qq(a.test b"\xff.test)));
+for my $dump ('DUMP_SNIVHOST_LINT_JSON', 'DUMP_SNIVHOST_JSON') {
+    ($status, $said) = $h->check('-t', '-D', $dump);
+    $said =~ s/^Syntax OK\n//m;
+    my $json = eval { JSON::PP->new->utf8->decode($said) } || {};
+    is $json->{version}, 1, "$dump: a document";
+    my $found = $json->{findings} || [{}];
+    my %first = %{ $found->[0] };
+    $first{$_} =~ s{.*/}{} for 'file', 'defined_at';
+    like delete $first{message}, qr/^'a\.test' stands here and in a\.test \(/,
+        'with the sentence';
+    is_deeply \%first, { code => 'SNIV0400', level => 'warning',
+        file => 'case.conf', line => 7, vhost => 'a.test',
+        defined_at => 'case.conf:6' }, 'and the rest';
+}
 
 $h->remove;
+my $lint = '';
 $h = Sniv::Httpd->new(name => 'lint-start', conf => sub {
-    return join '', "Listen 127.0.0.1:$_[0]\nTypesConfig /dev/null\n",
+    return join '', "Listen 127.0.0.1:$_[0]\nTypesConfig /dev/null\n", $lint,
         map { vhost("*:$_[0]", 'a.test') } 1 .. 2;
 });
 $h->start;
 is scalar(() = $h->read('error.log') =~ /SNIV0400: .*httpd\.conf:\d+: /g), 1,
     'a start tells once, in the error log';
+$lint = "SNIVHostLint Strict\n";
+$h->write_conf;
+$h->signal('USR1');
+ok $h->wait_for_log('error.log', qr/Doing graceful restart/),
+    'a restart with SNIVHostLint Strict';
+for (1 .. 500) {
+    last if (() = $h->read('error.log') =~ /resuming normal operations/g) > 1;
+    select undef, undef, undef, 0.02;
+}
+is scalar(() = $h->read('error.log') =~ /SNIV0400: /g), 2,
+    'tells, and goes on';
+$h->stop;
+ok !eval { $h->start; 1 }, 'a start with it fails';
+like $@, qr/^SNIV0490: /m, 'on the console';
 $h->remove;
