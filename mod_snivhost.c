@@ -26,6 +26,7 @@
 #include "mod_snivhost_counters.h"
 #include "mod_snivhost_dump.h"
 #include "mod_snivhost_facts.h"
+#include "mod_snivhost_status.h"
 #include "mod_snivhost_policy.h"
 #include "mod_snivhost_version.h"
 #include "mod_snivhost_lint.h"
@@ -414,6 +415,7 @@ static void register_hooks(apr_pool_t *p)
     snivhost_lint_register_hooks(p);
     snivhost_facts_register_hooks(p);
     snivhost_dump_register_hooks(p);
+    snivhost_status_register_hooks(p);
 }
 
 module AP_MODULE_DECLARE_DATA snivhost_module = {

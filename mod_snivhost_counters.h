@@ -69,7 +69,7 @@
     COUNTER(SNI_MALFORMED, "SniMalformed", \
             "SNI malformed") \
     COUNTER(SNI_IP, "SniIp", \
-            "alone on its address: SNI not looked at") \
+            "not looked at: alone on address") \
     COUNTER(REFUSED_SNI_UNKNOWN, "RefusedSniUnknown", \
             "refused: SNI unknown") \
     COUNTER(REFUSED_SNI_MISSING, "RefusedSniMissing", \

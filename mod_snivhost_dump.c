@@ -25,55 +25,6 @@
 /* Where the texts of a member begin. */
 #define INDENT 15
 
-/* ----- the order in which sets are looked for ----- */
-
-static int is_any(const sniv_ip_t *ip)
-{
-    static const sniv_ip_t any;
-
-    return !memcmp(ip->bytes, any.bytes, sizeof(any.bytes));
-}
-
-/* The number of the look-up that finds a set: see sniv_table_find(). */
-static int search_class(const sniv_set_t *set)
-{
-    return (is_any(&set->ip) ? 2 : 0) + (set->port == 0);
-}
-
-static int compare_sets(const void *a, const void *b)
-{
-    const sniv_set_t *x = *(const sniv_set_t *const *)a;
-    const sniv_set_t *y = *(const sniv_set_t *const *)b;
-    int diff = search_class(x) - search_class(y);
-
-    return diff ? diff : x->number - y->number;
-}
-
-static const sniv_set_t **sets_in_order(const sniv_table_t *table,
-                                        apr_pool_t *p)
-{
-    const sniv_set_t **sets = apr_pmemdup(p, table->sets, table->nsets
-                                                          * sizeof(*sets));
-
-    qsort(sets, table->nsets, sizeof(*sets), compare_sets);
-    return sets;
-}
-
-static int count_names(const sniv_table_t *table)
-{
-    int i, n = 0;
-
-    for (i = 0; i < table->nvhosts; i++)
-        n += 1 + table->vhosts[i].naliases + table->vhosts[i].nglobs;
-    return n;
-}
-
-static const char *mode_text(snivhost_mode_e mode)
-{
-    return mode == SNIVHOST_ON ? "On" : mode == SNIVHOST_VERIFY ? "Verify"
-                                                                : "Off";
-}
-
 /* ----- text ----- */
 
 static void print(apr_file_t *out, const snivhost_lines_t *lines,
@@ -182,14 +133,14 @@ static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
                       apr_pool_t *p)
 {
     const sniv_table_t *table = facts->table;
-    const sniv_set_t **sets = sets_in_order(table, p);
+    const sniv_set_t **sets = snivhost_sets_in_order(table, p);
     snivhost_lines_t *lines = snivhost_lines_make(p);
     int i;
 
     snivhost_lines_add(lines, "", 0, apr_psprintf(p, "SNIVHost %s: %d virtual "
                        "hosts with %d names on %d addresses",
-                       mode_text(facts->mode), table->nvhosts,
-                       count_names(table), table->nsets));
+                       snivhost_mode_text(facts->mode), table->nvhosts,
+                       snivhost_count_names(table), table->nsets));
     snivhost_lines_add(lines, "", 0, "");
     snivhost_lines_add(lines, "", 0, "The local address of a connection is "
                        "looked for in this order; the first that is there "
@@ -290,14 +241,14 @@ json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
                            apr_pool_t *p)
 {
     const sniv_table_t *table = facts->table;
-    const sniv_set_t **sets = sets_in_order(table, p);
+    const sniv_set_t **sets = snivhost_sets_in_order(table, p);
     json_t *json = json_object();
     json_t *list;
     apr_pool_t *each;
     int i;
 
     json_object_set_new(json, "version", json_integer(SNIVHOST_JSON_VERSION));
-    json_object_set_new(json, "mode", json_string(mode_text(facts->mode)));
+    json_object_set_new(json, "mode", json_string(snivhost_mode_text(facts->mode)));
     json_object_set_new(json, "main_server",
                         json_vhost(facts, table->main_server, with_certs, p));
     list = json_array();

@@ -13,6 +13,8 @@
 
 #include "mod_snivhost_facts.h"
 
+#include <stdlib.h>
+
 #include "ap_listen.h"
 #include "apr_strings.h"
 #include "apr_thread_mutex.h"
@@ -202,13 +204,19 @@ static void take_names(sniv_cert_info_t *info, X509 *x, apr_pool_t *p)
 static const char *kind_text(X509 *x, apr_pool_t *p)
 {
     EVP_PKEY *key = X509_get0_pubkey(x);
+    char name[48];
 
+    (void)name;
     if (!key)
         return "?";
     switch (EVP_PKEY_base_id(key)) {
     case EVP_PKEY_RSA:
         return apr_psprintf(p, "RSA %d", EVP_PKEY_bits(key));
     case EVP_PKEY_EC:
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+        if (EVP_PKEY_get_group_name(key, name, sizeof(name), NULL))
+            return apr_psprintf(p, "EC %s", name);
+#endif
         return apr_psprintf(p, "EC %d", EVP_PKEY_bits(key));
     default:
         return OBJ_nid2sn(EVP_PKEY_base_id(key));
@@ -413,6 +421,55 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
 int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s)
 {
     return facts->policy && snivhost_sslpolicy_enabled(facts->policy, s);
+}
+
+/* ----- sets and names ----- */
+
+static int is_any(const sniv_ip_t *ip)
+{
+    static const sniv_ip_t any;
+
+    return !memcmp(ip->bytes, any.bytes, sizeof(any.bytes));
+}
+
+/* The number of the look-up that finds a set: see sniv_table_find(). */
+static int search_class(const sniv_set_t *set)
+{
+    return (is_any(&set->ip) ? 2 : 0) + (set->port == 0);
+}
+
+static int compare_sets(const void *a, const void *b)
+{
+    const sniv_set_t *x = *(const sniv_set_t *const *)a;
+    const sniv_set_t *y = *(const sniv_set_t *const *)b;
+    int diff = search_class(x) - search_class(y);
+
+    return diff ? diff : x->number - y->number;
+}
+
+const sniv_set_t **snivhost_sets_in_order(const sniv_table_t *table,
+                                           apr_pool_t *p)
+{
+    const sniv_set_t **sets = apr_pmemdup(p, table->sets, table->nsets
+                                                          * sizeof(*sets));
+
+    qsort(sets, table->nsets, sizeof(*sets), compare_sets);
+    return sets;
+}
+
+int snivhost_count_names(const sniv_table_t *table)
+{
+    int i, n = 0;
+
+    for (i = 0; i < table->nvhosts; i++)
+        n += 1 + table->vhosts[i].naliases + table->vhosts[i].nglobs;
+    return n;
+}
+
+const char *snivhost_mode_text(snivhost_mode_e mode)
+{
+    return mode == SNIVHOST_ON ? "On" : mode == SNIVHOST_VERIFY ? "Verify"
+                                                                : "Off";
 }
 
 /* ----- addresses and times ----- */

@@ -102,6 +102,17 @@ int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s);
 /** Whether something listens on an address. */
 int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port);
 
+/** All sets in the order in which an address is looked for, file order
+ * within each step. */
+const sniv_set_t **snivhost_sets_in_order(const sniv_table_t *table,
+                                          apr_pool_t *p);
+
+/** ServerNames and ServerAliases of all virtual hosts. */
+int snivhost_count_names(const sniv_table_t *table);
+
+/** "On", "Off", "Verify". */
+const char *snivhost_mode_text(snivhost_mode_e mode);
+
 /** "2027-01-31 12:00:00 UTC". */
 const char *snivhost_time_text(apr_pool_t *p, apr_time_t when);
 
