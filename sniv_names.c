@@ -14,8 +14,8 @@
 
 #include <stdlib.h>
 
-#include <apr.h>
 #include <apr_errno.h>
+#include <apr_allocator.h>
 #include <apr_tables.h>
 
 #if APR_HAVE_SYS_TYPES_H
@@ -30,8 +30,8 @@
 #include "sniv_names_host.h"
 #include "sniv_names_slots.h"
 
-/* With these every record has a place that fits into 32 bits. */
-#define PATTERNS_MAX (1 << 28)
+/* With these every record has a place up to SNIV_PLACE_MAX. */
+#define PATTERNS_MAX (1 << 27)
 #define TEXTS_MAX    (APR_UINT64_C(3) << 30)
 #define TEXT_MAX     (APR_UINT64_C(1) << 30)
 
@@ -59,14 +59,16 @@ typedef struct name_t {
 /* Added as a glob, but has no wildcard in it. */
 #define EXACT_GLOB 0x40000000u
 
-/* The index. Its block begins with the lines of both directories, then come
- * the places of the records by rank, then the records. */
+/* The index. Its block begins with the lines of both directories and the
+ * marks of the globs, then come the places of the records by rank, then the
+ * records. */
 struct sniv_names_t {
     const char *base;
     sniv_slots_t exact;
     sniv_globs_t globs;
     const apr_uint32_t *places;
     apr_uint32_t count;
+    apr_uint32_t longest;           /* length of the longest exact name */
     apr_size_t bytes;
 };
 
@@ -154,104 +156,206 @@ static apr_uint64_t exact_key(const sniv_host_t *host)
     return sniv_host_hash(host, host->len - n, n, 0);
 }
 
+static const name_t *record_of(const sniv_names_t *names, apr_uint32_t rank)
+{
+    return (const void *)SNIV_AT(names->base, names->places[rank]);
+}
+
+/* Text is NUL-terminated, and host no longer than names->longest, so that
+ * what is read beyond a short text is still the block. */
+static int equals(const sniv_host_t *host, const char *text)
+{
+    return text[host->len] == '\0' && sniv_host_has(host, 0, text, host->len);
+}
+
 static const name_t *find_exact(const sniv_names_t *names,
-                                const sniv_host_t *host, apr_uint64_t key)
+                                const sniv_host_t *host)
 {
     sniv_cursor_t at;
     apr_uint32_t place;
 
-    for (place = sniv_slots_first(&names->exact, key, &at); place;
-         place = sniv_slots_next(&names->exact, &at)) {
+    if (host->len > names->longest) {
+        return NULL;
+    }
+    for (place = sniv_slots_first(&names->exact, exact_key(host), &at); place;
+         place = sniv_slots_next(&at)) {
         const name_t *name = (const void *)SNIV_AT(names->base, place);
 
-        if (sniv_host_equals(host, NAME_TEXT(name))) {
+        if (equals(host, NAME_TEXT(name))) {
             return name;
         }
     }
     return NULL;
 }
 
-static const name_t *record_of(const sniv_names_t *names, apr_uint32_t rank)
+static int same_name(const sniv_pattern_t *a, const sniv_pattern_t *b)
 {
-    return (const void *)SNIV_AT(names->base, names->places[rank]);
+    sniv_host_t host;
+
+    sniv_host_init(&host, a->text, a->len);
+    return a->len == b->len && sniv_host_has(&host, 0, b->text, b->len);
 }
 
-/* Write an exact name and make it findable, unless an earlier one is equal. */
-static void write_exact(sniv_names_t *names, char *base,
-                        const sniv_pattern_t *pattern, apr_uint32_t rank)
+/* Sort the exact names by hash. Of equal names the first has to be found and
+ * no other: the others' items go behind the rest. Returns the number of
+ * those to be found. */
+static apr_uint32_t sort_exact(sniv_item_t *items, apr_uint32_t n,
+                               const sniv_pattern_t *patterns,
+                               apr_pool_t *ptemp)
+{
+    sniv_item_t *others = apr_palloc(ptemp, n * sizeof(*items));
+    apr_uint32_t kept = 0, nothers = 0, i, j;
+
+    sniv_slots_sort(items, n);
+    for (i = 0; i < n; i++) {
+        for (j = kept; j > 0 && items[j - 1].hash == items[i].hash; j--) {
+            if (same_name(&patterns[items[j - 1].id],
+                          &patterns[items[i].id])) {
+                break;
+            }
+        }
+        if (j > 0 && items[j - 1].hash == items[i].hash) {
+            others[nothers++] = items[i];
+        }
+        else {
+            items[kept++] = items[i];
+        }
+    }
+    if (nothers) {
+        memcpy(&items[kept], others, nothers * sizeof(*items));
+    }
+    return kept;
+}
+
+/* Decide where the records of exact names go: those that are found by their
+ * hash, then those that are equal to one of them. */
+static sniv_item_t *plan_exact(sniv_names_t *names, sniv_pattern_t *patterns,
+                               apr_uint32_t *nfound, apr_uint32_t *place,
+                               apr_pool_t *ptemp)
+{
+    sniv_item_t *items = apr_palloc(ptemp, names->count * sizeof(*items));
+    apr_uint32_t n = 0, i;
+
+    for (i = 0; i < names->count; i++) {
+        if (!patterns[i].is_wild) {
+            sniv_item_t *item = &items[n++];
+            sniv_host_t host;
+
+            sniv_host_init(&host, patterns[i].text, patterns[i].len);
+            item->hash = exact_key(&host);
+            item->id = i;
+            item->units = SNIV_PLACES(sizeof(name_t) + patterns[i].len + 1);
+            if (names->longest < patterns[i].len) {
+                names->longest = patterns[i].len;
+            }
+        }
+    }
+    *nfound = sort_exact(items, n, patterns, ptemp);
+    *place = sniv_slots_plan(&names->exact, items, *nfound, *place);
+    for (i = *nfound; i < n; i++) {
+        items[i].place = *place;
+        *place += items[i].units;
+    }
+    for (i = 0; i < n; i++) {
+        patterns[items[i].id].place = items[i].place;
+    }
+    return items;
+}
+
+static void write_exact(char *base, const sniv_pattern_t *pattern,
+                        apr_uint32_t rank)
 {
     name_t *name = (void *)SNIV_AT(base, pattern->place);
-    apr_uint64_t key;
-    sniv_host_t host;
 
     name->rank = rank | (pattern->is_glob ? EXACT_GLOB : 0);
     name->value = pattern->value;
     memcpy(name + 1, pattern->text, (apr_size_t)pattern->len + 1);
+}
 
-    sniv_host_init(&host, pattern->text, pattern->len);
-    key = exact_key(&host);
-    if (!find_exact(names, &host, key)) {
-        sniv_slots_insert(&names->exact, key, pattern->place);
+/* A pool that gives its memory back to the system when it is destroyed: the
+ * plan of an index is larger than the index. */
+static apr_status_t make_plan_pool(apr_pool_t **pp, apr_pool_t *parent)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv;
+
+    if ((rv = apr_allocator_create(&allocator)) != APR_SUCCESS) {
+        return rv;
     }
+    apr_allocator_max_free_set(allocator, 1);
+    rv = apr_pool_create_ex(pp, parent, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *pp);
+    return APR_SUCCESS;
+}
+
+/* Say where everything goes, get a block of that size, then write. */
+static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
+                          apr_pool_t *p, apr_pool_t *ptemp)
+{
+    apr_uint32_t place = 1, nfound, i;      /* place 0 means none */
+    apr_size_t nlines, marks_size, index_size;
+    sniv_globs_plan_t *plan;
+    apr_uint32_t *places;
+    sniv_item_t *items;
+    char *block = NULL, *base;
+    apr_status_t rv;
+
+    items = plan_exact(names, patterns, &nfound, &place, ptemp);
+    plan = sniv_globs_plan(&names->globs, patterns, names->count, &place,
+                           ptemp);
+
+    nlines = (apr_size_t)names->exact.total + names->globs.slots.total;
+    marks_size = sniv_globs_marks_size(&names->globs);
+    index_size = nlines * SNIV_LINE_SIZE + marks_size
+                 + names->count * sizeof(*places);
+    names->bytes = index_size + (apr_size_t)place * SNIV_PLACE_UNIT
+                   + names->longest + 1;
+    if ((rv = block_make(&block, names->bytes, p)) != APR_SUCCESS) {
+        return rv;
+    }
+    names->exact.lines = (void *)block;
+    names->globs.slots.lines = names->exact.lines + names->exact.total;
+    names->globs.marks = (void *)(block + nlines * SNIV_LINE_SIZE);
+    places = (void *)(block + index_size - names->count * sizeof(*places));
+    names->places = places;
+    base = block + index_size;
+    names->base = base;
+
+    for (i = 0; i < names->count; i++) {
+        places[i] = patterns[i].place;
+        if (!patterns[i].is_wild) {
+            write_exact(base, &patterns[i], i);
+        }
+    }
+    sniv_slots_write(&names->exact, items, nfound);
+    if (plan) {
+        sniv_globs_write(plan, &names->globs, base);
+    }
+    return APR_SUCCESS;
 }
 
 apr_status_t sniv_names_build(const sniv_names_t **pnames,
                               sniv_names_builder_t *b, apr_pool_t *p)
 {
-    sniv_pattern_t *patterns = (void *)b->patterns->elts;
-    apr_uint32_t count = b->patterns->nelts, nexact = 0, places, i;
     sniv_names_t *names = apr_pcalloc(p, sizeof(*names));
-    sniv_globs_plan_t *plan;
-    apr_size_t nlines, bytes;
-    apr_uint32_t *by_rank;
     apr_pool_t *ptemp;
     apr_status_t rv;
-    char *block = NULL, *base;
 
-    if ((rv = apr_pool_create(&ptemp, b->pool)) != APR_SUCCESS) {
+    if ((rv = make_plan_pool(&ptemp, b->pool)) != APR_SUCCESS) {
         return rv;
     }
-
-    /* First say where everything goes, then write it. */
-    places = 1;                     /* place 0 means none */
-    for (i = 0; i < count; i++) {
-        if (!patterns[i].is_wild) {
-            patterns[i].place = places;
-            places += SNIV_PLACES(sizeof(name_t) + patterns[i].len + 1);
-            nexact++;
-        }
-    }
-    plan = sniv_globs_plan(&names->globs, patterns, count, &places, p, ptemp);
-    names->exact.nlines = sniv_slots_lines(nexact);
-    names->count = count;
-
-    nlines = (apr_size_t)names->exact.nlines + names->globs.slots.nlines;
-    bytes = nlines * SNIV_LINE_SIZE
-            + (apr_size_t)count * sizeof(apr_uint32_t)
-            + (apr_size_t)places * SNIV_PLACE_UNIT + SNIV_HASHED_MAX;
-    if ((rv = block_make(&block, bytes, p)) != APR_SUCCESS) {
-        apr_pool_destroy(ptemp);
-        return rv;
-    }
-    names->bytes = bytes + sizeof(*names)
-                   + (names->globs.marks ? sizeof(sniv_marks_t) : 0);
-    names->exact.lines = (void *)block;
-    names->globs.slots.lines = names->exact.lines + names->exact.nlines;
-    by_rank = (void *)(block + nlines * SNIV_LINE_SIZE);
-    base = (void *)(by_rank + count);
-    names->places = by_rank;
-    names->base = base;
-
-    for (i = 0; i < count; i++) {
-        by_rank[i] = patterns[i].place;
-        if (!patterns[i].is_wild) {
-            write_exact(names, base, &patterns[i], i);
-        }
-    }
-    sniv_globs_write(plan, &names->globs, patterns, base);
+    names->count = b->patterns->nelts;
+    rv = build(names, (sniv_pattern_t *)b->patterns->elts, p, ptemp);
     apr_pool_destroy(ptemp);
-    *pnames = names;
-    return APR_SUCCESS;
+    if (rv == APR_SUCCESS) {
+        names->bytes += sizeof(*names);
+        *pnames = names;
+    }
+    return rv;
 }
 
 int sniv_names_find(const sniv_names_t *names, const char *text,
@@ -262,7 +366,7 @@ int sniv_names_find(const sniv_names_t *names, const char *text,
     sniv_host_t host;
 
     sniv_host_init(&host, text, len);
-    name = find_exact(names, &host, exact_key(&host));
+    name = find_exact(names, &host);
     if (name) {
         best.rank = name->rank & SNIV_RANK_MASK;
         best.value = name->value;
@@ -288,13 +392,10 @@ int sniv_names_find_after(const sniv_names_t *names, const char *text,
         int matches;
 
         if (name->rank & SNIV_RANK_GLOB) {
-            const sniv_glob_t *glob = (const void *)name;
-
-            matches = sniv_host_matches(&host, SNIV_GLOB_TEXT(glob),
-                                        sniv_glob_len(glob));
+            matches = sniv_glob_matches((const void *)name, &host);
         }
         else {
-            matches = sniv_host_equals(&host, NAME_TEXT(name));
+            matches = len <= names->longest && equals(&host, NAME_TEXT(name));
         }
         if (matches) {
             hit->rank = rank;

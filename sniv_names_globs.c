@@ -18,18 +18,28 @@
 
 #include "sniv_names_globs.h"
 
+/* The levels of the tree: what the globs of a group are told apart by. */
+enum {
+    LEVEL_END,
+    LEVEL_BEGINNING,
+    LEVEL_MIDDLE,
+    LEVELS
+};
+
 /* So many globs are rather tried one by one than told apart. */
 #define RUN_MAX 4
 
 /* Longer literals are filed under the 64 bytes next to the wildcard. */
 #define LITERAL_MAX 64
 
-/* The top bit of sniv_glob_t.len: member of a run longer than RUN_MAX that
- * no level could split. */
-#define CROWDED 0x80000000u
+/* Flags in sniv_glob_t.len. */
+#define LEN_SIMPLE  0x80000000u     /* one star, no other wildcard */
+#define LEN_CROWDED 0x40000000u     /* in a run longer than RUN_MAX that no
+                                     * level could split */
+#define LEN_MASK    0x3fffffffu
 
-/* A node is a run of sniv_glob_t in the order of rank, or this: globs told
- * apart by their literals of one level. */
+/* A node of the tree is a run of sniv_glob_t in the order of rank, or this:
+ * globs told apart by their literals of one level. */
 typedef struct group_t {
     apr_uint32_t mark;          /* IS_GROUP, where a run has a rank */
     apr_uint32_t level;
@@ -42,55 +52,62 @@ typedef struct group_t {
 
 #define IS_GROUP 0xffffffffu
 
+/* Marks spare a look-up most of its hashes. For the bytes of a literal next
+ * to the wildcard, its `edge`, there is a word of 64 bits: bit n-1 is set if
+ * any glob is filed under a literal of n bytes that has this edge. Edges are
+ * told apart by a few bits of a hash, so a mark is a hint. */
+#define EDGE_MAX      4
+#define MARK_BITS_MIN 5
+#define MARK_BITS_MAX 14
+
+/* Hashes that are looked up together, so that the processor can fetch their
+ * lines at the same time. */
+#define BATCH 8
+
 /* A glob while it is being filed. */
 typedef struct entry_t {
-    apr_uint64_t keys[SNIV_LEVELS]; /* hash of the literals up to a level */
+    apr_uint64_t keys[LEVELS];  /* hash of the literals up to a level */
     apr_uint32_t rank;
-    apr_uint32_t place;
-    unsigned char lens[SNIV_LEVELS];    /* of the literals, 0: none */
-    unsigned char edges[SNIV_LEVELS];   /* their bytes next to a wildcard */
-    unsigned char last;
-    unsigned char crowded;
+    apr_uint16_t marks[LEVELS];
+    unsigned char lens[LEVELS]; /* of the literals, 0: none */
 } entry_t;
 
-typedef struct slot_t {
-    apr_uint64_t key;
+/* A node while it is being planned. */
+typedef struct node_t {
+    entry_t *entries;
+    apr_uint32_t n;
     apr_uint32_t place;
-} slot_t;
-
-typedef struct placed_group_t {
-    apr_uint32_t place;
-    group_t group;
-} placed_group_t;
+    apr_uint32_t units;
+    apr_uint32_t rest;          /* number of that node, 0: none */
+    apr_uint64_t lengths;
+    apr_uint32_t lowest;
+    int level;
+    int is_group;
+} node_t;
 
 struct sniv_globs_plan_t {
-    entry_t *entries;
-    apr_uint32_t nentries;
-    apr_uint32_t places;
     sniv_pattern_t *patterns;
-    apr_array_header_t *slots;  /* of slot_t */
-    apr_array_header_t *groups; /* of placed_group_t */
-    sniv_marks_t *marks;
+    apr_array_header_t *nodes;  /* of node_t; the first is nobody */
+    apr_array_header_t *items;  /* of sniv_item_t: nodes that have a key */
+    apr_uint64_t *marks;
 };
+
+#define NODE(plan, number) (&APR_ARRAY_IDX((plan)->nodes, number, node_t))
+
+/* A look-up on its way. */
+typedef struct search_t {
+    const sniv_globs_t *globs;
+    const char *base;
+    const sniv_host_t *host;
+    sniv_names_hit_t *hit;
+} search_t;
 
 static int is_wildcard(char c)
 {
     return c == '*' || c == '?';
 }
 
-apr_size_t sniv_glob_len(const sniv_glob_t *glob)
-{
-    return glob->len & ~CROWDED;
-}
-
-int sniv_glob_is_scanned(const sniv_glob_t *glob)
-{
-    const char *text = SNIV_GLOB_TEXT(glob);
-
-    return (glob->len & CROWDED) != 0
-           || (is_wildcard(text[0])
-               && is_wildcard(text[sniv_glob_len(glob) - 1]));
-}
+/* ---- what both filing and finding have to do in the same way ---- */
 
 /* The hash of one literal more. Having none is no news. */
 static apr_uint64_t key_of(const sniv_host_t *host, apr_size_t from,
@@ -99,10 +116,28 @@ static apr_uint64_t key_of(const sniv_host_t *host, apr_size_t from,
     return n ? sniv_host_hash(host, from, n, key) : key;
 }
 
-/* Take the literals of a glob that has at least one wildcard. */
-static void dissect(entry_t *entry, const char *text, apr_size_t len)
+/* The number of the mark for a literal of n bytes that begins at from. */
+static unsigned int mark_of(const sniv_host_t *host, apr_size_t from,
+                            apr_size_t n, int level, unsigned int bits)
 {
-    apr_size_t first = 0, behind = len, from[SNIV_LEVELS], n, i, start;
+    apr_size_t edge = n < EDGE_MAX ? n : EDGE_MAX;
+    apr_uint32_t window;
+
+    if (level == LEVEL_BEGINNING) {
+        from += n - edge;
+    }
+    window = sniv_host_window(host, from, edge);
+    window ^= (apr_uint32_t)(level * EDGE_MAX + edge) << 28;
+    return (window * 0x9e3779b1u) >> (32 - bits);
+}
+
+/* ---- filing ---- */
+
+/* Take the literals of a glob that has at least one wildcard. */
+static void dissect(entry_t *entry, const char *text, apr_size_t len,
+                    unsigned int mark_bits)
+{
+    apr_size_t from[LEVELS], n[LEVELS], first = 0, behind = len, start, i;
     apr_uint64_t key = 0;
     sniv_host_t host;
     int level;
@@ -113,34 +148,32 @@ static void dissect(entry_t *entry, const char *text, apr_size_t len)
     while (!is_wildcard(text[behind - 1])) {
         behind--;
     }
-    n = len - behind;
-    entry->lens[SNIV_LEVEL_END] = n < LITERAL_MAX ? n : LITERAL_MAX;
-    from[SNIV_LEVEL_END] = len - entry->lens[SNIV_LEVEL_END];
-    entry->lens[SNIV_LEVEL_BEGINNING] =
-        first < LITERAL_MAX ? first : LITERAL_MAX;
-    from[SNIV_LEVEL_BEGINNING] = 0;
-
-    entry->lens[SNIV_LEVEL_MIDDLE] = 0;
-    from[SNIV_LEVEL_MIDDLE] = 0;
-    for (i = start = first; i < behind; i++) {
+    n[LEVEL_END] = len - behind < LITERAL_MAX ? len - behind : LITERAL_MAX;
+    from[LEVEL_END] = len - n[LEVEL_END];
+    n[LEVEL_BEGINNING] = first < LITERAL_MAX ? first : LITERAL_MAX;
+    from[LEVEL_BEGINNING] = 0;
+    n[LEVEL_MIDDLE] = from[LEVEL_MIDDLE] = 0;
+    for (start = i = first; i < behind; i++) {
         if (is_wildcard(text[i])) {
-            n = i - start;
-            n = n < LITERAL_MAX ? n : LITERAL_MAX;
-            if (n > entry->lens[SNIV_LEVEL_MIDDLE]) {
-                entry->lens[SNIV_LEVEL_MIDDLE] = n;
-                from[SNIV_LEVEL_MIDDLE] = start;
+            if (i - start > n[LEVEL_MIDDLE]) {
+                n[LEVEL_MIDDLE] = i - start;
+                from[LEVEL_MIDDLE] = start;
             }
             start = i + 1;
         }
     }
+    if (n[LEVEL_MIDDLE] > LITERAL_MAX) {
+        n[LEVEL_MIDDLE] = LITERAL_MAX;
+    }
 
     sniv_host_init(&host, text, len);
-    for (level = 0; level < SNIV_LEVELS; level++) {
-        n = entry->lens[level];
-        key = key_of(&host, from[level], n, key);
+    for (level = 0; level < LEVELS; level++) {
+        key = key_of(&host, from[level], n[level], key);
         entry->keys[level] = key;
-        i = from[level] + (level == SNIV_LEVEL_BEGINNING && n ? n - 1 : 0);
-        entry->edges[level] = n ? sniv_fold(text[i]) : 0;
+        entry->lens[level] = (unsigned char)n[level];
+        entry->marks[level] = (apr_uint16_t)
+            (n[level] ? mark_of(&host, from[level], n[level], level,
+                                mark_bits) : 0);
     }
 }
 
@@ -161,247 +194,387 @@ static int compare(const void *va, const void *vb, int level)
 
 static int compare_end(const void *a, const void *b)
 {
-    return compare(a, b, SNIV_LEVEL_END);
+    return compare(a, b, LEVEL_END);
 }
 
 static int compare_beginning(const void *a, const void *b)
 {
-    return compare(a, b, SNIV_LEVEL_BEGINNING);
+    return compare(a, b, LEVEL_BEGINNING);
 }
 
 static int compare_middle(const void *a, const void *b)
 {
-    return compare(a, b, SNIV_LEVEL_MIDDLE);
+    return compare(a, b, LEVEL_MIDDLE);
 }
 
-static int (*const compare_level[SNIV_LEVELS])(const void *, const void *) = {
+static int (*const compare_level[LEVELS])(const void *, const void *) = {
     compare_end, compare_beginning, compare_middle
 };
 
-static apr_uint32_t take_places(sniv_globs_plan_t *plan, apr_size_t bytes)
+static apr_uint32_t record_units(const sniv_pattern_t *pattern)
 {
-    apr_uint32_t place = plan->places;
-
-    plan->places += SNIV_PLACES(bytes);
-    return place;
+    return SNIV_PLACES(sizeof(sniv_glob_t) + pattern->len + 1);
 }
 
-/* Lay out n globs, in the order of rank, as a run. */
-static apr_uint32_t plan_run(sniv_globs_plan_t *plan, entry_t *entries,
-                             apr_uint32_t n)
-{
-    apr_uint32_t i;
-
-    for (i = 0; i < n; i++) {
-        sniv_pattern_t *pattern = &plan->patterns[entries[i].rank];
-
-        entries[i].place = take_places(plan, sizeof(sniv_glob_t)
-                                             + pattern->len + 1);
-        entries[i].last = i == n - 1;
-        entries[i].crowded = n > RUN_MAX;
-        pattern->place = entries[i].place;
-    }
-    return entries[0].place;
-}
-
-/* Lay out n globs, in the order of rank, that are alike in all levels before
- * this one. Returns the place of the node. */
+/* Plan the node for n globs, in the order of rank, that are alike in all
+ * levels before this one. Returns its number. */
 static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
                               apr_uint32_t n, int level)
 {
-    placed_group_t *placed;
-    group_t group = { 0 };
-    apr_uint32_t i, j, place;
+    node_t node = { NULL, 0, 0, 0, 0, 0, 0, 0, 0 };
+    apr_uint32_t number = plan->nodes->nelts, i, j;
 
-    if (n <= RUN_MAX || level == SNIV_LEVELS) {
-        return plan_run(plan, entries, n);
+    node.entries = entries;
+    node.n = n;
+    node.level = level;
+    APR_ARRAY_PUSH(plan->nodes, node_t) = node;
+
+    node.is_group = n > RUN_MAX && level < LEVELS;
+    if (!node.is_group) {
+        for (i = 0; i < n; i++) {
+            node.units += record_units(&plan->patterns[entries[i].rank]);
+        }
     }
+    else {
+        node.units = SNIV_PLACES(sizeof(group_t));
+        node.lowest = entries[0].rank;
+        qsort(entries, n, sizeof(*entries), compare_level[level]);
+        for (i = 0; i < n; i = j) {
+            apr_uint64_t key = entries[i].keys[level];
+            int len = entries[i].lens[level];
+            apr_uint32_t child;
 
-    place = take_places(plan, sizeof(group_t));
-    group.mark = IS_GROUP;
-    group.level = level;
-    group.lowest = entries[0].rank;
-    qsort(entries, n, sizeof(*entries), compare_level[level]);
-    for (i = 0; i < n; i = j) {
-        apr_uint64_t key = entries[i].keys[level];
-        int len = entries[i].lens[level];
-        apr_uint32_t node;
-
-        for (j = i; j < n && entries[j].keys[level] == key
-                    && entries[j].lens[level] == len; j++) {
+            for (j = i; j < n && entries[j].keys[level] == key
+                        && entries[j].lens[level] == len; j++) {
+                if (len) {
+                    plan->marks[entries[j].marks[level]] |=
+                        APR_UINT64_C(1) << (len - 1);
+                }
+            }
+            child = plan_node(plan, &entries[i], j - i, level + 1);
             if (len) {
-                (*plan->marks)[level][entries[j].edges[level]] |=
-                    APR_UINT64_C(1) << (len - 1);
+                sniv_item_t *item = apr_array_push(plan->items);
+
+                item->hash = key;
+                item->id = child;
+                item->units = NODE(plan, child)->units;
+                node.lengths |= APR_UINT64_C(1) << (len - 1);
+            }
+            else {
+                node.rest = child;
             }
         }
-        node = plan_node(plan, &entries[i], j - i, level + 1);
-        if (len) {
-            slot_t *slot = apr_array_push(plan->slots);
-
-            slot->key = key;
-            slot->place = node;
-            group.lengths[(len - 1) / 32] |= 1u << ((len - 1) % 32);
-        }
-        else {
-            group.rest = node;
-        }
     }
-    placed = apr_array_push(plan->groups);
-    placed->place = place;
-    placed->group = group;
-    return place;
+    *NODE(plan, number) = node;
+    return number;
 }
 
 sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
                                    sniv_pattern_t *patterns, apr_uint32_t n,
-                                   apr_uint32_t *places, apr_pool_t *p,
-                                   apr_pool_t *ptemp)
+                                   apr_uint32_t *place, apr_pool_t *ptemp)
 {
-    sniv_globs_plan_t *plan = apr_pcalloc(ptemp, sizeof(*plan));
-    apr_uint32_t i, wild = 0;
+    sniv_globs_plan_t *plan;
+    entry_t *entries;
+    sniv_item_t *items;
+    apr_uint32_t wild = 0, i, j;
 
-    memset(globs, 0, sizeof(*globs));
     for (i = 0; i < n; i++) {
         wild += patterns[i].is_wild;
     }
     if (!wild) {
-        return plan;
+        return NULL;
     }
 
-    plan->places = *places;
-    plan->patterns = patterns;
-    plan->entries = apr_palloc(ptemp, wild * sizeof(entry_t));
-    plan->slots = apr_array_make(ptemp, 16, sizeof(slot_t));
-    plan->groups = apr_array_make(ptemp, 16, sizeof(placed_group_t));
     if (wild > RUN_MAX) {
-        plan->marks = apr_pcalloc(p, sizeof(sniv_marks_t));
+        for (globs->mark_bits = MARK_BITS_MIN;
+             globs->mark_bits < MARK_BITS_MAX
+             && wild >> globs->mark_bits; globs->mark_bits++);
     }
-    for (i = 0; i < n; i++) {
-        if (patterns[i].is_wild) {
-            entry_t *entry = &plan->entries[plan->nentries++];
+    plan = apr_pcalloc(ptemp, sizeof(*plan));
+    plan->patterns = patterns;
+    plan->nodes = apr_array_make(ptemp, 16, sizeof(node_t));
+    plan->items = apr_array_make(ptemp, 16, sizeof(sniv_item_t));
+    plan->marks = apr_pcalloc(ptemp, sniv_globs_marks_size(globs));
+    apr_array_push(plan->nodes);
 
-            entry->rank = i;
-            dissect(entry, patterns[i].text, patterns[i].len);
+    entries = apr_palloc(ptemp, wild * sizeof(*entries));
+    for (i = j = 0; i < n; i++) {
+        if (patterns[i].is_wild) {
+            entries[j].rank = i;
+            dissect(&entries[j++], patterns[i].text, patterns[i].len,
+                    globs->mark_bits);
         }
     }
-    globs->root = plan_node(plan, plan->entries, wild, 0);
-    globs->marks = plan->marks;
-    globs->slots.nlines = sniv_slots_lines(plan->slots->nelts);
-    *places = plan->places;
+    globs->lowest = entries[0].rank;
+    plan_node(plan, entries, wild, 0);
+
+    /* Nodes that a hash leads to are laid out by the directory; then those
+     * that have none. */
+    items = (sniv_item_t *)plan->items->elts;
+    sniv_slots_sort(items, plan->items->nelts);
+    *place = sniv_slots_plan(&globs->slots, items, plan->items->nelts,
+                             *place);
+    for (i = 0; i < (apr_uint32_t)plan->items->nelts; i++) {
+        NODE(plan, items[i].id)->place = items[i].place;
+    }
+    for (i = 1; i < (apr_uint32_t)plan->nodes->nelts; i++) {
+        node_t *node = NODE(plan, i);
+        apr_uint32_t at;
+
+        if (!node->place) {
+            node->place = *place;
+            *place += node->units;
+        }
+        at = node->place;
+        for (j = 0; !node->is_group && j < node->n; j++) {
+            sniv_pattern_t *pattern = &patterns[node->entries[j].rank];
+
+            pattern->place = at;
+            at += record_units(pattern);
+        }
+    }
+    globs->root = NODE(plan, 1)->place;
     return plan;
 }
 
-void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
-                      const sniv_pattern_t *patterns, char *base)
+apr_size_t sniv_globs_marks_size(const sniv_globs_t *globs)
+{
+    return globs->mark_bits ? sizeof(apr_uint64_t) << globs->mark_bits : 0;
+}
+
+static void write_group(const sniv_globs_plan_t *plan, const node_t *node,
+                        char *base)
+{
+    group_t *group = (void *)SNIV_AT(base, node->place);
+
+    group->mark = IS_GROUP;
+    group->level = node->level;
+    group->lowest = node->lowest;
+    group->rest = node->rest ? NODE(plan, node->rest)->place : 0;
+    group->lengths[0] = (apr_uint32_t)node->lengths;
+    group->lengths[1] = (apr_uint32_t)(node->lengths >> 32);
+}
+
+static int is_simple(const char *text)
+{
+    const char *wildcard = strpbrk(text, "*?");
+
+    return *wildcard == '*' && !strpbrk(wildcard + 1, "*?");
+}
+
+static void write_run(const sniv_globs_plan_t *plan, const node_t *node,
+                      char *base)
 {
     apr_uint32_t i;
-    int j;
 
-    for (i = 0; i < plan->nentries; i++) {
-        const entry_t *entry = &plan->entries[i];
-        const sniv_pattern_t *pattern = &patterns[entry->rank];
-        sniv_glob_t *glob = (void *)SNIV_AT(base, entry->place);
+    for (i = 0; i < node->n; i++) {
+        apr_uint32_t rank = node->entries[i].rank;
+        const sniv_pattern_t *pattern = &plan->patterns[rank];
+        sniv_glob_t *glob = (void *)SNIV_AT(base, pattern->place);
 
-        glob->rank = entry->rank | SNIV_RANK_GLOB
-                     | (entry->last ? SNIV_RANK_LAST : 0);
+        glob->rank = rank | SNIV_RANK_GLOB
+                     | (i + 1 == node->n ? SNIV_RANK_LAST : 0);
         glob->value = pattern->value;
-        glob->len = pattern->len | (entry->crowded ? CROWDED : 0);
+        glob->len = pattern->len
+                    | (is_simple(pattern->text) ? LEN_SIMPLE : 0)
+                    | (node->n > RUN_MAX ? LEN_CROWDED : 0);
         memcpy(glob + 1, pattern->text, (apr_size_t)pattern->len + 1);
-    }
-    if (!plan->nentries) {
-        return;
-    }
-    for (j = 0; j < plan->groups->nelts; j++) {
-        const placed_group_t *placed =
-            &APR_ARRAY_IDX(plan->groups, j, placed_group_t);
-
-        memcpy(SNIV_AT(base, placed->place), &placed->group, sizeof(group_t));
-    }
-    for (j = 0; j < plan->slots->nelts; j++) {
-        const slot_t *slot = &APR_ARRAY_IDX(plan->slots, j, slot_t);
-
-        sniv_slots_insert(&globs->slots, slot->key, slot->place);
     }
 }
 
-/* Try the globs of a run until one matches or none can win any more. */
-static void find_in_run(const sniv_glob_t *glob, const sniv_host_t *host,
-                        sniv_names_hit_t *hit)
+void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
+                      char *base)
 {
-    while ((glob->rank & SNIV_RANK_MASK) < hit->rank) {
-        apr_size_t len = sniv_glob_len(glob);
+    int i;
 
-        if (sniv_host_matches(host, SNIV_GLOB_TEXT(glob), len)) {
-            hit->rank = glob->rank & SNIV_RANK_MASK;
-            hit->value = glob->value;
+    memcpy(globs->marks, plan->marks, sniv_globs_marks_size(globs));
+    for (i = 1; i < plan->nodes->nelts; i++) {
+        const node_t *node = NODE(plan, i);
+
+        if (node->is_group) {
+            write_group(plan, node, base);
+        }
+        else {
+            write_run(plan, node, base);
+        }
+    }
+    sniv_slots_write(&globs->slots, (sniv_item_t *)plan->items->elts,
+                     plan->items->nelts);
+}
+
+/* ---- finding ---- */
+
+apr_size_t sniv_glob_len(const sniv_glob_t *glob)
+{
+    return glob->len & LEN_MASK;
+}
+
+int sniv_glob_is_scanned(const sniv_glob_t *glob)
+{
+    const char *text = SNIV_GLOB_TEXT(glob);
+
+    return (glob->len & LEN_CROWDED) != 0
+           || (is_wildcard(text[0])
+               && is_wildcard(text[sniv_glob_len(glob) - 1]));
+}
+
+int sniv_glob_matches(const sniv_glob_t *glob, const sniv_host_t *host)
+{
+    const char *text = SNIV_GLOB_TEXT(glob);
+    apr_size_t len = sniv_glob_len(glob), before, behind;
+
+    if (!(glob->len & LEN_SIMPLE)) {
+        return sniv_host_matches(host, text, len);
+    }
+    before = *text == '*' ? 0 : (const char *)memchr(text, '*', len) - text;
+    behind = len - before - 1;
+    return host->len >= before + behind
+           && sniv_host_has(host, host->len - behind, text + before + 1,
+                            behind)
+           && sniv_host_has(host, 0, text, before);
+}
+
+/* Try the globs of a run until one matches or none can win any more. */
+static void find_in_run(const search_t *search, const sniv_glob_t *glob)
+{
+    while ((glob->rank & SNIV_RANK_MASK) < search->hit->rank) {
+        if (sniv_glob_matches(glob, search->host)) {
+            search->hit->rank = glob->rank & SNIV_RANK_MASK;
+            search->hit->value = glob->value;
             return;
         }
         if (glob->rank & SNIV_RANK_LAST) {
             return;
         }
         glob = (const void *)SNIV_AT((const char *)glob,
-                                     SNIV_PLACES(sizeof(*glob) + len + 1));
+                                     SNIV_PLACES(sizeof(*glob) + 1
+                                                 + sniv_glob_len(glob)));
     }
 }
 
-/* Try a node of this level, and those below it that the host leads to. */
-static void find_in_node(const sniv_globs_t *globs, const char *base,
-                         apr_uint32_t place, int level, apr_uint64_t key,
-                         const sniv_host_t *host, sniv_names_hit_t *hit)
+static void find_in_node(const search_t *search, apr_uint32_t place,
+                         int level, apr_uint64_t key);
+
+/* Try the nodes of this level that the keys lead to. */
+static void find_keys(const search_t *search, const apr_uint64_t *keys,
+                      int n, int level)
 {
-    const group_t *group = (const void *)SNIV_AT(base, place);
-    apr_uint64_t lengths;
-    apr_size_t i, max = host->len;
+    const sniv_slots_t *slots = &search->globs->slots;
+    sniv_cursor_t at;
+    apr_uint32_t place;
+    int i;
 
-    if (group->mark != IS_GROUP) {
-        find_in_run((const void *)group, host, hit);
-        return;
+    for (i = 0; i < n && n > 1; i++) {
+        sniv_slots_prefetch(slots, keys[i]);
     }
-    if (group->lowest >= hit->rank || group->level != (apr_uint32_t)level) {
-        return;     /* the second: only its tag had looked right */
-    }
-    if (group->rest) {
-        find_in_node(globs, base, group->rest, level + 1, key, host, hit);
-    }
-
-    /* One walk over the host: from its end for the ends, else from its
-     * beginning. An end or a beginning that reaches to position i has a
-     * length of i + 1; a middle that starts there may have any. */
-    lengths = group->lengths[0] | (apr_uint64_t)group->lengths[1] << 32;
-    if (level != SNIV_LEVEL_MIDDLE && max > LITERAL_MAX) {
-        max = LITERAL_MAX;
-    }
-    for (i = 0; i < max; i++) {
-        apr_size_t at = level == SNIV_LEVEL_END ? host->len - 1 - i : i;
-        apr_size_t from = level == SNIV_LEVEL_BEGINNING ? 0 : at;
-        unsigned char c = sniv_fold(host->text[at]);
-        apr_uint64_t found = (*globs->marks)[level][c] & lengths;
-        apr_size_t n = 1;
-
-        if (level != SNIV_LEVEL_MIDDLE) {
-            found = (found >> i) & 1;
-            n = i + 1;
+    for (i = 0; i < n; i++) {
+        for (place = sniv_slots_first(slots, keys[i], &at); place;
+             place = sniv_slots_next(&at)) {
+            find_in_node(search, place, level, keys[i]);
         }
-        for (; found && n <= host->len - from; found >>= 1, n++) {
-            if (found & 1) {
-                apr_uint64_t child = key_of(host, from, n, key);
-                sniv_cursor_t at_slot;
+    }
+}
 
-                for (place = sniv_slots_first(&globs->slots, child, &at_slot);
-                     place;
-                     place = sniv_slots_next(&globs->slots, &at_slot)) {
-                    find_in_node(globs, base, place, level + 1, child, host,
-                                 hit);
+/* Which lengths of literals from a position of the host on are marked. */
+static apr_uint64_t marked(const search_t *search, apr_size_t from,
+                           apr_uint64_t lengths)
+{
+    const sniv_globs_t *globs = search->globs;
+    apr_size_t left = search->host->len - from, n;
+    apr_uint64_t found = 0, bit;
+
+    /* All lengths from EDGE_MAX on share one mark. */
+    for (n = 1; n <= EDGE_MAX && n <= left; n++) {
+        bit = n < EDGE_MAX ? APR_UINT64_C(1) << (n - 1)
+                           : ~APR_UINT64_C(0) << (n - 1);
+        if (lengths & bit) {
+            found |= bit & globs->marks[mark_of(search->host, from, n,
+                                                LEVEL_MIDDLE,
+                                                globs->mark_bits)];
+        }
+    }
+    found &= lengths;
+    return left < LITERAL_MAX ? found & ((APR_UINT64_C(1) << left) - 1)
+                              : found;
+}
+
+/* One walk over the host: each literal of this level that it may have leads
+ * to a node of the next level. */
+static void find_in_group(const search_t *search, apr_uint64_t lengths,
+                          int level, apr_uint64_t key)
+{
+    const sniv_globs_t *globs = search->globs;
+    const sniv_host_t *host = search->host;
+    apr_uint64_t keys[BATCH], found;
+    apr_size_t from, n;
+    int nkeys = 0;
+
+    if (level != LEVEL_MIDDLE) {
+        for (; lengths; lengths &= lengths - 1) {
+            n = sniv_lowest_bit(lengths) + 1;
+            if (n > host->len) {
+                break;
+            }
+            from = level == LEVEL_END ? host->len - n : 0;
+            if (globs->marks[mark_of(host, from, n, level, globs->mark_bits)]
+                >> (n - 1) & 1) {
+                if (nkeys == BATCH) {
+                    find_keys(search, keys, nkeys, level + 1);
+                    nkeys = 0;
                 }
+                keys[nkeys++] = key_of(host, from, n, key);
             }
         }
     }
+    else {
+        for (from = 0; from < host->len; from++) {
+            for (found = marked(search, from, lengths); found;
+                 found &= found - 1) {
+                if (nkeys == BATCH) {
+                    find_keys(search, keys, nkeys, level + 1);
+                    nkeys = 0;
+                }
+                n = sniv_lowest_bit(found) + 1;
+                keys[nkeys++] = key_of(host, from, n, key);
+            }
+        }
+    }
+    find_keys(search, keys, nkeys, level + 1);
+}
+
+/* Try a node of this level, and those below it that the host leads to. */
+static void find_in_node(const search_t *search, apr_uint32_t place,
+                         int level, apr_uint64_t key)
+{
+    const group_t *group = (const void *)SNIV_AT(search->base, place);
+
+    if (group->mark != IS_GROUP) {
+        find_in_run(search, (const void *)group);
+        return;
+    }
+    if (group->lowest >= search->hit->rank
+        || group->level != (apr_uint32_t)level) {
+        return;     /* the second: only its tag had looked right */
+    }
+    if (group->rest) {
+        find_in_node(search, group->rest, level + 1, key);
+    }
+    find_in_group(search, group->lengths[0]
+                          | (apr_uint64_t)group->lengths[1] << 32,
+                  level, key);
 }
 
 void sniv_globs_find(const sniv_globs_t *globs, const char *base,
                      const sniv_host_t *host, sniv_names_hit_t *hit)
 {
-    if (globs->root) {
-        find_in_node(globs, base, globs->root, 0, 0, host, hit);
+    search_t search;
+
+    if (!globs->root || globs->lowest >= hit->rank) {
+        return;
     }
+    search.globs = globs;
+    search.base = base;
+    search.host = host;
+    search.hit = hit;
+    find_in_node(&search, globs->root, 0, 0);
 }

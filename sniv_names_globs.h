@@ -38,7 +38,7 @@
 #define SNIV_RANK_GLOB  0x80000000u     /**< the record is a sniv_glob_t */
 #define SNIV_RANK_LAST  0x40000000u     /**< and the last one of its run */
 
-/* Places count units of four bytes from the beginning of the block. */
+/* Places count units of four bytes from the beginning of the records. */
 #define SNIV_PLACE_UNIT 4
 #define SNIV_PLACES(bytes) \
     ((apr_uint32_t)(((apr_uint64_t)(bytes) + SNIV_PLACE_UNIT - 1) \
@@ -65,26 +65,13 @@ typedef struct sniv_glob_t {
 
 #define SNIV_GLOB_TEXT(glob) ((const char *)((glob) + 1))
 
-/** The tree's three levels: what a glob is filed under. */
-typedef enum {
-    SNIV_LEVEL_END,
-    SNIV_LEVEL_BEGINNING,
-    SNIV_LEVEL_MIDDLE,
-    SNIV_LEVELS
-} sniv_level_e;
-
-/**
- * For each level and byte: bit n-1 is set if any glob is filed under a
- * literal of n bytes whose byte next to the wildcard is this one. A look-up
- * asks here first, and most of the host's parts need no more.
- */
-typedef apr_uint64_t sniv_marks_t[SNIV_LEVELS][256];
-
 /** The frozen globs. */
 typedef struct sniv_globs_t {
     sniv_slots_t slots;         /**< hash of literals -> node */
     apr_uint32_t root;          /**< place of the uppermost node, 0: none */
-    sniv_marks_t *marks;        /**< NULL if the root is not a group */
+    apr_uint32_t lowest;        /**< no glob has a lower rank */
+    apr_uint64_t *marks;        /**< see sniv_names_globs.c */
+    unsigned int mark_bits;     /**< there are two to the power of these */
 } sniv_globs_t;
 
 /** Globs about to be laid out. */
@@ -92,20 +79,22 @@ typedef struct sniv_globs_plan_t sniv_globs_plan_t;
 
 /**
  * Decide how the globs among the patterns are laid out.
- * @param places where the records may begin; receives where they end. The
+ * @param globs receives all but the slots' lines and the marks' address
+ * @param place where the records may begin; receives where they end. The
  *        patterns receive their places too
- * @param globs receives the root and the number of lines its slots need;
- *        the marks are allocated from p
  * @param ptemp where the plan lives
+ * @return the plan, NULL if no pattern is wild
  */
 sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
                                    sniv_pattern_t *patterns, apr_uint32_t n,
-                                   apr_uint32_t *places, apr_pool_t *p,
-                                   apr_pool_t *ptemp);
+                                   apr_uint32_t *place, apr_pool_t *ptemp);
 
-/** Write what was planned into the zeroed block and fill the slots. */
+/** The number of bytes that the marks take. */
+apr_size_t sniv_globs_marks_size(const sniv_globs_t *globs);
+
+/** Write what was planned: records, lines and marks are zeroed memory. */
 void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
-                      const sniv_pattern_t *patterns, char *base);
+                      char *base);
 
 /**
  * Find the matching glob of the lowest rank below hit->rank.
@@ -116,6 +105,9 @@ void sniv_globs_find(const sniv_globs_t *globs, const char *base,
 
 /** The length of a glob's text. */
 apr_size_t sniv_glob_len(const sniv_glob_t *glob);
+
+/** Whether a glob matches. */
+int sniv_glob_matches(const sniv_glob_t *glob, const sniv_host_t *host);
 
 /** See sniv_names_is_scanned(). */
 int sniv_glob_is_scanned(const sniv_glob_t *glob);

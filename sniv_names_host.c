@@ -17,27 +17,57 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-/* n bytes of text to lower case. */
-static void fold(unsigned char *to, const char *text, apr_size_t n)
+#define ONES APR_UINT64_C(0x0101010101010101)
+
+static apr_uint64_t load8(const char *from)
 {
+    apr_uint64_t word;
+
+    memcpy(&word, from, 8);
+    return word;
+}
+
+/* Eight characters at once: 0x20 in each byte that is A to Z. */
+static apr_uint64_t upper8(apr_uint64_t word)
+{
+    apr_uint64_t low = word & (ONES * 0x7f);
+    apr_uint64_t from_a = low + ONES * (0x80 - 'A');
+    apr_uint64_t beyond_z = low + ONES * (0x7f - 'Z');
+
+    return ((from_a & ~beyond_z & ~word) & (ONES * 0x80)) >> 2;
+}
+
+static apr_uint64_t fold8(apr_uint64_t word)
+{
+    return word | upper8(word);
+}
+
+/* Loops over eight bytes at a time end with the last eight once more instead
+ * of a loop over what is left. */
+
+static int has_upper(const char *text, apr_size_t n)
+{
+    apr_uint64_t upper = 0;
     apr_size_t i;
 
     if (n < 8) {
         for (i = 0; i < n; i++) {
-            to[i] = sniv_fold(text[i]);
+            upper |= sniv_fold(text[i]) != text[i];
         }
-        return;
+        return upper != 0;
     }
-    for (i = 0; i <= n - 8; i += 8) {
-        apr_uint64_t word = sniv_fold8(text + i);
-
-        memcpy(to + i, &word, 8);
+    for (i = 0; i < n - 8; i += 8) {
+        upper |= upper8(load8(text + i));
     }
-    if (i < n) {
-        /* The last eight once more, instead of a loop over the rest. */
-        apr_uint64_t word = sniv_fold8(text + n - 8);
+    return (upper | upper8(load8(text + n - 8))) != 0;
+}
 
-        memcpy(to + n - 8, &word, 8);
+static void fold(char *to, const char *text, apr_size_t n)
+{
+    apr_size_t i;
+
+    for (i = 0; i < n; i++) {
+        to[i] = sniv_fold(text[i]);
     }
 }
 
@@ -45,45 +75,51 @@ void sniv_host_init(sniv_host_t *host, const char *text, apr_size_t len)
 {
     host->text = text;
     host->len = len;
-    if (len <= SNIV_HASHED_MAX) {
-        fold(host->folded, text, len);
+    if (!has_upper(text, len)) {
+        host->lower = text;
+    }
+    else if (len <= SNIV_HASHED_MAX) {
+        fold(host->buffer, text, len);
+        host->lower = host->buffer;
+    }
+    else {
+        host->lower = NULL;
     }
 }
 
 apr_uint64_t sniv_host_hash(const sniv_host_t *host, apr_size_t from,
                             apr_size_t n, apr_uint64_t seed)
 {
-    unsigned char part[SNIV_HASHED_MAX];
+    char part[SNIV_HASHED_MAX];
 
-    if (host->len <= SNIV_HASHED_MAX) {
-        return XXH3_64bits_withSeed(host->folded + from, n, seed);
+    if (host->lower) {
+        return XXH3_64bits_withSeed(host->lower + from, n, seed);
     }
     fold(part, host->text + from, n);
     return XXH3_64bits_withSeed(part, n, seed);
 }
 
-int sniv_host_equals(const sniv_host_t *host, const char *text)
+int sniv_host_has(const sniv_host_t *host, apr_size_t from, const char *text,
+                  apr_size_t n)
 {
-    apr_size_t i = 0, len = host->len;
+    const char *have = (host->lower ? host->lower : host->text) + from;
+    apr_size_t i;
 
-    if (len <= SNIV_HASHED_MAX) {
-        for (; i + 8 <= len; i += 8) {
-            apr_uint64_t word;
-
-            memcpy(&word, host->folded + i, 8);
-            if (word != sniv_fold8(text + i)) {
+    if (n < 8) {
+        for (i = 0; i < n; i++) {
+            if (sniv_fold(have[i]) != sniv_fold(text[i])) {
                 return 0;
             }
         }
+        return 1;
     }
-    for (; i < len; i++) {
-        if (text[i] == '\0' || sniv_fold(host->text[i]) != sniv_fold(text[i])) {
+    for (i = 0; i < n - 8; i += 8) {
+        if (fold8(load8(have + i)) != fold8(load8(text + i))) {
             return 0;
         }
     }
-    return text[len] == '\0';
+    return fold8(load8(have + n - 8)) == fold8(load8(text + n - 8));
 }
-
 int sniv_host_matches(const sniv_host_t *host, const char *glob,
                       apr_size_t glen)
 {

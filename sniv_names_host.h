@@ -21,43 +21,31 @@
  * the name index that looks at characters.
  *
  * Only A-Z and a-z are letters, whatever the locale. Pure, any thread, no
- * allocation. Nothing here reads beyond the lengths it is given.
+ * allocation.
  */
 
 #include <apr.h>
 #include <string.h>
 
 /** Only so many bytes of a text, its last ones, make its hash. */
-#define SNIV_HASHED_MAX 240
+#define SNIV_HASHED_MAX 256
 
 /** A host that is being looked up, or a pattern that is being filed. */
 typedef struct sniv_host_t {
     const char *text;
     apr_size_t len;
-    /** The text in lower case, if it is not longer than SNIV_HASHED_MAX. */
-    unsigned char folded[SNIV_HASHED_MAX];
+    /** The text in lower case: itself if it is, else in the buffer; NULL if
+     * it is neither in lower case nor short enough. */
+    const char *lower;
+    char buffer[SNIV_HASHED_MAX];
 } sniv_host_t;
 
-static APR_INLINE unsigned char sniv_fold(char c)
+static APR_INLINE char sniv_fold(char c)
 {
-    return (unsigned char)(c - 'A') < 26 ? (unsigned char)(c | 0x20)
-                                         : (unsigned char)c;
+    return (unsigned char)(c - 'A') < 26 ? (char)(c | 0x20) : c;
 }
 
-/** Eight characters at once: set bit 5 of the bytes that are A to Z. */
-static APR_INLINE apr_uint64_t sniv_fold8(const void *text)
-{
-    const apr_uint64_t ones = APR_UINT64_C(0x0101010101010101);
-    apr_uint64_t word, low, from_a, beyond_z;
-
-    memcpy(&word, text, 8);
-    low = word & (ones * 0x7f);
-    from_a = low + ones * (0x80 - 'A');
-    beyond_z = low + ones * (0x7f - 'Z');
-    return word | (((from_a & ~beyond_z & ~word) & (ones * 0x80)) >> 2);
-}
-
-/** Prepare a look-up: fold the host's case. */
+/** Prepare a look-up: find or make the lower case of a text. */
 void sniv_host_init(sniv_host_t *host, const char *text, apr_size_t len);
 
 /**
@@ -68,12 +56,27 @@ void sniv_host_init(sniv_host_t *host, const char *text, apr_size_t len);
 apr_uint64_t sniv_host_hash(const sniv_host_t *host, apr_size_t from,
                             apr_size_t n, apr_uint64_t seed);
 
-/**
- * Whether host and text are equal but for case.
- * @param text NUL-terminated; SNIV_HASHED_MAX bytes may be read whatever
- *        its length
- */
-int sniv_host_equals(const sniv_host_t *host, const char *text);
+/** The n bytes, at most four, of the host at from, in lower case. */
+static APR_INLINE apr_uint32_t sniv_host_window(const sniv_host_t *host,
+                                                apr_size_t from,
+                                                apr_size_t n)
+{
+    apr_uint32_t word = 0;
+    apr_size_t i;
+
+    if (n == 4 && host->lower) {
+        memcpy(&word, host->lower + from, 4);
+        return word;
+    }
+    for (i = 0; i < n; i++) {
+        ((char *)&word)[i] = sniv_fold(host->text[from + i]);
+    }
+    return word;
+}
+
+/** Whether the n bytes of the host at from are, but for case, the text. */
+int sniv_host_has(const sniv_host_t *host, apr_size_t from, const char *text,
+                  apr_size_t n);
 
 /**
  * Whether a glob matches the host, as ap_strcasecmp_match() would say: `*`

@@ -12,26 +12,78 @@
  */
 
 
+#include <stdlib.h>
+
 #include "sniv_names_slots.h"
 
-apr_uint32_t sniv_slots_lines(apr_uint32_t nkeys)
+/* So many of a line's slots are used on average; with 16 of 20 one line in
+ * eight spills. */
+#define LINE_LOAD 16
+
+#define DISTANCE_MAX 0xffffu
+
+static int compare_items(const void *va, const void *vb)
 {
-    /* Eight of ten slots used on average: few lines spill. At least one
-     * line, so that a search needs no special case for an empty table. */
-    return nkeys / 8 + 1;
+    const sniv_item_t *a = va, *b = vb;
+
+    if (a->hash != b->hash) {
+        return a->hash < b->hash ? -1 : 1;
+    }
+    return a->id < b->id ? -1 : a->id > b->id;
 }
 
-void sniv_slots_insert(sniv_slots_t *slots, apr_uint64_t hash,
-                      apr_uint32_t place)
+void sniv_slots_sort(sniv_item_t *items, apr_uint32_t n)
 {
-    apr_uint32_t n = sniv_slots_line(slots, hash);
-    sniv_line_t *line = &slots->lines[n];
+    qsort(items, n, sizeof(*items), compare_items);
+}
 
-    while (line->used == SNIV_LINE_SLOTS) {
-        line->spilled = 1;
-        n = n + 1 < slots->nlines ? n + 1 : 0;
-        line = &slots->lines[n];
+apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_item_t *items,
+                             apr_uint32_t n, apr_uint32_t place)
+{
+    apr_uint32_t line = 0, used = 0, base = 0, i;
+
+    /* At least one, so that finding needs no special case. */
+    slots->nlines = n / LINE_LOAD + 1;
+    for (i = 0; i < n; i++) {
+        apr_uint32_t home = sniv_slots_line(slots, items[i].hash);
+
+        if (home > line) {
+            line = home;
+            used = 0;
+        }
+        else if (used == SNIV_LINE_SLOTS
+                 || (used && place - base > DISTANCE_MAX)) {
+            line++;
+            used = 0;
+        }
+        if (!used++) {
+            base = place;
+        }
+        items[i].line = line;
+        items[i].place = place;
+        place += items[i].units;
     }
-    line->tags[line->used] = sniv_slots_tag(hash);
-    line->places[line->used++] = place;
+    slots->total = line < slots->nlines ? slots->nlines : line + 1;
+    return place;
+}
+
+void sniv_slots_write(sniv_slots_t *slots, const sniv_item_t *items,
+                      apr_uint32_t n)
+{
+    apr_uint32_t used = 0, i, spilled;
+
+    for (i = 0; i < n; i++) {
+        sniv_line_t *line = &slots->lines[items[i].line];
+
+        if (!i || items[i].line != items[i - 1].line) {
+            line->base = items[i].place;
+            used = 0;
+        }
+        line->tags[used] = sniv_slots_tag(items[i].hash);
+        line->distances[used++] = (apr_uint16_t)(items[i].place - line->base);
+        for (spilled = sniv_slots_line(slots, items[i].hash);
+             spilled < items[i].line; spilled++) {
+            slots->lines[spilled].base |= SNIV_SPILLED;
+        }
+    }
 }

@@ -17,104 +17,181 @@
 
 /**
  * @file sniv_names_slots.h
- * The directory of the name index: a hash -> the places that have it.
+ * The directory of the name index: a hash -> the places of what has it.
  *
- * An open-addressing hash table whose unit is the cache line. A line holds
- * ten slots; a slot is a tag (16 bits of the hash) and a place. All tags of
- * a line stand together, so that one cache miss tells whether anything in
- * the line can be what is looked for:
+ * A hash table whose unit is the cache line. What is filed is sorted by its
+ * hash, in the directory and in the block of records alike; so a line needs
+ * only the place of its first record, and short distances for the others:
  *
- *     | tag0 tag1 ... tag9 | spilled used | place0 place1 ... place9 |
- *       20 bytes             4 bytes        40 bytes            = 64
+ *     | tag0 tag1 ... tag19 | base | distance0 ... distance19 |
+ *       20 x 1 byte           4      20 x 2 bytes               = 64 bytes
  *
- * A line that was full when somebody wanted in is `spilled`: the search goes
- * on in the next one. Nothing is ever taken out. Places are opaque numbers,
- * 0 is none; two different hashes may share a tag and a line, so what is
- * found has to be verified.
+ * A tag is 8 bits of the hash. All tags of a line are compared at once, and
+ * in one cache miss all but one in 16 of the strangers are turned away.
+ * What has no room in its line (20 slots, or a distance of 256 KiB) stands
+ * in the next one, and its own is marked as `spilled`: read on.
  *
- * Insert at configuration time, one thread; find from any thread.
+ * Places count units of four bytes from the beginning of the records; 0 is
+ * none. Two hashes may share a line and a tag, so that what is found has to
+ * be verified.
+ *
+ * Plan and write at configuration time, one thread; find from any thread.
  */
 
 #include <apr.h>
+#include <string.h>
 
-#define SNIV_LINE_SLOTS 10
 #define SNIV_LINE_SIZE  64
+#define SNIV_LINE_SLOTS 20
+#define SNIV_SPILLED    0x80000000u
+#define SNIV_PLACE_MAX  0x7fffffffu
 
 /** One cache line of the directory. */
 typedef struct sniv_line_t {
-    apr_uint16_t tags[SNIV_LINE_SLOTS];     /**< 0: the slot is free */
-    apr_uint16_t spilled;
-    apr_uint16_t used;
-    apr_uint32_t places[SNIV_LINE_SLOTS];
+    unsigned char tags[SNIV_LINE_SLOTS];    /**< 0: the slot is free */
+    apr_uint32_t base;                      /**< place; or SNIV_SPILLED */
+    apr_uint16_t distances[SNIV_LINE_SLOTS];
 } sniv_line_t;
 
-/** The directory; the lines belong to the caller. */
+/** The directory. The lines belong to the caller. */
 typedef struct sniv_slots_t {
     sniv_line_t *lines;
-    apr_uint32_t nlines;
+    apr_uint32_t nlines;        /**< that hashes lead to, at least 1 */
+    apr_uint32_t total;         /**< with those that took what spilled */
 } sniv_slots_t;
 
-/** Where a search stands. */
+/** Something to file. */
+typedef struct sniv_item_t {
+    apr_uint64_t hash;
+    apr_uint32_t id;            /**< the caller's */
+    apr_uint32_t units;         /**< the size of its record, in places */
+    apr_uint32_t place;         /**< receives where its record shall be */
+    apr_uint32_t line;          /**< private */
+} sniv_item_t;
+
+/** A search on its way. */
 typedef struct sniv_cursor_t {
-    apr_uint32_t line;
-    apr_uint16_t slot;
-    apr_uint16_t tag;
+    const sniv_line_t *line;
+    apr_uint64_t tag;           /**< in each of the eight bytes */
+    unsigned int found;         /**< bit n: slot n is still to be looked at */
 } sniv_cursor_t;
 
-/** How many lines to provide, aligned and zeroed, for so many keys. */
-apr_uint32_t sniv_slots_lines(apr_uint32_t nkeys);
+/** Sort items by hash, then by id. */
+void sniv_slots_sort(sniv_item_t *items, apr_uint32_t n);
 
-/** Add a place; the caller has seen to it that there are lines enough. */
-void sniv_slots_insert(sniv_slots_t *slots, apr_uint64_t hash,
-                      apr_uint32_t place);
+/**
+ * Decide where sorted items go.
+ * @param slots receives the numbers of lines
+ * @param place where the first record may be
+ * @return the place behind the last record
+ */
+apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_item_t *items,
+                             apr_uint32_t n, apr_uint32_t place);
 
-/* The line from the low half of the hash, scaled to any number of lines
- * without a division; the tag from bits that the line does not use. */
+/** Fill the lines: slots->total of them, aligned and zeroed. */
+void sniv_slots_write(sniv_slots_t *slots, const sniv_item_t *items,
+                      apr_uint32_t n);
+
+/* The line from the upper half of the hash, scaled without a division, so
+ * that the order of hashes is the order of lines. The tag is from the lower
+ * half. */
 
 static APR_INLINE apr_uint32_t sniv_slots_line(const sniv_slots_t *slots,
-                                              apr_uint64_t hash)
+                                               apr_uint64_t hash)
 {
-    return (apr_uint32_t)(((hash & 0xffffffffu) * slots->nlines) >> 32);
+    return (apr_uint32_t)(((hash >> 32) * slots->nlines) >> 32);
 }
 
-static APR_INLINE apr_uint16_t sniv_slots_tag(apr_uint64_t hash)
+static APR_INLINE unsigned char sniv_slots_tag(apr_uint64_t hash)
 {
-    apr_uint16_t tag = (apr_uint16_t)(hash >> 48);
+    unsigned char tag = (unsigned char)hash;
 
     return tag ? tag : 1;
 }
 
-/** The next place whose tag fits, 0 if there is none. */
-static APR_INLINE apr_uint32_t sniv_slots_next(const sniv_slots_t *slots,
-                                              sniv_cursor_t *at)
+/* Bit n: byte n of the word is equal to the tag, or follows one that is and
+ * differs from it in the lowest bit only: verification will tell. */
+static APR_INLINE unsigned int sniv_slots_equal(const void *bytes,
+                                                apr_uint64_t tag)
 {
-    for (;;) {
-        const sniv_line_t *line = &slots->lines[at->line];
+    const apr_uint64_t ones = APR_UINT64_C(0x0101010101010101);
+    apr_uint64_t word;
 
-        while (at->slot < SNIV_LINE_SLOTS) {
-            unsigned int slot = at->slot++;
+    memcpy(&word, bytes, 8);
+    word ^= tag;
+    word = (word - ones) & ~word & (ones << 7);
+#if APR_IS_BIGENDIAN
+    word = (word >> 7) * APR_UINT64_C(0x8040201008040201);
+#else
+    word = (word >> 7) * APR_UINT64_C(0x0102040810204080);
+#endif
+    return (unsigned int)(word >> 56);
+}
 
-            if (line->tags[slot] == at->tag) {
-                return line->places[slot];
-            }
-        }
-        if (!line->spilled) {
+/** The number of the lowest bit that is set. */
+static APR_INLINE unsigned int sniv_lowest_bit(apr_uint64_t bits)
+{
+#if defined(__GNUC__)
+    return (unsigned int)__builtin_ctzll(bits);
+#else
+    unsigned int n = 0;
+
+    for (; !(bits & 1); bits >>= 1) {
+        n++;
+    }
+    return n;
+#endif
+}
+
+/** Ask for the line of a hash that will be looked up soon. */
+static APR_INLINE void sniv_slots_prefetch(const sniv_slots_t *slots,
+                                           apr_uint64_t hash)
+{
+#if defined(__GNUC__)
+    __builtin_prefetch(&slots->lines[sniv_slots_line(slots, hash)]);
+#else
+    (void)slots;
+    (void)hash;
+#endif
+}
+
+/* Which slots of the cursor's line have its tag. */
+static APR_INLINE void sniv_slots_look(sniv_cursor_t *at)
+{
+    const unsigned char *tags = at->line->tags;
+
+    /* The third word shares four bytes with the second. */
+    at->found = sniv_slots_equal(tags, at->tag)
+                | sniv_slots_equal(tags + 8, at->tag) << 8
+                | (sniv_slots_equal(tags + 12, at->tag) & 0xf0) << 12;
+}
+
+/** The next place whose tag fits, 0 if there is none. */
+static APR_INLINE apr_uint32_t sniv_slots_next(sniv_cursor_t *at)
+{
+    unsigned int slot;
+
+    while (!at->found) {
+        if (!(at->line->base & SNIV_SPILLED)) {
             return 0;
         }
-        at->line = at->line + 1 < slots->nlines ? at->line + 1 : 0;
-        at->slot = 0;
+        at->line++;
+        sniv_slots_look(at);
     }
+    slot = sniv_lowest_bit(at->found);
+    at->found &= at->found - 1;
+    return (at->line->base & SNIV_PLACE_MAX) + at->line->distances[slot];
 }
 
 /** The first place whose tag fits, 0 if there is none. */
 static APR_INLINE apr_uint32_t sniv_slots_first(const sniv_slots_t *slots,
-                                               apr_uint64_t hash,
-                                               sniv_cursor_t *at)
+                                                apr_uint64_t hash,
+                                                sniv_cursor_t *at)
 {
-    at->line = sniv_slots_line(slots, hash);
-    at->slot = 0;
-    at->tag = sniv_slots_tag(hash);
-    return sniv_slots_next(slots, at);
+    at->line = &slots->lines[sniv_slots_line(slots, hash)];
+    at->tag = sniv_slots_tag(hash) * APR_UINT64_C(0x0101010101010101);
+    sniv_slots_look(at);
+    return sniv_slots_next(at);
 }
 
 #endif /* SNIV_NAMES_SLOTS_H */
