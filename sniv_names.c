@@ -171,13 +171,16 @@ static int equals(const sniv_host_t *host, const char *text)
 static const name_t *find_exact(const sniv_names_t *names,
                                 const sniv_host_t *host)
 {
-    sniv_cursor_t at;
     apr_uint32_t place;
+    apr_uint64_t key;
+    sniv_cursor_t at;
 
     if (host->len > names->longest) {
         return NULL;
     }
-    for (place = sniv_slots_first(&names->exact, exact_key(host), &at); place;
+    key = exact_key(host);
+    sniv_slots_prefetch(&names->exact, key, names->base);
+    for (place = sniv_slots_first(&names->exact, key, &at); place;
          place = sniv_slots_next(&at)) {
         const name_t *name = (const void *)SNIV_AT(names->base, place);
 

@@ -52,12 +52,15 @@ typedef struct group_t {
 
 #define IS_GROUP 0xffffffffu
 
-/* Marks spare a look-up most of its hashes. For the bytes of a literal next
- * to the wildcard, its `edge`, there is a word of 64 bits: bit n-1 is set if
- * any glob is filed under a literal of n bytes that has this edge. Edges are
- * told apart by a few bits of a hash, so a mark is a hint. */
-#define EDGE_MAX      4
-#define MARK_BITS_MIN 5
+/* Marks spare a look-up most of its hashes. A mark is a word of 64 bits; bit
+ * n-1 is set if any glob is filed under a literal of n bytes that has the
+ * same bytes next to the wildcard: there is one word for that byte, and for
+ * literals of four bytes and more one for the four bytes there. Bytes of
+ * different levels, or in small sets different bytes, may share a word, so a
+ * mark is a hint. */
+#define WINDOW        4
+#define BYTE_BITS_MIN 4
+#define BYTE_BITS_MAX 8
 #define MARK_BITS_MAX 14
 
 /* Hashes that are looked up together, so that the processor can fetch their
@@ -68,7 +71,8 @@ typedef struct group_t {
 typedef struct entry_t {
     apr_uint64_t keys[LEVELS];  /* hash of the literals up to a level */
     apr_uint32_t rank;
-    apr_uint16_t marks[LEVELS];
+    apr_uint16_t windows[LEVELS];   /* numbers of the marks */
+    unsigned char bytes[LEVELS];
     unsigned char lens[LEVELS]; /* of the literals, 0: none */
 } entry_t;
 
@@ -116,26 +120,30 @@ static apr_uint64_t key_of(const sniv_host_t *host, apr_size_t from,
     return n ? sniv_host_hash(host, from, n, key) : key;
 }
 
-/* The number of the mark for a literal of n bytes that begins at from. */
-static unsigned int mark_of(const sniv_host_t *host, apr_size_t from,
-                            apr_size_t n, int level, unsigned int bits)
+/* The mark for the byte next to the wildcard. */
+static unsigned int byte_mark(const sniv_globs_t *globs, char c, int level)
 {
-    apr_size_t edge = n < EDGE_MAX ? n : EDGE_MAX;
-    apr_uint32_t window;
+    unsigned int mask = (1u << globs->byte_bits) - 1;
 
-    if (level == LEVEL_BEGINNING) {
-        from += n - edge;
-    }
-    window = sniv_host_window(host, from, edge);
-    window ^= (apr_uint32_t)(level * EDGE_MAX + edge) << 28;
-    return (window * 0x9e3779b1u) >> (32 - bits);
+    return ((unsigned char)c ^ (unsigned int)level << 2) & mask;
+}
+
+/* The mark for the four bytes there. */
+static unsigned int window_mark(const sniv_globs_t *globs,
+                                const sniv_host_t *host, apr_size_t from,
+                                int level)
+{
+    apr_uint32_t hash = (sniv_host_window(host, from)
+                         ^ (apr_uint32_t)level << 29) * 0x9e3779b1u;
+
+    return (1u << globs->byte_bits) + (hash >> (32 - globs->mark_bits));
 }
 
 /* ---- filing ---- */
 
 /* Take the literals of a glob that has at least one wildcard. */
-static void dissect(entry_t *entry, const char *text, apr_size_t len,
-                    unsigned int mark_bits)
+static void dissect(entry_t *entry, const sniv_globs_t *globs,
+                    const char *text, apr_size_t len)
 {
     apr_size_t from[LEVELS], n[LEVELS], first = 0, behind = len, start, i;
     apr_uint64_t key = 0;
@@ -168,12 +176,23 @@ static void dissect(entry_t *entry, const char *text, apr_size_t len,
 
     sniv_host_init(&host, text, len);
     for (level = 0; level < LEVELS; level++) {
+        apr_size_t edge = from[level], window = edge;
+
         key = key_of(&host, from[level], n[level], key);
         entry->keys[level] = key;
         entry->lens[level] = (unsigned char)n[level];
-        entry->marks[level] = (apr_uint16_t)
-            (n[level] ? mark_of(&host, from[level], n[level], level,
-                                mark_bits) : 0);
+        if (level == LEVEL_BEGINNING) {
+            edge += n[level] - 1;
+            window += n[level] - WINDOW;
+        }
+        entry->bytes[level] = entry->windows[level] = 0;
+        if (n[level]) {
+            entry->bytes[level] = byte_mark(globs, sniv_fold(text[edge]),
+                                            level);
+        }
+        if (n[level] >= WINDOW) {
+            entry->windows[level] = window_mark(globs, &host, window, level);
+        }
     }
 }
 
@@ -246,9 +265,13 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
 
             for (j = i; j < n && entries[j].keys[level] == key
                         && entries[j].lens[level] == len; j++) {
+                apr_uint64_t bit = APR_UINT64_C(1) << (len - 1);
+
                 if (len) {
-                    plan->marks[entries[j].marks[level]] |=
-                        APR_UINT64_C(1) << (len - 1);
+                    plan->marks[entries[j].bytes[level]] |= bit;
+                }
+                if (len >= WINDOW) {
+                    plan->marks[entries[j].windows[level]] |= bit;
                 }
             }
             child = plan_node(plan, &entries[i], j - i, level + 1);
@@ -286,9 +309,13 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
     }
 
     if (wild > RUN_MAX) {
-        for (globs->mark_bits = MARK_BITS_MIN;
-             globs->mark_bits < MARK_BITS_MAX
-             && wild >> globs->mark_bits; globs->mark_bits++);
+        globs->byte_bits = globs->mark_bits = BYTE_BITS_MIN;
+        while (globs->mark_bits < MARK_BITS_MAX && wild >> globs->mark_bits) {
+            globs->mark_bits++;
+        }
+        while (globs->byte_bits < BYTE_BITS_MAX && wild >> globs->byte_bits) {
+            globs->byte_bits++;
+        }
     }
     plan = apr_pcalloc(ptemp, sizeof(*plan));
     plan->patterns = patterns;
@@ -301,8 +328,7 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
     for (i = j = 0; i < n; i++) {
         if (patterns[i].is_wild) {
             entries[j].rank = i;
-            dissect(&entries[j++], patterns[i].text, patterns[i].len,
-                    globs->mark_bits);
+            dissect(&entries[j++], globs, patterns[i].text, patterns[i].len);
         }
     }
     globs->lowest = entries[0].rank;
@@ -339,7 +365,9 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
 
 apr_size_t sniv_globs_marks_size(const sniv_globs_t *globs)
 {
-    return globs->mark_bits ? sizeof(apr_uint64_t) << globs->mark_bits : 0;
+    return !globs->mark_bits ? 0
+           : ((1u << globs->byte_bits) + (1u << globs->mark_bits))
+             * sizeof(apr_uint64_t);
 }
 
 static void write_group(const sniv_globs_plan_t *plan, const node_t *node,
@@ -464,8 +492,8 @@ static void find_keys(const search_t *search, const apr_uint64_t *keys,
     apr_uint32_t place;
     int i;
 
-    for (i = 0; i < n && n > 1; i++) {
-        sniv_slots_prefetch(slots, keys[i]);
+    for (i = 0; i < n; i++) {
+        sniv_slots_prefetch(slots, keys[i], search->base);
     }
     for (i = 0; i < n; i++) {
         for (place = sniv_slots_first(slots, keys[i], &at); place;
@@ -475,27 +503,47 @@ static void find_keys(const search_t *search, const apr_uint64_t *keys,
     }
 }
 
-/* Which lengths of literals from a position of the host on are marked. */
+/* Which of the lengths are marked for a middle that begins at from. */
 static apr_uint64_t marked(const search_t *search, apr_size_t from,
                            apr_uint64_t lengths)
 {
+    const apr_uint64_t short_ones = (APR_UINT64_C(1) << (WINDOW - 1)) - 1;
     const sniv_globs_t *globs = search->globs;
-    apr_size_t left = search->host->len - from, n;
-    apr_uint64_t found = 0, bit;
+    const sniv_host_t *host = search->host;
+    apr_size_t left = host->len - from;
 
-    /* All lengths from EDGE_MAX on share one mark. */
-    for (n = 1; n <= EDGE_MAX && n <= left; n++) {
-        bit = n < EDGE_MAX ? APR_UINT64_C(1) << (n - 1)
-                           : ~APR_UINT64_C(0) << (n - 1);
-        if (lengths & bit) {
-            found |= bit & globs->marks[mark_of(search->host, from, n,
-                                                LEVEL_MIDDLE,
-                                                globs->mark_bits)];
-        }
+    lengths &= globs->marks[byte_mark(globs, sniv_host_byte(host, from),
+                                      LEVEL_MIDDLE)];
+    if (left < LITERAL_MAX) {
+        lengths &= (APR_UINT64_C(1) << left) - 1;
     }
-    found &= lengths;
-    return left < LITERAL_MAX ? found & ((APR_UINT64_C(1) << left) - 1)
-                              : found;
+    if (lengths & ~short_ones) {
+        lengths &= short_ones
+                   | globs->marks[window_mark(globs, host, from,
+                                              LEVEL_MIDDLE)];
+    }
+    return lengths;
+}
+
+/* Whether an end or a beginning of n bytes is marked. */
+static int is_marked(const search_t *search, apr_size_t from, apr_size_t n,
+                     int level)
+{
+    const sniv_globs_t *globs = search->globs;
+    const sniv_host_t *host = search->host;
+    apr_size_t edge = from, window = from;
+
+    if (level == LEVEL_BEGINNING) {
+        edge += n - 1;
+        window += n - WINDOW;
+    }
+    if (!(globs->marks[byte_mark(globs, sniv_host_byte(host, edge), level)]
+          >> (n - 1) & 1)) {
+        return 0;
+    }
+    return n < WINDOW
+           || (globs->marks[window_mark(globs, host, window, level)]
+               >> (n - 1) & 1);
 }
 
 /* One walk over the host: each literal of this level that it may have leads
@@ -503,7 +551,6 @@ static apr_uint64_t marked(const search_t *search, apr_size_t from,
 static void find_in_group(const search_t *search, apr_uint64_t lengths,
                           int level, apr_uint64_t key)
 {
-    const sniv_globs_t *globs = search->globs;
     const sniv_host_t *host = search->host;
     apr_uint64_t keys[BATCH], found;
     apr_size_t from, n;
@@ -516,8 +563,7 @@ static void find_in_group(const search_t *search, apr_uint64_t lengths,
                 break;
             }
             from = level == LEVEL_END ? host->len - n : 0;
-            if (globs->marks[mark_of(host, from, n, level, globs->mark_bits)]
-                >> (n - 1) & 1) {
+            if (is_marked(search, from, n, level)) {
                 if (nkeys == BATCH) {
                     find_keys(search, keys, nkeys, level + 1);
                     nkeys = 0;

@@ -56,21 +56,29 @@ void sniv_host_init(sniv_host_t *host, const char *text, apr_size_t len);
 apr_uint64_t sniv_host_hash(const sniv_host_t *host, apr_size_t from,
                             apr_size_t n, apr_uint64_t seed);
 
-/** The n bytes, at most four, of the host at from, in lower case. */
-static APR_INLINE apr_uint32_t sniv_host_window(const sniv_host_t *host,
-                                                apr_size_t from,
-                                                apr_size_t n)
+/** A byte of the host in lower case. */
+static APR_INLINE char sniv_host_byte(const sniv_host_t *host,
+                                      apr_size_t from)
 {
-    apr_uint32_t word = 0;
-    apr_size_t i;
+    return host->lower ? host->lower[from] : sniv_fold(host->text[from]);
+}
 
-    if (n == 4 && host->lower) {
+/** Four bytes of the host in lower case. */
+static APR_INLINE apr_uint32_t sniv_host_window(const sniv_host_t *host,
+                                                apr_size_t from)
+{
+    apr_uint32_t word;
+    char part[4];
+    int i;
+
+    if (host->lower) {
         memcpy(&word, host->lower + from, 4);
         return word;
     }
-    for (i = 0; i < n; i++) {
-        ((char *)&word)[i] = sniv_fold(host->text[from + i]);
+    for (i = 0; i < 4; i++) {
+        part[i] = sniv_fold(host->text[from + i]);
     }
+    memcpy(&word, part, 4);
     return word;
 }
 

@@ -22,6 +22,10 @@
 
 #define DISTANCE_MAX 0xffffu
 
+/* With so many items records and lines are no longer in the cache, and it
+ * pays to leave gaps between the records. */
+#define SPREAD_MIN 4096
+
 static int compare_items(const void *va, const void *vb)
 {
     const sniv_item_t *a = va, *b = vb;
@@ -41,12 +45,23 @@ apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_item_t *items,
                              apr_uint32_t n, apr_uint32_t place)
 {
     apr_uint32_t line = 0, used = 0, base = 0, i;
+    apr_uint64_t units = 0;
 
     /* At least one, so that finding needs no special case. */
     slots->nlines = n / LINE_LOAD + 1;
     for (i = 0; i < n; i++) {
-        apr_uint32_t home = sniv_slots_line(slots, items[i].hash);
+        units += items[i].units;
+    }
+    slots->first = place;
+    slots->room = n < SPREAD_MIN ? 0 : (apr_uint32_t)(units * 5 / 4);
 
+    for (i = 0; i < n; i++) {
+        apr_uint32_t home = sniv_slots_line(slots, items[i].hash);
+        apr_uint32_t likely = sniv_slots_likely(slots, items[i].hash);
+
+        if (place < likely) {
+            place = likely;
+        }
         if (home > line) {
             line = home;
             used = 0;

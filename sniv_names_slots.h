@@ -58,6 +58,9 @@ typedef struct sniv_slots_t {
     sniv_line_t *lines;
     apr_uint32_t nlines;        /**< that hashes lead to, at least 1 */
     apr_uint32_t total;         /**< with those that took what spilled */
+    apr_uint32_t first;         /**< place of the first record */
+    apr_uint32_t room;          /**< units that the records are spread over;
+                                     0: they are not */
 } sniv_slots_t;
 
 /** Something to file. */
@@ -102,6 +105,14 @@ static APR_INLINE apr_uint32_t sniv_slots_line(const sniv_slots_t *slots,
     return (apr_uint32_t)(((hash >> 32) * slots->nlines) >> 32);
 }
 
+/* The place at which the record of a hash stands, or a little behind. */
+static APR_INLINE apr_uint32_t sniv_slots_likely(const sniv_slots_t *slots,
+                                                 apr_uint64_t hash)
+{
+    return slots->first
+           + (apr_uint32_t)(((hash >> 32) * slots->room) >> 32);
+}
+
 static APR_INLINE unsigned char sniv_slots_tag(apr_uint64_t hash)
 {
     unsigned char tag = (unsigned char)hash;
@@ -143,16 +154,30 @@ static APR_INLINE unsigned int sniv_lowest_bit(apr_uint64_t bits)
 #endif
 }
 
-/** Ask for the line of a hash that will be looked up soon. */
-static APR_INLINE void sniv_slots_prefetch(const sniv_slots_t *slots,
-                                           apr_uint64_t hash)
-{
+/* GCC takes a function of nothing but prefetches for one without any effect
+ * and drops the calls, unless it is inlined before it looks. */
 #if defined(__GNUC__)
-    __builtin_prefetch(&slots->lines[sniv_slots_line(slots, hash)]);
+#define SNIV_PREFETCH_INLINE static inline __attribute__((always_inline))
+#define SNIV_PREFETCH(address) __builtin_prefetch(address)
 #else
-    (void)slots;
-    (void)hash;
+#define SNIV_PREFETCH_INLINE static APR_INLINE
+#define SNIV_PREFETCH(address) ((void)(address))
 #endif
+
+/** Ask for the memory that a search for this hash is about to read. */
+SNIV_PREFETCH_INLINE void sniv_slots_prefetch(const sniv_slots_t *slots,
+                                              apr_uint64_t hash,
+                                              const char *records)
+{
+    const char *likely;
+
+    if (slots->room) {
+        likely = records + (apr_size_t)sniv_slots_likely(slots, hash) * 4;
+        SNIV_PREFETCH(&slots->lines[sniv_slots_line(slots, hash)]);
+        SNIV_PREFETCH(likely);
+        SNIV_PREFETCH(likely + SNIV_LINE_SIZE);
+        SNIV_PREFETCH(likely + 2 * SNIV_LINE_SIZE);
+    }
 }
 
 /* Which slots of the cursor's line have its tag. */
