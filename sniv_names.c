@@ -119,8 +119,9 @@ static apr_status_t block_unmap(void *data)
 }
 #endif
 
-/* Zeroed memory that begins on a cache line and lives as long as p. */
-static apr_status_t block_make(char **pstart, apr_size_t size, apr_pool_t *p)
+/* Zeroed memory that begins on a cache line and lives as long as p; NULL if
+ * there is none. */
+static char *block_make(apr_size_t size, apr_pool_t *p)
 {
     char *start;
 
@@ -132,21 +133,18 @@ static apr_status_t block_make(char **pstart, apr_size_t size, apr_pool_t *p)
         block->start = mmap(NULL, size, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (block->start == MAP_FAILED) {
-            return APR_FROM_OS_ERROR(errno);
+            return NULL;
         }
         apr_pool_cleanup_register(p, block, block_unmap,
                                   apr_pool_cleanup_null);
 #ifdef MADV_HUGEPAGE
         madvise(block->start, size, MADV_HUGEPAGE);
 #endif
-        *pstart = block->start;
-        return APR_SUCCESS;
+        return block->start;
     }
 #endif
     start = apr_pcalloc(p, size + SNIV_LINE_SIZE);
-    start += SNIV_LINE_SIZE - (apr_uintptr_t)start % SNIV_LINE_SIZE;
-    *pstart = start;
-    return APR_SUCCESS;
+    return start + SNIV_LINE_SIZE - (apr_uintptr_t)start % SNIV_LINE_SIZE;
 }
 
 static apr_uint64_t exact_key(const sniv_host_t *host)
@@ -202,11 +200,11 @@ static int same_name(const sniv_pattern_t *a, const sniv_pattern_t *b)
 /* Sort the exact names by hash. Of equal names the first has to be found and
  * no other: the others' items go behind the rest. Returns the number of
  * those to be found. */
-static apr_uint32_t sort_exact(sniv_item_t *items, apr_uint32_t n,
+static apr_uint32_t sort_exact(sniv_filed_t *items, apr_uint32_t n,
                                const sniv_pattern_t *patterns,
                                apr_pool_t *ptemp)
 {
-    sniv_item_t *others = apr_palloc(ptemp, n * sizeof(*items));
+    sniv_filed_t *others = apr_palloc(ptemp, n * sizeof(*items));
     apr_uint32_t kept = 0, nothers = 0, i, j;
 
     sniv_slots_sort(items, n);
@@ -232,16 +230,16 @@ static apr_uint32_t sort_exact(sniv_item_t *items, apr_uint32_t n,
 
 /* Decide where the records of exact names go: those that are found by their
  * hash, then those that are equal to one of them. */
-static sniv_item_t *plan_exact(sniv_names_t *names, sniv_pattern_t *patterns,
+static sniv_filed_t *plan_exact(sniv_names_t *names, sniv_pattern_t *patterns,
                                apr_uint32_t *nfound, apr_uint32_t *place,
                                apr_pool_t *ptemp)
 {
-    sniv_item_t *items = apr_palloc(ptemp, names->count * sizeof(*items));
+    sniv_filed_t *items = apr_palloc(ptemp, names->count * sizeof(*items));
     apr_uint32_t n = 0, i;
 
     for (i = 0; i < names->count; i++) {
         if (!patterns[i].is_wild) {
-            sniv_item_t *item = &items[n++];
+            sniv_filed_t *item = &items[n++];
             sniv_host_t host;
 
             sniv_host_init(&host, patterns[i].text, patterns[i].len);
@@ -303,9 +301,8 @@ static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
     apr_size_t nlines, marks_size, index_size;
     sniv_globs_plan_t *plan;
     apr_uint32_t *places;
-    sniv_item_t *items;
-    char *block = NULL, *base;
-    apr_status_t rv;
+    sniv_filed_t *items;
+    char *block, *base;
 
     items = plan_exact(names, patterns, &nfound, &place, ptemp);
     plan = sniv_globs_plan(&names->globs, patterns, names->count, &place,
@@ -317,8 +314,8 @@ static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
                  + names->count * sizeof(*places);
     names->bytes = index_size + (apr_size_t)place * SNIV_PLACE_UNIT
                    + names->longest + 1;
-    if ((rv = block_make(&block, names->bytes, p)) != APR_SUCCESS) {
-        return rv;
+    if (!(block = block_make(names->bytes, p))) {
+        return APR_ENOMEM;
     }
     names->exact.lines = (void *)block;
     names->globs.slots.lines = names->exact.lines + names->exact.total;

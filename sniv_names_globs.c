@@ -92,7 +92,7 @@ typedef struct node_t {
 struct sniv_globs_plan_t {
     sniv_pattern_t *patterns;
     apr_array_header_t *nodes;  /* of node_t; the first is nobody */
-    apr_array_header_t *items;  /* of sniv_item_t: nodes that have a key */
+    apr_array_header_t *items;  /* of sniv_filed_t: nodes that have a key */
     apr_uint64_t *marks;
 };
 
@@ -190,7 +190,7 @@ static void dissect(entry_t *entry, const sniv_globs_t *globs,
             entry->bytes[level] = byte_mark(globs, sniv_fold(text[edge]),
                                             level);
         }
-        if (n[level] >= WINDOW) {
+        if (n[level] >= WINDOW && globs->mark_bits) {
             entry->windows[level] = window_mark(globs, &host, window, level);
         }
     }
@@ -230,6 +230,11 @@ static int (*const compare_level[LEVELS])(const void *, const void *) = {
     compare_end, compare_beginning, compare_middle
 };
 
+static apr_uint64_t length_bit(int len)
+{
+    return len ? APR_UINT64_C(1) << (len - 1) : 0;
+}
+
 static apr_uint32_t record_units(const sniv_pattern_t *pattern)
 {
     return SNIV_PLACES(sizeof(sniv_glob_t) + pattern->len + 1);
@@ -265,23 +270,21 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
 
             for (j = i; j < n && entries[j].keys[level] == key
                         && entries[j].lens[level] == len; j++) {
-                apr_uint64_t bit = APR_UINT64_C(1) << (len - 1);
-
                 if (len) {
-                    plan->marks[entries[j].bytes[level]] |= bit;
+                    plan->marks[entries[j].bytes[level]] |= length_bit(len);
                 }
                 if (len >= WINDOW) {
-                    plan->marks[entries[j].windows[level]] |= bit;
+                    plan->marks[entries[j].windows[level]] |= length_bit(len);
                 }
             }
             child = plan_node(plan, &entries[i], j - i, level + 1);
             if (len) {
-                sniv_item_t *item = apr_array_push(plan->items);
+                sniv_filed_t *item = apr_array_push(plan->items);
 
                 item->hash = key;
                 item->id = child;
                 item->units = NODE(plan, child)->units;
-                node.lengths |= APR_UINT64_C(1) << (len - 1);
+                node.lengths |= length_bit(len);
             }
             else {
                 node.rest = child;
@@ -298,7 +301,7 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
 {
     sniv_globs_plan_t *plan;
     entry_t *entries;
-    sniv_item_t *items;
+    sniv_filed_t *items;
     apr_uint32_t wild = 0, i, j;
 
     for (i = 0; i < n; i++) {
@@ -320,7 +323,7 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
     plan = apr_pcalloc(ptemp, sizeof(*plan));
     plan->patterns = patterns;
     plan->nodes = apr_array_make(ptemp, 16, sizeof(node_t));
-    plan->items = apr_array_make(ptemp, 16, sizeof(sniv_item_t));
+    plan->items = apr_array_make(ptemp, 16, sizeof(sniv_filed_t));
     plan->marks = apr_pcalloc(ptemp, sniv_globs_marks_size(globs));
     apr_array_push(plan->nodes);
 
@@ -336,7 +339,7 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
 
     /* Nodes that a hash leads to are laid out by the directory; then those
      * that have none. */
-    items = (sniv_item_t *)plan->items->elts;
+    items = (sniv_filed_t *)plan->items->elts;
     sniv_slots_sort(items, plan->items->nelts);
     *place = sniv_slots_plan(&globs->slots, items, plan->items->nelts,
                              *place);
@@ -426,7 +429,7 @@ void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
             write_run(plan, node, base);
         }
     }
-    sniv_slots_write(&globs->slots, (sniv_item_t *)plan->items->elts,
+    sniv_slots_write(&globs->slots, (sniv_filed_t *)plan->items->elts,
                      plan->items->nelts);
 }
 

@@ -28,7 +28,7 @@
 
 static int compare_items(const void *va, const void *vb)
 {
-    const sniv_item_t *a = va, *b = vb;
+    const sniv_filed_t *a = va, *b = vb;
 
     if (a->hash != b->hash) {
         return a->hash < b->hash ? -1 : 1;
@@ -36,12 +36,12 @@ static int compare_items(const void *va, const void *vb)
     return a->id < b->id ? -1 : a->id > b->id;
 }
 
-void sniv_slots_sort(sniv_item_t *items, apr_uint32_t n)
+void sniv_slots_sort(sniv_filed_t *items, apr_uint32_t n)
 {
     qsort(items, n, sizeof(*items), compare_items);
 }
 
-apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_item_t *items,
+apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_filed_t *items,
                              apr_uint32_t n, apr_uint32_t place)
 {
     apr_uint32_t line = 0, used = 0, base = 0, i;
@@ -82,7 +82,7 @@ apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_item_t *items,
     return place;
 }
 
-void sniv_slots_write(sniv_slots_t *slots, const sniv_item_t *items,
+void sniv_slots_write(sniv_slots_t *slots, const sniv_filed_t *items,
                       apr_uint32_t n)
 {
     apr_uint32_t used = 0, i, spilled;

@@ -64,13 +64,13 @@ typedef struct sniv_slots_t {
 } sniv_slots_t;
 
 /** Something to file. */
-typedef struct sniv_item_t {
+typedef struct sniv_filed_t {
     apr_uint64_t hash;
     apr_uint32_t id;            /**< the caller's */
     apr_uint32_t units;         /**< the size of its record, in places */
     apr_uint32_t place;         /**< receives where its record shall be */
     apr_uint32_t line;          /**< private */
-} sniv_item_t;
+} sniv_filed_t;
 
 /** A search on its way. */
 typedef struct sniv_cursor_t {
@@ -80,7 +80,7 @@ typedef struct sniv_cursor_t {
 } sniv_cursor_t;
 
 /** Sort items by hash, then by id. */
-void sniv_slots_sort(sniv_item_t *items, apr_uint32_t n);
+void sniv_slots_sort(sniv_filed_t *items, apr_uint32_t n);
 
 /**
  * Decide where sorted items go.
@@ -88,11 +88,11 @@ void sniv_slots_sort(sniv_item_t *items, apr_uint32_t n);
  * @param place where the first record may be
  * @return the place behind the last record
  */
-apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_item_t *items,
+apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_filed_t *items,
                              apr_uint32_t n, apr_uint32_t place);
 
 /** Fill the lines: slots->total of them, aligned and zeroed. */
-void sniv_slots_write(sniv_slots_t *slots, const sniv_item_t *items,
+void sniv_slots_write(sniv_slots_t *slots, const sniv_filed_t *items,
                       apr_uint32_t n);
 
 /* The line from the upper half of the hash, scaled without a division, so

@@ -343,11 +343,12 @@ static int random_length(void)
 /* A pattern out of parts that several patterns of the set have in common. */
 static void random_pattern(char *text, char parts[][TEXT_MAX / 4], int nparts)
 {
-    int n = 0, pieces = random_below(random_below(8) ? 4 : 12);
+    int pieces = random_below(random_below(8) ? 4 : 12);
+    size_t n = 0;
 
     do {
         const char *part = parts[random_below(nparts)];
-        int len = (int)strlen(part);
+        size_t len = strlen(part);
 
         if (n + len + 2 >= TEXT_MAX) {
             break;
