@@ -275,18 +275,37 @@ static apr_size_t skip_headers(const sniv_buffer_t *buffer, apr_size_t at,
     return at < end ? at : end;
 }
 
-static int base64_value(unsigned char c)
+/* What a character of base64 stands for, -1 if it is none. */
+static const signed char base64_values[128] = {
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1, -1, 63,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, -1, -1, -1, -1, -1, -1,
+    -1,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, -1, -1, -1, -1, -1,
+    -1, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, -1, -1, -1, -1, -1
+};
+
+/* Four characters that stand for three bytes, which most do. */
+static int decode_group(const unsigned char *in, unsigned char *out)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
+    int a, b, c, d;
+
+    if ((in[0] | in[1] | in[2] | in[3]) & 0x80) {
+        return 0;
     }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
+    a = base64_values[in[0]];
+    b = base64_values[in[1]];
+    c = base64_values[in[2]];
+    d = base64_values[in[3]];
+    if ((a | b | c | d) < 0) {
+        return 0;
     }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
+    out[0] = (unsigned char)(a << 2 | b >> 4);
+    out[1] = (unsigned char)(b << 4 | c >> 2);
+    out[2] = (unsigned char)(c << 6 | d);
+    return 1;
 }
 
 /*
@@ -295,13 +314,20 @@ static int base64_value(unsigned char c)
  */
 static apr_ssize_t decode(unsigned char *data, apr_size_t len)
 {
-    apr_uint32_t group = 0;
+    unsigned char group[4], out[3];
     apr_size_t i, n = 0;
-    int value, count = 0, pads = 0;
+    int count = 0, pads = 0;
 
     for (i = 0; i < len; i++) {
         unsigned char c = data[i];
 
+        if (count == 0 && pads == 0 && len - i >= 4
+            && decode_group(data + i, out)) {
+            memcpy(data + n, out, 3);
+            n += 3;
+            i += 3;
+            continue;
+        }
         if (c == '\n' || c == '\r' || c == ' ' || c == '\t') {
             continue;
         }
@@ -309,17 +335,18 @@ static apr_ssize_t decode(unsigned char *data, apr_size_t len)
             if (++pads > 2) {
                 return -1;
             }
-            value = 0;
+            c = 'A';
         }
-        else if ((value = base64_value(c)) < 0 || pads) {
+        else if (pads) {
             return -1;
         }
-        group = group << 6 | (apr_uint32_t)value;
-        if (++count == 4) {
-            data[n++] = (unsigned char)(group >> 16);
-            data[n++] = (unsigned char)(group >> 8);
-            data[n++] = (unsigned char)group;
-            group = 0;
+        group[count++] = c;
+        if (count == 4) {
+            if (!decode_group(group, out)) {
+                return -1;
+            }
+            memcpy(data + n, out, 3);
+            n += 3;
             count = 0;
         }
     }
