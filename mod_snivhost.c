@@ -25,6 +25,7 @@
 #include "mod_snivhost.h"
 #include "mod_snivhost_counters.h"
 #include "mod_snivhost_dump.h"
+#include "mod_snivhost_env.h"
 #include "mod_snivhost_facts.h"
 #include "mod_snivhost_status.h"
 #include "mod_snivhost_policy.h"
@@ -415,6 +416,7 @@ static void register_hooks(apr_pool_t *p)
     snivhost_lint_register_hooks(p);
     snivhost_facts_register_hooks(p);
     snivhost_dump_register_hooks(p);
+    snivhost_env_register_hooks(p);
     snivhost_status_register_hooks(p);
 }
 

@@ -79,6 +79,7 @@ typedef struct snivhost_conf_t {
                                      only */
     int tls_by_hand;            /**< SNIVHostTLS of this virtual host; -1
                                      unset, not inherited */
+    int env;                    /**< SNIVHostEnv; -1 unset */
     struct snivhost_tls_t *tls; /**< who does its TLS; see
                                      snivhost_adopt_get() */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made

@@ -19,6 +19,7 @@
 #include "mod_snivhost_adopt.h"
 #include "mod_snivhost_lint.h"
 #include "mod_snivhost_dump.h"
+#include "mod_snivhost_env.h"
 #include "mod_snivhost_store.h"
 
 /*
@@ -40,6 +41,7 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
     snivhost_store_conf_init(&conf->store);
     conf->adopt = -1;
     conf->tls_by_hand = -1;
+    conf->env = -1;
     conf->lint = SNIVHOST_LINT_UNSET;
     return conf;
 }
@@ -54,6 +56,7 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     snivhost_store_conf_merge(&conf->store, &base->store, &add->store);
     conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
     conf->tls_by_hand = add->tls_by_hand;
+    conf->env = add->env != -1 ? add->env : base->env;
     conf->lint = add->lint != SNIVHOST_LINT_UNSET ? add->lint : base->lint;
     conf->lint_ignore = base->lint_ignore | add->lint_ignore;
     return conf;
@@ -117,6 +120,9 @@ const command_rec snivhost_commands[] = {
     AP_INIT_ITERATE("SNIVHostLintIgnore", snivhost_set_lint_ignore, NULL,
                     RSRC_CONF, "Do not tell of findings with these codes, "
                     "here or in one virtual host"),
+    AP_INIT_FLAG("SNIVHostEnv", snivhost_set_env, NULL, RSRC_CONF,
+                 "Set SNIVHOST_VHOST, SNIVHOST_RULE and others in the "
+                 "environment of requests (On, or Off, the default)"),
     AP_INIT_RAW_ARGS("SNIVHostExplain", snivhost_set_explain, NULL, RSRC_CONF,
                      "Explain a choice with -t -c: ADDR:PORT [sni=NAME] "
                      "[host=NAME] [path=/PATH] [http=1.0|1.1] "

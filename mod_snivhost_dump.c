@@ -248,7 +248,8 @@ json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
     int i;
 
     json_object_set_new(json, "version", json_integer(SNIVHOST_JSON_VERSION));
-    json_object_set_new(json, "mode", json_string(snivhost_mode_text(facts->mode)));
+    json_object_set_new(json, "mode",
+                        json_string(snivhost_mode_text(facts->mode)));
     json_object_set_new(json, "main_server",
                         json_vhost(facts, table->main_server, with_certs, p));
     list = json_array();

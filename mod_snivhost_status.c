@@ -261,9 +261,9 @@ static int handler(request_rec *r)
 
     if (!r->handler || strcmp(r->handler, HANDLER))
         return DECLINED;
-    r->allowed |= AP_METHOD_BIT << M_GET;
+    r->allowed = AP_METHOD_BIT << M_GET;
     if (r->method_number != M_GET)
-        return DECLINED;
+        return HTTP_METHOD_NOT_ALLOWED;
     status = read_view(&view, r);
     if (status != OK)
         return status;
