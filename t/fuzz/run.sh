@@ -34,14 +34,15 @@ test $# != 0 || set -- `ls fuzz_*.c | sed 's/^fuzz_//; s/\.c$//'`
 
 CC=${FUZZ_CC-clang}
 flags="-g -O1 -fsanitize=fuzzer,address,undefined
-    -fno-sanitize-recover=undefined -I../.. `apr-1-config --cppflags --includes`
-    `apu-1-config --includes`"
+    -fno-sanitize-recover=undefined -I../.. -I../unit
+    `apr-1-config --cppflags --includes` `apu-1-config --includes`"
 libs="-lssl -lcrypto `apu-1-config --link-ld` `apr-1-config --link-ld` -lm"
 status=0
 mkdir -p run
 for name; do
     # shellcheck disable=SC2086
-    $CC $flags -o "run/fuzz_$name" "fuzz_$name.c" ../../sniv_*.c $libs || {
+    $CC $flags -o "run/fuzz_$name" "fuzz_$name.c" ../unit/reference.c \
+        ../../sniv_*.c $libs || {
         status=1
         continue
     }
