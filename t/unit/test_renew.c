@@ -111,7 +111,12 @@ static int is_whole(const unsigned char *bytes, size_t len,
            && memcmp(bytes, expected, len) == 0;
 }
 
-static volatile int stop_readers;
+static int stop_readers;
+
+static int is_stopped(void)
+{
+    return __atomic_load_n(&stop_readers, __ATOMIC_SEQ_CST);
+}
 
 static void *read_slot(void *data)
 {
@@ -121,7 +126,7 @@ static void *read_slot(void *data)
     apr_uint64_t version, last = 0;
     long n = 0;
 
-    while (!stop_readers || n == 0) {
+    while (!is_stopped() || n == 0) {
         apr_status_t rv = sniv_shm_get(shm, 3, &bytes, &len, &version);
 
         if (rv != APR_SUCCESS || !is_whole(bytes, len, version)
@@ -138,7 +143,7 @@ static void *read_slot(void *data)
 static void stop(int dummy)
 {
     (void)dummy;
-    stop_readers = 1;
+    __atomic_store_n(&stop_readers, 1, __ATOMIC_SEQ_CST);
 }
 
 /* Two threads of a child that read until SIGTERM. */
@@ -664,7 +669,7 @@ static void *shake(void *dummy)
     long n = 0;
 
     (void)dummy;
-    while (!stop_readers || n == 0) {
+    while (!is_stopped() || n == 0) {
         sniv_cert_id_t id = find(loaded, "a.test");
         SSL *ssl = SSL_new(ctx);
         STACK_OF(X509) *chain = NULL;
