@@ -20,8 +20,9 @@
 #   t/sanitize.sh valgrind [TEST...]    memcheck, without a special build
 #
 # CONFIGS=100 sets how many configurations the differential test takes.
-# httpd itself is not instrumented. Findings end up in the servers' logs,
-# where the tests look for them, and in t/work/SANITIZER/report.*.
+# httpd itself is not instrumented. A finding of a sanitizer ends the child
+# and is in the server's error log, where the tests look for it; those of
+# valgrind are in t/work/valgrind/report.*.
 
 usage() {
     sed -n '/^# The functional/,/^$/s/^# \{0,1\}//p' "$0" >&2
@@ -47,9 +48,8 @@ address)
     SNIVHOST_SO=$dir/.libs/mod_snivhost.so
     SNIVHOST_PRELOAD=`${CC:-gcc} -print-file-name=libasan.so`
     # Leaks: httpd and its libraries let go of much only by exiting.
-    ASAN_OPTIONS="log_path=$dir/report,detect_leaks=0"
-    ASAN_OPTIONS=$ASAN_OPTIONS,detect_stack_use_after_return=1
-    UBSAN_OPTIONS="log_path=$dir/report,print_stacktrace=1"
+    ASAN_OPTIONS=detect_leaks=0,detect_stack_use_after_return=1
+    UBSAN_OPTIONS=print_stacktrace=1
     export SNIVHOST_SO SNIVHOST_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS ;;
 valgrind)
     SNIVHOST_WRAPPER="valgrind -q --trace-children=yes --num-callers=30"
@@ -66,6 +66,13 @@ status=0
 t/TEST "$@" || status=1
 test -z "${CONFIGS-}" || t/differential/run.pl --configs "$CONFIGS" ||
     status=1
+
+if test "$kind" = address; then
+    found=`grep -c 'Sanitizer:\|runtime error:' t/logs/error_log`
+    echo "address: $found findings in t/logs/error_log"
+    test "$found" = 0 || status=1
+    exit $status
+fi
 
 # What concerns us has one of our files in it.
 found=`cat "$dir"/report.* 2>/dev/null | grep -c 'snivhost\|sniv_'`
