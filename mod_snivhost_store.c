@@ -22,7 +22,7 @@
 #include "mod_snivhost_adopt.h"
 
 #define CHECK_DEFAULT 30
-#define CHECK_LEAST 10          /* the parent calls its monitor hooks so often */
+#define CHECK_LEAST 10      /* the parent calls its monitor hooks so often */
 #define LOOK_BUDGET apr_time_from_msec(50)
 
 static sniv_certs_t *store;
@@ -220,41 +220,42 @@ static void report(void *baton, sniv_certs_event_e event, sniv_cert_id_t id,
                    const char *file, const char *reason)
 {
     server_rec *s = baton;
+    int to = s ? 0 : APLOG_STARTUP;     /* -t: without date and level */
 
     (void)id;
     switch (event) {
     case SNIV_CERTS_BAD:
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0301: "
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0301: "
                      "certificate not used: %s %s", file, reason);
         break;
     case SNIV_CERTS_DOUBTFUL:
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0302: "
+        ap_log_error(APLOG_MARK, APLOG_WARNING | to, 0, s, "SNIV0302: "
                      "certificate: %s %s", file, reason);
         break;
     case SNIV_CERTS_RENEWED:
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0305: "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0305: "
                      "certificate: %s %s", file, reason);
         break;
     case SNIV_CERTS_KEPT:
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0306: "
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0306: "
                      "certificate not renewed, the old one is still served: "
                      "%s %s", file, reason);
         break;
     case SNIV_CERTS_ADDED:
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0307: "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0307: "
                      "certificate: %s %s", file, reason);
         break;
     case SNIV_CERTS_REMOVED:
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0308: "
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0308: "
                      "certificate no longer served: %s %s", file, reason);
         break;
     case SNIV_CERTS_FULL:
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0309: "
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0309: "
                      "certificate not used: %s %s: restart the server "
                      "(graceful will do)", file, reason);
         break;
     default:
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0310: "
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0310: "
                      "certificates: folder %s %s", file, reason);
         break;
     }
