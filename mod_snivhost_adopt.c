@@ -228,36 +228,45 @@ static void files_of(const snivhost_tlsconf_t *conf, sniv_cert_files_t *files)
     files->chain = conf->chain;
 }
 
-/*
- * By what is in the files. Files that cannot be used at all do not count
- * here: that virtual host is lean, and the store tells about them.
- */
-static void judge_files(candidate_t *c, apr_pool_t *p, apr_pool_t *ptemp)
+/* What is in files (SNIV_CERT_*), as far as they can be read. */
+static unsigned examine(const snivhost_tlsconf_t *conf, apr_pool_t *ptemp)
 {
     sniv_cert_files_t files;
     sniv_cert_info_t info;
     const char *file, *reason;
 
+    files_of(conf, &files);
+    (void)sniv_certs_examine(&files, &info, &file, &reason, ptemp);
+    return info.flags;
+}
+
+/*
+ * By what is in the files. Files that cannot be used at all do not count
+ * here: that virtual host is lean, and the store tells about them.
+ */
+static void judge_files(candidate_t *c, apr_pool_t *ptemp)
+{
+    unsigned flags;
+
     if (c->conf->certs->nelts == 0)
         return;
-    files_of(c->conf, &files);
-    memset(&info, 0, sizeof(info));
-    (void)sniv_certs_examine(&files, &info, &file, &reason, ptemp);
+    flags = c->tls->cert != SNIV_CERT_NONE
+            ? sniv_certs_flags(snivhost_store(), c->tls->cert)
+            : examine(c->conf, ptemp);
 
-    if (info.flags & SNIV_CERT_ENCRYPTED_KEY)
+    if (flags & SNIV_CERT_ENCRYPTED_KEY)
         refuse(c, "its key needs a pass phrase");
-    else if (info.flags & SNIV_CERT_DH_PARAMETERS)
+    else if (flags & SNIV_CERT_DH_PARAMETERS)
         refuse(c, "its SSLCertificateFile has DH PARAMETERS");
-    else if (info.flags & SNIV_CERT_WEAK)
+    else if (flags & SNIV_CERT_WEAK)
         refuse(c, "its certificate is too weak for OpenSSL's default "
                "security level");
-    else if (c->conf->stapling && (info.flags & SNIV_CERT_OCSP_URI))
+    else if (c->conf->stapling && (flags & SNIV_CERT_OCSP_URI))
         refuse(c, "SSLUseStapling is on and its certificate names an OCSP "
                "responder");
-    else if (c->conf->client_cas && (info.flags & SNIV_CERT_NO_CHAIN))
+    else if (c->conf->client_cas && (flags & SNIV_CERT_NO_CHAIN))
         refuse(c, "its SSLCertificateFile has no chain, and OpenSSL would "
                "look for one in SSLCACertificateFile or SSLCACertificatePath");
-    (void)p;
 }
 
 /* DH PARAMETERS in the first file of a set's first virtual host are in its
@@ -265,18 +274,12 @@ static void judge_files(candidate_t *c, apr_pool_t *p, apr_pool_t *ptemp)
 static void judge_dh(const sniv_set_t *set, apr_pool_t *p, apr_pool_t *ptemp)
 {
     const candidate_t *first = candidate_of(set->members[0]);
-    sniv_cert_files_t files;
-    sniv_cert_info_t info;
-    const char *file, *reason;
     int i;
 
-    if (set->nmembers < 2 || first->conf->certs->nelts == 0)
+    if (set->nmembers < 2 || first->conf->certs->nelts == 0
+        || !(examine(first->conf, ptemp) & SNIV_CERT_DH_PARAMETERS)) {
         return;
-    files_of(first->conf, &files);
-    memset(&info, 0, sizeof(info));
-    (void)sniv_certs_examine(&files, &info, &file, &reason, ptemp);
-    if (!(info.flags & SNIV_CERT_DH_PARAMETERS))
-        return;
+    }
     for (i = 1; i < set->nmembers; i++) {
         refuse(candidate_of(set->members[i]),
                apr_psprintf(p, "the SSLCertificateFile of the first virtual "
@@ -299,7 +302,7 @@ static void judge_all_files(apr_pool_t *p, apr_pool_t *ptemp)
     }
     for (i = 0; i < table->nvhosts; i++) {
         if (adoption->candidates[i].tls->how == SNIVHOST_TLS_LEAN) {
-            judge_files(&adoption->candidates[i], p, each);
+            judge_files(&adoption->candidates[i], each);
             apr_pool_clear(each);
         }
     }
@@ -488,6 +491,30 @@ static int note_files(candidate_t *c)
               == APR_SUCCESS;
 }
 
+/* Take the files back that turned out to be mod_ssl's. Several virtual hosts
+ * may have the same ones. */
+static void forget_files(apr_pool_t *ptemp)
+{
+    int n = (int)sniv_certs_count(snivhost_store()), i;
+    unsigned char *is_used = apr_pcalloc(ptemp, n + 1);
+
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        const snivhost_tls_t *tls = adoption->candidates[i].tls;
+
+        if (tls->how == SNIVHOST_TLS_LEAN && tls->cert != SNIV_CERT_NONE)
+            is_used[tls->cert] = 1;
+    }
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        snivhost_tls_t *tls = adoption->candidates[i].tls;
+
+        if (tls->how == SNIVHOST_TLS_LEAN || tls->cert == SNIV_CERT_NONE)
+            continue;
+        if (!is_used[tls->cert])
+            sniv_certs_forget(snivhost_store(), tls->cert);
+        tls->cert = SNIV_CERT_NONE;
+    }
+}
+
 int snivhost_adopt_note_files(apr_pool_t *pconf)
 {
     int i, status;
@@ -496,44 +523,61 @@ int snivhost_adopt_note_files(apr_pool_t *pconf)
         return OK;
     status = snivhost_store_make(pconf);
     for (i = 0; i < adoption->table->nvhosts && status == OK; i++) {
-        if (adoption->candidates[i].tls->how == SNIVHOST_TLS_LEAN)
-            (void)note_files(&adoption->candidates[i]);
+        candidate_t *c = &adoption->candidates[i];
+
+        if (c->tls->how == SNIVHOST_TLS_LEAN && !note_files(c)) {
+            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: "
+                         "virtual host %s (%s): its certificate files cannot "
+                         "be noted", c->s->server_hostname,
+                         place_text(pconf, c->s));
+            status = HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
+    return status;
+}
+
+/*
+ * Files are read in the second of the two passes at start only.
+ */
+static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
+{
+    int status = snivhost_adopt_note_files(pconf);
+
+    if (status == OK && snivhost_store())
+        status = snivhost_store_load(s, pconf);
+    if (status != OK)
+        return status;
+    judge_all_files(pconf, ptemp);
+    if (snivhost_store())
+        forget_files(ptemp);
+    count();
+    status = report_by_hand();
+    if (status == OK && adoption->adopt)
+        report_adopted(s);
     return status;
 }
 
 static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
                       server_rec *s)
 {
-    int is_real = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG;
     int i, status = OK;
 
     (void)plog;
     if (!adoption)
         return OK;
-    if (is_real) {
-        judge_all_files(pconf, ptemp);
-        count();
-        status = report_by_hand();
-        if (adoption->adopt)
-            report_adopted(s);
-        if (adoption->nlean > 0 && status == OK)
-            status = snivhost_store_make(pconf);
-    }
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG)
+        status = read_files(s, pconf, ptemp);
     if (status != OK)
         return status;
 
     adoption->switched = 1;
     for (i = 0; i < adoption->table->nvhosts; i++) {
         candidate_t *c = &adoption->candidates[i];
-        const char *err = NULL;
+        const char *err;
 
         if (c->tls->how != SNIVHOST_TLS_LEAN)
             continue;
-        if (is_real && !note_files(c))
-            err = "its certificate files cannot be noted";
-        if (!err)
-            err = switch_off(c, pconf, ptemp);
+        err = switch_off(c, pconf, ptemp);
         if (err) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0205: "
                          "virtual host %s (%s): %s", c->s->server_hostname,

@@ -25,7 +25,16 @@
 #define CHECK_LEAST 10      /* the parent calls its monitor hooks so often */
 #define LOOK_BUDGET apr_time_from_msec(50)
 
+/* Something that the store has told of. */
+typedef struct event_t {
+    sniv_certs_event_e event;
+    sniv_cert_id_t id;
+    const char *file;
+    const char *reason;
+} event_t;
+
 static sniv_certs_t *store;
+static apr_array_header_t *events;  /* event_t; NULL until it is loaded */
 
 /* Folders of which a first virtual host wants one certificate, before the
  * store is loaded. */
@@ -153,6 +162,7 @@ static apr_status_t forget_store(void *dummy)
 {
     (void)dummy;
     store = NULL;
+    events = NULL;
     return APR_SUCCESS;
 }
 
@@ -395,27 +405,73 @@ static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return note_all_folders(s, pconf);
 }
 
-static int load(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                server_rec *s)
+/* Keep what there is to tell until it is known which files are served. */
+static void note_event(void *baton, sniv_certs_event_e event,
+                       sniv_cert_id_t id, const char *file,
+                       const char *reason)
+{
+    event_t *e = apr_array_push(events);
+    apr_pool_t *p = baton;
+
+    e->event = event;
+    e->id = id;
+    e->file = apr_pstrdup(p, file);
+    e->reason = apr_pstrdup(p, reason);
+}
+
+int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
+{
+    const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+    apr_status_t rv;
+    int status;
+
+    if (events)
+        return OK;
+    status = note_all_folders(s, pconf);
+    if (status != OK || !store)
+        return status;
+    events = apr_array_make(pconf, 4, sizeof(event_t));
+    rv = sniv_certs_load(store, SNIV_CERTS_LOAD_HIDDEN,
+                         conf->cache > 0 ? conf->cache : 0, note_event,
+                         pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "SNIV0303: "
+                     "no memory for the certificate store");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static void tell_events(server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < events->nelts; i++) {
+        const event_t *e = &APR_ARRAY_IDX(events, i, event_t);
+
+        if (e->id == SNIV_CERT_NONE || sniv_certs_is_known(store, e->id))
+            report(s, e->event, e->id, e->file, e->reason);
+    }
+}
+
+static int publish(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                   server_rec *s)
 {
     const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
     sniv_certs_stats_t stats;
-    apr_status_t rv;
+    int status;
 
-    (void)pconf;
     (void)plog;
     (void)ptemp;
     if (early_pool)
         apr_pool_destroy(early_pool);
     if (!store)
         return OK;
-    rv = sniv_certs_load(store, 0, conf->cache > 0 ? conf->cache : 0, report,
-                         s);
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "SNIV0303: "
-                     "no memory for the certificate store");
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
+    status = snivhost_store_load(s, pconf);
+    if (status != OK)
+        return status;
+    tell_events(s);
+    sniv_certs_publish(store);
     sniv_certs_stats(store, &stats);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0315: "
                  "certificate store: %u certificates, %u different chains, "
@@ -468,6 +524,6 @@ void snivhost_store_register_hooks(apr_pool_t *p)
     ap_hook_ssl_add_cert_files(add_cert_files, mod_md, NULL, APR_HOOK_LAST);
     /* After everybody who forks a daemon in post_config: those inherit
      * nothing of the keys. */
-    ap_hook_post_config(load, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_post_config(publish, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -25,7 +25,8 @@
  *                     lean virtual hosts are noted by mod_snivhost_adopt.c.)
  *     post_config     in mod_ssl's: a first virtual host without
  *                     SSLCertificateFile is given one from its folders
- *     post_config     after everybody: read all files, as root. Daemons that
+ *     post_config     as soon as all files are noted: read them, as root
+ *     post_config     after everybody: let children inherit it. Daemons that
  *                     other modules fork in post_config inherit no key
  *     monitor         in the parent, about every 10 seconds: look for changes
  *     test_config     with -t: read all files and tell what is wrong
@@ -45,6 +46,14 @@ sniv_certs_t *snivhost_store(void);
  * @return OK or an error that was logged
  */
 int snivhost_store_make(apr_pool_t *pconf);
+
+/**
+ * Read all files that were noted, and the folders. Does nothing the second
+ * time. What there is to tell is told at the end of post_config, without the
+ * entries that were forgotten until then.
+ * @return OK or an error that was logged
+ */
+int snivhost_store_load(server_rec *main_server, apr_pool_t *pconf);
 
 /**
  * Whether a handshake that starts with this server may get a certificate

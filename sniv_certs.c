@@ -237,7 +237,9 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
                                           * certs->nchains);
     rv = sniv_shm_make(&certs->shm, 1 + certs->nentries + certs->nchains,
                        (apr_size_t)certs->nentries * 16384,
-                       certs->is_dry ? SNIV_SHM_PRIVATE : 0, certs->p);
+                       (certs->is_dry ? SNIV_SHM_PRIVATE : 0)
+                       | (flags & SNIV_CERTS_LOAD_HIDDEN ? SNIV_SHM_HIDDEN
+                                                         : 0), certs->p);
     if (rv == APR_SUCCESS) {
         rv = sniv_cache_make(&certs->cache, cache ? cache : CACHE_DEFAULT,
                              decode, certs, certs->p);
@@ -257,6 +259,40 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
     return rv;
 }
 
+void sniv_certs_publish(sniv_certs_t *certs)
+{
+    if (certs->shm) {
+        sniv_shm_publish(certs->shm);
+    }
+}
+
+static sniv_item_t *item_of(const sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    return id < 0 || (apr_uint32_t)id >= certs->nitems ? NULL
+                                                       : certs->items[id];
+}
+
+unsigned sniv_certs_flags(const sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    const sniv_item_t *item = item_of(certs, id);
+
+    return item ? item->flags : 0;
+}
+
+void sniv_certs_forget(sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    sniv_item_t *item = item_of(certs, id);
+
+    if (item && item->scope == SNIV_SCOPE_NONE) {
+        sniv_item_remove(certs, item);
+    }
+}
+
+int sniv_certs_is_known(const sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    return item_of(certs, id) != NULL;
+}
+
 int sniv_certs_is_shared(const sniv_certs_t *certs)
 {
     return certs->shm && sniv_shm_is_shared(certs->shm);
@@ -265,12 +301,11 @@ int sniv_certs_is_shared(const sniv_certs_t *certs)
 const char *sniv_certs_problem(const sniv_certs_t *certs, sniv_cert_id_t id,
                                const char **pfile)
 {
-    const sniv_item_t *item;
+    const sniv_item_t *item = item_of(certs, id);
 
-    if (id < 0 || (apr_uint32_t)id >= certs->nitems || !certs->items[id]) {
+    if (!item) {
         return "is not known";
     }
-    item = certs->items[id];
     if (item->is_served) {
         return NULL;
     }

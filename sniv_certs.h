@@ -171,6 +171,26 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
  * no memory is shared. For -t. */
 #define SNIV_CERTS_LOAD_DRY 0x01u
 
+/** Processes that are forked before sniv_certs_publish() inherit nothing of
+ * it: those of other modules, at configuration time. */
+#define SNIV_CERTS_LOAD_HIDDEN 0x02u
+
+/** After SNIV_CERTS_LOAD_HIDDEN, before children are forked. */
+void sniv_certs_publish(sniv_certs_t *certs);
+
+/**
+ * What the material of named files says about itself (SNIV_CERT_*), also if
+ * it cannot be served. For the parent only, after the load.
+ */
+unsigned sniv_certs_flags(const sniv_certs_t *certs, sniv_cert_id_t id);
+
+/** Wipe an entry of named files and forget the files: nobody serves it. For
+ * the parent only, before children are forked. */
+void sniv_certs_forget(sniv_certs_t *certs, sniv_cert_id_t id);
+
+/** Whether there are files for an id; for the parent only. */
+int sniv_certs_is_known(const sniv_certs_t *certs, sniv_cert_id_t id);
+
 /** Whether children see what _look() finds; not on systems that cannot. */
 int sniv_certs_is_shared(const sniv_certs_t *certs);
 

@@ -401,10 +401,12 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
     }
     if (sniv_reader_read(certs->reader, &item->files, flags, &entry, stamps,
                          pfile, preason) != APR_SUCCESS) {
+        item->flags = entry.flags;
         memcpy(item->stamps, stamps,
                sizeof(stamps[0]) * (apr_size_t)item->nlist);
         return SNIV_ITEM_BAD;
     }
+    item->flags = entry.flags;
     entry.scope = item->scope;
     *pfile = item->files.certs[0];
     if (accept) {

@@ -193,6 +193,21 @@ static int map_private(sniv_shm_t *shm, apr_size_t size)
     return 1;
 }
 
+/* Whether children inherit the readable mapping. */
+static void set_inherited(const sniv_shm_t *shm, int is_inherited)
+{
+    void *ro = (void *)(apr_uintptr_t)shm->ro;
+
+#if defined(MADV_DONTFORK) && defined(MADV_DOFORK)
+    madvise(ro, shm->size, is_inherited ? MADV_DOFORK : MADV_DONTFORK);
+#elif defined(INHERIT_NONE) && defined(INHERIT_COPY)
+    minherit(ro, shm->size, is_inherited ? INHERIT_COPY : INHERIT_NONE);
+#else
+    (void)ro;
+    (void)is_inherited;
+#endif
+}
+
 apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
                            apr_size_t room, unsigned flags, apr_pool_t *p)
 {
@@ -224,12 +239,20 @@ apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
             }
         }
     }
+    if (flags & SNIV_SHM_HIDDEN) {
+        set_inherited(shm, 0);
+    }
     shm->nslots = nslots;
     shm->owner = getpid();
     shm->top = head;
     apr_pool_cleanup_register(p, shm, destroy, apr_pool_cleanup_null);
     *pshm = shm;
     return APR_SUCCESS;
+}
+
+void sniv_shm_publish(sniv_shm_t *shm)
+{
+    set_inherited(shm, 1);
 }
 
 int sniv_shm_is_shared(const sniv_shm_t *shm)

@@ -55,6 +55,9 @@ typedef struct sniv_shm_t sniv_shm_t;
 
 /** No memory shared with children: for tests of a configuration. */
 #define SNIV_SHM_PRIVATE 0x01u
+/** Processes that are forked before sniv_shm_publish() do not inherit it,
+ * where the system can keep memory from children. */
+#define SNIV_SHM_HIDDEN 0x02u
 
 /**
  * Make the memory. It is given back with the pool, in the parent only
@@ -64,6 +67,9 @@ typedef struct sniv_shm_t sniv_shm_t;
  */
 apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
                            apr_size_t room, unsigned flags, apr_pool_t *p);
+
+/** From now on children inherit the memory. */
+void sniv_shm_publish(sniv_shm_t *shm);
 
 /** Whether children see what is put in later. */
 int sniv_shm_is_shared(const sniv_shm_t *shm);

@@ -58,6 +58,7 @@ typedef struct sniv_item_t {
     int gone;                   /**< looks that did not find it */
     char *problem;              /**< malloc()ed: what was told last */
     const char *problem_file;
+    unsigned flags;             /**< SNIV_CERT_* as last read */
     int nchains;                /**< chain slots that its record names */
     apr_uint32_t chains[SNIV_PAIRS_MAX];
 } sniv_item_t;

@@ -298,6 +298,40 @@ static void test_sealed(void **state)
     assert_int_equal(rw[0], 0);
 }
 
+/* Processes of other modules, forked while the server is being configured,
+ * have nothing of it: the memory is not there. */
+static void test_hidden(void **state)
+{
+    sniv_shm_t *shm;
+    sniv_shm_look_t look;
+    int status;
+    pid_t pid;
+
+    (void)state;
+    assert_int_equal(sniv_shm_make(&shm, 8, 0, SNIV_SHM_HIDDEN, pool),
+                     APR_SUCCESS);
+    sniv_shm_put(shm, 0, "secret", 7, 1);
+    assert_int_equal(sniv_shm_look(&look, shm, 0), APR_SUCCESS);
+    pid = fork();
+    if (pid == 0) {
+        unsigned char there;
+
+        /* ENOMEM: nothing is mapped at this address */
+        _exit(mincore((void *)((uintptr_t)look.block & ~(uintptr_t)4095), 1,
+                      &there) == 0);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+
+    sniv_shm_publish(shm);
+    sniv_shm_put(shm, 1, "later", 6, 1);
+    pid = fork();
+    if (pid == 0)
+        _exit(strcmp((const char *)look.block, "secret") != 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 /* ----- looking for changes */
 
 static sniv_certs_t *load(const char *path)
@@ -739,6 +773,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_torn_reads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full, setup, teardown),
         cmocka_unit_test_setup_teardown(test_sealed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hidden, setup, teardown),
         cmocka_unit_test_setup_teardown(test_renewed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
