@@ -61,19 +61,28 @@ typedef struct group_t {
 #define WINDOW        4
 #define BYTE_BITS_MIN 4
 #define BYTE_BITS_MAX 8
-#define MARK_BITS_MAX 14
+
+/* Of more globs almost all words for four bytes would be full. */
+#define WINDOWED_MAX  50000
 
 /* Hashes that are looked up together, so that the processor can fetch their
  * lines at the same time. */
 #define BATCH 8
 
-/* A glob while it is being filed. */
-typedef struct entry_t {
+/* The literals of a glob. */
+typedef struct literals_t {
     apr_uint64_t keys[LEVELS];  /* hash of the literals up to a level */
-    apr_uint32_t rank;
     apr_uint16_t windows[LEVELS];   /* numbers of the marks */
     unsigned char bytes[LEVELS];
-    unsigned char lens[LEVELS]; /* of the literals, 0: none */
+    unsigned char lens[LEVELS]; /* 0: none */
+} literals_t;
+
+/* A glob while it is being filed: small, because it is being sorted. */
+typedef struct entry_t {
+    apr_uint64_t key;           /* of the level that is being planned */
+    apr_uint32_t rank;
+    apr_uint32_t number;        /* of its literals */
+    int len;
 } entry_t;
 
 /* A node while it is being planned. */
@@ -91,6 +100,7 @@ typedef struct node_t {
 
 struct sniv_globs_plan_t {
     sniv_pattern_t *patterns;
+    literals_t *literals;
     apr_array_header_t *nodes;  /* of node_t; the first is nobody */
     apr_array_header_t *items;  /* of sniv_filed_t: nodes that have a key */
     apr_uint64_t *marks;
@@ -136,13 +146,13 @@ static unsigned int window_mark(const sniv_globs_t *globs,
     apr_uint32_t hash = (sniv_host_window(host, from)
                          ^ (apr_uint32_t)level << 29) * 0x9e3779b1u;
 
-    return (1u << globs->byte_bits) + (hash >> (32 - globs->mark_bits));
+    return (1u << globs->byte_bits) + (hash >> (32 - globs->window_bits));
 }
 
 /* ---- filing ---- */
 
 /* Take the literals of a glob that has at least one wildcard. */
-static void dissect(entry_t *entry, const sniv_globs_t *globs,
+static void dissect(literals_t *literals, const sniv_globs_t *globs,
                     const char *text, apr_size_t len)
 {
     apr_size_t from[LEVELS], n[LEVELS], first = 0, behind = len, start, i;
@@ -179,56 +189,36 @@ static void dissect(entry_t *entry, const sniv_globs_t *globs,
         apr_size_t edge = from[level], window = edge;
 
         key = key_of(&host, from[level], n[level], key);
-        entry->keys[level] = key;
-        entry->lens[level] = (unsigned char)n[level];
+        literals->keys[level] = key;
+        literals->lens[level] = (unsigned char)n[level];
         if (level == LEVEL_BEGINNING) {
             edge += n[level] - 1;
             window += n[level] - WINDOW;
         }
-        entry->bytes[level] = entry->windows[level] = 0;
+        literals->bytes[level] = literals->windows[level] = 0;
         if (n[level]) {
-            entry->bytes[level] = byte_mark(globs, sniv_fold(text[edge]),
-                                            level);
+            literals->bytes[level] =
+                byte_mark(globs, sniv_fold(text[edge]), level);
         }
-        if (n[level] >= WINDOW && globs->mark_bits) {
-            entry->windows[level] = window_mark(globs, &host, window, level);
+        if (n[level] >= WINDOW && globs->window_bits) {
+            literals->windows[level] =
+                window_mark(globs, &host, window, level);
         }
     }
 }
 
-/* qsort() by the literals of a level, then by rank. */
-
-static int compare(const void *va, const void *vb, int level)
+static int compare_entries(const void *va, const void *vb)
 {
     const entry_t *a = va, *b = vb;
 
-    if (a->keys[level] != b->keys[level]) {
-        return a->keys[level] < b->keys[level] ? -1 : 1;
+    if (a->key != b->key) {
+        return a->key < b->key ? -1 : 1;
     }
-    if (a->lens[level] != b->lens[level]) {
-        return a->lens[level] < b->lens[level] ? -1 : 1;
+    if (a->len != b->len) {
+        return a->len < b->len ? -1 : 1;
     }
     return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
-
-static int compare_end(const void *a, const void *b)
-{
-    return compare(a, b, LEVEL_END);
-}
-
-static int compare_beginning(const void *a, const void *b)
-{
-    return compare(a, b, LEVEL_BEGINNING);
-}
-
-static int compare_middle(const void *a, const void *b)
-{
-    return compare(a, b, LEVEL_MIDDLE);
-}
-
-static int (*const compare_level[LEVELS])(const void *, const void *) = {
-    compare_end, compare_beginning, compare_middle
-};
 
 static apr_uint64_t length_bit(int len)
 {
@@ -238,6 +228,33 @@ static apr_uint64_t length_bit(int len)
 static apr_uint32_t record_units(const sniv_pattern_t *pattern)
 {
     return SNIV_PLACES(sizeof(sniv_glob_t) + pattern->len + 1);
+}
+
+static void set_marks(sniv_globs_plan_t *plan, const entry_t *entry,
+                      int level)
+{
+    const literals_t *literals = &plan->literals[entry->number];
+
+    if (entry->len) {
+        plan->marks[literals->bytes[level]] |= length_bit(entry->len);
+    }
+    if (entry->len >= WINDOW) {
+        plan->marks[literals->windows[level]] |= length_bit(entry->len);
+    }
+}
+
+static void sort_entries(const sniv_globs_plan_t *plan, entry_t *entries,
+                         apr_uint32_t n, int level)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < n; i++) {
+        const literals_t *literals = &plan->literals[entries[i].number];
+
+        entries[i].key = literals->keys[level];
+        entries[i].len = literals->lens[level];
+    }
+    qsort(entries, n, sizeof(*entries), compare_entries);
 }
 
 /* Plan the node for n globs, in the order of rank, that are alike in all
@@ -251,44 +268,39 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
     node.entries = entries;
     node.n = n;
     node.level = level;
+    node.lowest = entries[0].rank;
+    node.is_group = n > RUN_MAX && level < LEVELS;
     APR_ARRAY_PUSH(plan->nodes, node_t) = node;
 
-    node.is_group = n > RUN_MAX && level < LEVELS;
-    if (!node.is_group) {
-        for (i = 0; i < n; i++) {
-            node.units += record_units(&plan->patterns[entries[i].rank]);
-        }
-    }
-    else {
+    if (node.is_group) {
         node.units = SNIV_PLACES(sizeof(group_t));
-        node.lowest = entries[0].rank;
-        qsort(entries, n, sizeof(*entries), compare_level[level]);
+        sort_entries(plan, entries, n, level);
         for (i = 0; i < n; i = j) {
-            apr_uint64_t key = entries[i].keys[level];
-            int len = entries[i].lens[level];
+            /* Children sort their part of the entries by other keys. */
+            const entry_t first = entries[i];
             apr_uint32_t child;
 
-            for (j = i; j < n && entries[j].keys[level] == key
-                        && entries[j].lens[level] == len; j++) {
-                if (len) {
-                    plan->marks[entries[j].bytes[level]] |= length_bit(len);
-                }
-                if (len >= WINDOW) {
-                    plan->marks[entries[j].windows[level]] |= length_bit(len);
-                }
+            for (j = i; j < n && entries[j].key == first.key
+                        && entries[j].len == first.len; j++) {
+                set_marks(plan, &entries[j], level);
             }
             child = plan_node(plan, &entries[i], j - i, level + 1);
-            if (len) {
+            if (first.len) {
                 sniv_filed_t *item = apr_array_push(plan->items);
 
-                item->hash = key;
+                item->hash = first.key;
                 item->id = child;
                 item->units = NODE(plan, child)->units;
-                node.lengths |= length_bit(len);
+                node.lengths |= length_bit(first.len);
             }
             else {
                 node.rest = child;
             }
+        }
+    }
+    else {
+        for (i = 0; i < n; i++) {
+            node.units += record_units(&plan->patterns[entries[i].rank]);
         }
     }
     *NODE(plan, number) = node;
@@ -312,12 +324,15 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
     }
 
     if (wild > RUN_MAX) {
-        globs->byte_bits = globs->mark_bits = BYTE_BITS_MIN;
-        while (globs->mark_bits < MARK_BITS_MAX && wild >> globs->mark_bits) {
-            globs->mark_bits++;
-        }
+        globs->byte_bits = BYTE_BITS_MIN;
         while (globs->byte_bits < BYTE_BITS_MAX && wild >> globs->byte_bits) {
             globs->byte_bits++;
+        }
+        if (wild <= WINDOWED_MAX) {
+            globs->window_bits = 1;
+            while (wild >> (globs->window_bits + 1)) {
+                globs->window_bits++;
+            }
         }
     }
     plan = apr_pcalloc(ptemp, sizeof(*plan));
@@ -328,10 +343,14 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
     apr_array_push(plan->nodes);
 
     entries = apr_palloc(ptemp, wild * sizeof(*entries));
+    plan->literals = apr_palloc(ptemp, wild * sizeof(literals_t));
     for (i = j = 0; i < n; i++) {
         if (patterns[i].is_wild) {
+            dissect(&plan->literals[j], globs, patterns[i].text,
+                    patterns[i].len);
             entries[j].rank = i;
-            dissect(&entries[j++], globs, patterns[i].text, patterns[i].len);
+            entries[j].number = j;
+            j++;
         }
     }
     globs->lowest = entries[0].rank;
@@ -368,9 +387,15 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
 
 apr_size_t sniv_globs_marks_size(const sniv_globs_t *globs)
 {
-    return !globs->mark_bits ? 0
-           : ((1u << globs->byte_bits) + (1u << globs->mark_bits))
-             * sizeof(apr_uint64_t);
+    apr_size_t words = 0;
+
+    if (globs->byte_bits) {
+        words += (apr_size_t)1 << globs->byte_bits;
+    }
+    if (globs->window_bits) {
+        words += (apr_size_t)1 << globs->window_bits;
+    }
+    return words * sizeof(apr_uint64_t);
 }
 
 static void write_group(const sniv_globs_plan_t *plan, const node_t *node,
@@ -520,7 +545,7 @@ static apr_uint64_t marked(const search_t *search, apr_size_t from,
     if (left < LITERAL_MAX) {
         lengths &= (APR_UINT64_C(1) << left) - 1;
     }
-    if (lengths & ~short_ones) {
+    if (globs->window_bits && (lengths & ~short_ones)) {
         lengths &= short_ones
                    | globs->marks[window_mark(globs, host, from,
                                               LEVEL_MIDDLE)];
@@ -544,7 +569,7 @@ static int is_marked(const search_t *search, apr_size_t from, apr_size_t n,
           >> (n - 1) & 1)) {
         return 0;
     }
-    return n < WINDOW
+    return n < WINDOW || !globs->window_bits
            || (globs->marks[window_mark(globs, host, window, level)]
                >> (n - 1) & 1);
 }

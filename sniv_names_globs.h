@@ -72,7 +72,7 @@ typedef struct sniv_globs_t {
     apr_uint32_t lowest;        /**< no glob has a lower rank */
     apr_uint64_t *marks;        /**< see sniv_names_globs.c */
     unsigned int byte_bits;     /**< 2 to this power of them for bytes, */
-    unsigned int mark_bits;     /**< and to this for windows; 0: none */
+    unsigned int window_bits;   /**< and to this for windows; 0: none */
 } sniv_globs_t;
 
 /** Globs about to be laid out. */

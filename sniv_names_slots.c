@@ -38,7 +38,12 @@ static int compare_items(const void *va, const void *vb)
 
 void sniv_slots_sort(sniv_filed_t *items, apr_uint32_t n)
 {
-    qsort(items, n, sizeof(*items), compare_items);
+    apr_uint32_t i;
+
+    for (i = 1; i < n && compare_items(&items[i - 1], &items[i]) < 0; i++);
+    if (i < n) {
+        qsort(items, n, sizeof(*items), compare_items);
+    }
 }
 
 apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_filed_t *items,
@@ -53,7 +58,7 @@ apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_filed_t *items,
         units += items[i].units;
     }
     slots->first = place;
-    slots->room = n < SPREAD_MIN ? 0 : (apr_uint32_t)(units * 5 / 4);
+    slots->room = n < SPREAD_MIN ? 0 : (apr_uint32_t)(units * 6 / 5);
 
     for (i = 0; i < n; i++) {
         apr_uint32_t home = sniv_slots_line(slots, items[i].hash);
