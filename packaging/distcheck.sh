@@ -43,7 +43,7 @@ ok() {
 }
 
 tar tzf "$archive" | sed -n "s,^$name/,,p" | grep -v '/$' |
-    sort >"$work/has"
+    sed '/^$/d' | sort >"$work/has"
 {
     git ls-tree -r --name-only HEAD
     printf 'docs/mod_snivhost.html\ndocs/mod_snivhost.7\n'
@@ -65,7 +65,7 @@ mkdir "$work/elsewhere" && cd "$work/elsewhere" &&
 ok $? "it builds in another directory"
 cd "$work/$name" && make -s distclean >"$work/log" 2>&1
 ok $? "make distclean"
-(cd "$work/$name" && find . -type f | sed 's,^\./,,' | sort) >"$work/left"
+(cd "$work/$name" && find . ! -type d | sed 's,^\./,,' | sort) >"$work/left"
 diff "$work/has" "$work/left" >"$work/log"
 ok $? "... leaves what was in the archive"
 echo "1..$number"

@@ -19,12 +19,13 @@ use strict;
 use warnings;
 
 use Exporter qw(import);
-use File::Basename qw(basename);
+use File::Basename qw(basename dirname);
+use File::Path qw(make_path);
 use Test::More ();
 
 use Sniv::Httpd;
 
-our @EXPORT_OK = qw(commands directives examples log_tags manual_tags
+our @EXPORT_OK = qw(commands directives examples furnish log_tags manual_tags
                     manual nothing slurp used_directives version);
 
 my $top = Sniv::Httpd::top();
@@ -157,6 +158,65 @@ sub manual_tags {
         $tags{$_}++ for split /, /, $text;
     }
     return %tags;
+}
+
+# Make the certificates that a configuration names, for the names of the
+# virtual host around them; in each folder of certificates one bundle.
+sub _certificates {
+    my ($dir, $conf) = @_;
+    my @names;
+    for (split /\n/, $conf) {
+        @names = () if /<VirtualHost/i;
+        push @names, split ' ', $1 if /^\s*Server(?:Name|Alias)\s+(.*)/i;
+        my ($crt) = /^\s*SSLCertificateFile\s+"?([^"\s]+)/i or next;
+        $crt = "$dir/$crt" if $crt !~ m{^/};
+        _certificate($crt, $crt =~ s/\.crt\z/.key/r, @names);
+    }
+    while ($conf =~ /^\s*SNIVHostCertificates\s+(.*)/img) {
+        for my $folder (split ' ', $1 =~ tr/"//dr) {
+            $folder = "$dir/$folder" if $folder !~ m{^/};
+            _certificate("$folder/hosted.example.pem",
+                         "$folder/hosted.example.pem", 'hosted.example');
+        }
+    }
+    return;
+}
+
+sub _certificate {
+    my ($crt, $key, @names) = @_;
+    my $dir = dirname($crt);
+    make_path($dir);
+    my $san = join ',', map { "DNS:$_" } @names;
+    my @key = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
+               '-noenc', '-keyout', "$dir/new.key");
+    open my $pipe, '-|', 'sh', '-c', '"$@" 2>&1', 'sh', 'openssl', 'req',
+        '-x509', @key, '-days', 90, '-subj', "/CN=$names[0]", '-addext',
+        "subjectAltName=$san", '-out', "$dir/new.crt"
+        or die "openssl: $!\n";
+    my $said = do { local $/; <$pipe> };
+    close $pipe or die "openssl failed:\n$said";
+    if ($crt eq $key) {
+        system("cat '$dir/new.crt' '$dir/new.key' >'$crt'") == 0 or die;
+        unlink "$dir/new.crt", "$dir/new.key";
+    }
+    else {
+        rename "$dir/new.crt", $crt or die "$crt: $!\n";
+        rename "$dir/new.key", $key or die "$key: $!\n";
+    }
+    return;
+}
+
+# Give an example what it needs around it, in $dir: certificates, folders.
+# Returns its text with absolute paths moved there.
+sub furnish {
+    my ($dir, $conf) = @_;
+    $conf =~ s{((?<=\s)"?)(/(?:etc|srv|var)/)}{$1$dir$2}g;
+    make_path("$dir/$_") for grep { !m{^/} }
+        $conf =~ /^\s*DocumentRoot\s+"?([^"\s]+)/img;
+    make_path($_) for grep { m{^/} }
+        $conf =~ /^\s*(?:Virtual)?DocumentRoot\s+"?([^"\s%]+)/img;
+    _certificates($dir, $conf);
+    return $conf;
 }
 
 1;
