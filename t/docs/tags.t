@@ -11,7 +11,7 @@
 # limitations under the License.
 
 # Every message of the module has a tag of its own (SNIV0012), and the manual
-# explains each.
+# explains each; and every variable.
 
 use strict;
 use warnings FATAL => 'all';
@@ -37,5 +37,13 @@ nothing [grep { !$sources{$_} } sort keys %manual],
     'the manual explains no tag that does not exist';
 nothing [grep { $manual{$_} > 1 } sort keys %manual],
     'nor one of them twice';
+
+# Variables
+my %in_c = map { $_ => 1 }
+    Sniv::Docs::slurp('mod_snivhost_env.c') =~ /"(SNIVHOST_[A-Z_]+)"/g;
+my %in_manual = map { $_ => 1 } Sniv::Docs::manual()
+    =~ m{<tr><td><code>(SNIVHOST_[A-Z_]+)</code>}g;
+is join(' ', sort keys %in_manual), join(' ', sort keys %in_c),
+    'the variables in the sources are those in the manual';
 
 done_testing;

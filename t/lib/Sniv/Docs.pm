@@ -215,6 +215,7 @@ sub furnish {
         $conf =~ /^\s*DocumentRoot\s+"?([^"\s]+)/img;
     make_path($_) for grep { m{^/} }
         $conf =~ /^\s*(?:Virtual)?DocumentRoot\s+"?([^"\s%]+)/img;
+    make_path("$dir/logs");
     _certificates($dir, $conf);
     return $conf;
 }
