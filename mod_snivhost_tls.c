@@ -145,6 +145,20 @@ static void count_hello(const snivhost_conn_t *conn)
     snivhost_count(conn->c, what);
 }
 
+/* SNIVHost Verify, first half: the walk over core's chain that mod_ssl is
+ * about to make. */
+static void verify_search(const snivhost_conn_t *conn, const char *name)
+{
+    const server_rec *stock = snivhost_search_sni(conn->c, name);
+    const server_rec *ours = conn->sni.rule == SNIV_RULE_DEFAULT
+                             ? NULL : SNIVHOST_SERVER(&conn->sni);
+
+    if (stock != ours) {
+        snivhost_differs(conn->c, NULL, "SNI", name,
+                         stock ? stock : conn->base, &conn->sni);
+    }
+}
+
 /* The first ClientHello of a connection has arrived. */
 static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
                           apr_size_t msg_len)
@@ -168,8 +182,10 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
 
     if (conn->hello != SNIV_HELLO_NAME || !conn->chain)
         return;                     /* there is nothing to search */
-    if (snivhost_live->mode == SNIVHOST_VERIFY)
+    if (snivhost_live->mode == SNIVHOST_VERIFY) {
+        verify_search(conn, apr_pstrmemdup(conn->c->pool, name, len));
         conn->verify_sni = 1;
+    }
     else
         narrow(conn);
 }
@@ -184,7 +200,8 @@ static server_rec *server_of_ctx(const snivhost_conn_t *conn)
     return snivhost_conf(s)->ssl_ctx ? s : conn->base;
 }
 
-/* SNIVHost Verify: mod_ssl has searched, compare. */
+/* SNIVHost Verify, second half: mod_ssl has searched, compare what it did.
+ * All lean virtual hosts look alike here, so this alone would not do. */
 static void verify_sni(snivhost_conn_t *conn, const SSL *ssl)
 {
     SSL_CTX *ctx = SSL_get_SSL_CTX(ssl);
