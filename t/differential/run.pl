@@ -24,6 +24,8 @@
 #
 #   --configs N       how many configurations (10)
 #   --questions N     connections per configuration (60)
+#   --explain N       and so many more, which SNIVHostExplain has to explain
+#                     as they were answered (15)
 #   --seed N          of the first configuration; the next has N+1 ...
 #   --mode MODE       of the second httpd: on, verify, off, or none to
 #                     compare stock with itself (on, or SNIVHOST)
@@ -58,12 +60,14 @@ use Time::HiRes qw(sleep time);
 use Sniv::Certs;
 use Sniv::DiffAsk;
 use Sniv::DiffConfig;
+use Sniv::DiffExplain;
 use Sniv::Httpd;
 
-my %o = (configs => 10, questions => 60, seed => undef, with => [],
+my %o = (configs => 10, questions => 60, explain => 15,
+         seed => undef, with => [],
          mode => Sniv::Httpd::mode(), 'stop-at' => 1, 'error-log' => 1);
-GetOptions(\%o, 'configs=i', 'questions=i', 'seed=i', 'mode=s', 'mpm=s',
-           'module=s', 'with=s@', 'sabotage=s', 'shrink', 'keep', 'sanitize',
+GetOptions(\%o, 'configs=i', 'questions=i', 'explain=i', 'seed=i', 'mode=s',
+           'mpm=s', 'module=s', 'with=s@', 'sabotage=s', 'shrink', 'keep', 'sanitize',
            'valgrind', 'error-log!', 'show', 'slow', 'stop-at=i', 'known-limits')
     && !@ARGV or usage();
 $ENV{SNIVHOST_MPM} = $o{mpm} if $o{mpm};
@@ -125,7 +129,8 @@ sub one {
     srand $n;
     my $c = Sniv::DiffConfig::generate(\@ports, Sniv::Httpd::has_ipv6());
     $c->{www} = $www;
-    my @q = Sniv::DiffAsk::generate($c, $o{questions});
+    my @q = (Sniv::DiffAsk::generate($c, $o{questions}),
+             Sniv::DiffExplain::generate($c, $o{explain}));
 
     my $second = $c;
     if ($o{sabotage}) {
@@ -220,6 +225,8 @@ sub serve {
         printf "%.1f s: %s\n", time - $t, Sniv::DiffAsk::question_text($q)
             if $o{slow} && time - $t > 0.5;
     }
+    $run{explain} = [Sniv::DiffExplain::check($h, $questions,
+        $run{answers})] if $h->read('snivhost.conf') =~ /^SNIVHost /m;
     quiet($h);
     $h->stop;
     $run{exit} = $h->{exit};
@@ -308,6 +315,7 @@ sub compare {
         push @diff, [$file, join("\n", @only_a, ''), join("\n", @only_b, '')]
             if @only_a || @only_b;
     }
+    push @diff, @{ $b->{explain} || [] };
     push @diff, ['crash', '', $b->{crash}] if $b->{crash};
     push @diff, ['exit status', "0\n", ($b->{exit} >> 8) . " signal "
                  . ($b->{exit} & 127) . "\n"] if $b->{exit};
@@ -378,7 +386,8 @@ sub report {
         print "-- $title\n";
         print Sniv::DiffAsk::question_text($questions->[$i]) if defined $i;
         $_ =~ s/([^\n\t -~])/sprintf '\\x%02x', ord $1/ge for $a, $b;
-        print "-- stock\n$a-- module\n$b\n";
+        print $title =~ /explanation/ ? "-- answer\n$a-- explanation\n$b\n"
+                                      : "-- stock\n$a-- module\n$b\n";
     }
     print '(', @diff - 5, " more)\n" if @diff > 5;
     return;
