@@ -27,6 +27,71 @@
  * Who may call what: the builder functions at configuration time, one
  * thread; everything that takes a const sniv_names_t from any thread, at any
  * time, without a lock: nothing there writes or allocates.
+ *
+ *
+ * How an exact name is found
+ * --------------------------
+ * The host in lower case is hashed. The hash says which line of a directory
+ * to look at; a line is as long as a cache line and has room for 20 names,
+ * of each one byte of its hash (the tag) and the place of its record. Tags
+ * are compared all at once. One that fits leads to a record, and the texts
+ * are compared; mostly none fits, and there is no such name.
+ *
+ *     WWW.a.test --lower case, hash--> 0x71c3...2e
+ *                                      |        `-- tag 2e
+ *              ,--line 0x71c3... of n--'         `- likely place
+ *              v                                          |
+ *     directory  | .. 5a 2e 90 .. | places  |             |
+ *                     |  `--------------.                 |
+ *     records    ...  |  b.test  |gap|  www.a.test  |  c.test  |gap| ...
+ *                                       rank 17, value
+ *
+ * Memory is what costs: with a million names each line and each record is a
+ * cache miss. So the records lie in the order of their hashes, with gaps,
+ * each at the place that its hash suggests or shortly behind. The processor
+ * can fetch the record before it has seen the directory, and two misses take
+ * the time of one. (sniv_names_slots.h)
+ *
+ * How a glob is found
+ * -------------------
+ * By its literal parts. Three of them are looked at: the end behind the last
+ * wildcard, the beginning before the first, the longest piece in between.
+ *
+ *     w*.shop?.example      beginning "w", middle ".shop", end ".example"
+ *     *.a.test              no beginning, no middle, end ".a.test"
+ *
+ * Globs with the same end form a group; in a large group those with the same
+ * beginning form one; in a large one of these those with the same middle:
+ *
+ *     all -- by end --+-- ".a.test":  *.a.test
+ *                     +-- ".b.test" -- by beginning --+-- "w":  w*.b.test
+ *                     |                               +-- "x1": x1*.b.test
+ *                     |                               `-- none: *.b.test
+ *                     +-- ".c.test":  a*.c.test, b*.c.test  (few: a run)
+ *                     `-- none -- by beginning -- ...
+ *
+ * The hash of the literals leads from a group to its members, through a
+ * directory like the one above. The lengths of a group's literals are known
+ * (64 bits: none is longer than 64 bytes, of a longer one that much counts).
+ * So a host has few ends to hash: those of a length that occurs, and with a
+ * mark saying that some glob has the same bytes next to the wildcard. Four
+ * globs or fewer are not told apart further: they are a run, which is tried
+ * one by one. What matches is always decided by comparing the texts; hash,
+ * mark, length and tag only say what need not be tried. (sniv_names_globs.h)
+ *
+ * The time for a host is bounded by its length and by the number of lengths,
+ * not by the number of patterns, but for one case: more than four globs that
+ * have all three parts in common, such as `a?b`, `a??b`, `a?*?b`. Each of
+ * these is tried on each host that has the parts. sniv_names_is_scanned()
+ * tells them.
+ *
+ * Why the order of ranks holds
+ * ----------------------------
+ * Of equal exact names only the first can be found. Its rank is the one to
+ * beat: globs of a higher rank are no longer tried, nor groups whose lowest
+ * rank is higher. A run is in the order of rank and left at its first match.
+ * A glob that matches lowers the rank to beat. All groups that the host's
+ * parts lead to are asked, so no lower rank is left out.
  */
 
 #include <apr_pools.h>
@@ -104,8 +169,10 @@ const char *sniv_names_pattern(const sniv_names_t *names, apr_uint32_t rank,
                                int *is_glob);
 
 /**
- * Whether finding this pattern needs a scan: a glob without a literal
- * beginning or end, which each look-up has to try. For the lint.
+ * Whether look-ups pay for this pattern though a host is not like it: a glob
+ * without a literal beginning or end, which cannot be found by the ends of a
+ * host, or one of more than four globs with all their literal parts in
+ * common. For the lint.
  */
 int sniv_names_is_scanned(const sniv_names_t *names, apr_uint32_t rank);
 

@@ -243,6 +243,56 @@ static void scanned(void **state)
     assert_true(sniv_names_is_scanned(names, 7));
 }
 
+/* More than four that differ in nothing but wildcards. */
+static void crowded(void **state)
+{
+    const sniv_names_t *names =
+        INDEX("a?b", "a??b", "a???b", "a?*b", "a*?*?b", "c?d", "c??d");
+    int i;
+
+    (void)state;
+    for (i = 0; i < 5; i++) {
+        assert_true(sniv_names_is_scanned(names, i));
+    }
+    assert_false(sniv_names_is_scanned(names, 5));
+    assert_int_equal(find(names, "axb"), 0);
+    assert_int_equal(find(names, "axxxb"), 2);
+    assert_int_equal(find(names, "axxxxb"), 3);
+    assert_int_equal(find(names, "ab"), -1);
+    assert_int_equal(find(names, "cxxd"), 6);
+}
+
+/* Groups of all levels, larger than a table of marks makes sense for. */
+static void many_globs(void **state)
+{
+    static const char *const forms[][2] = {
+        { "*.n%d-.example", "x.y.N%d-.example" },
+        { "a%d-*.many.example", "a%d-zz.many.example" },
+        { "g%d-.*", "G%d-.com" },
+        { "*.m%d-.*.example", "x.m%d-.y.example" },
+        { "*-s%d-*", "x-S%d-" },
+        { "w?%d-?w.x", "wx%d-xw.x" },
+    };
+    enum { N = 60000 };
+    sniv_names_builder_t *b = sniv_names_builder_make(pool, N);
+    const sniv_names_t *names = NULL;
+    char text[64];
+    int i;
+
+    (void)state;
+    for (i = 0; i < N; i++) {
+        snprintf(text, sizeof(text), forms[i % 6][0], i);
+        sniv_names_add(b, apr_pstrdup(pool, text), 1, 100 + i);
+    }
+    assert_int_equal(sniv_names_build(&names, b, pool), APR_SUCCESS);
+    for (i = 0; i < N; i++) {
+        snprintf(text, sizeof(text), forms[i % 6][1], i);
+        assert_int_equal(find(names, text), i);
+        snprintf(text, sizeof(text), forms[i % 6][1], N + i);
+        assert_int_equal(find(names, text), -1);
+    }
+}
+
 /* Would take longer than the universe if a star were tried twice. */
 static void many_stars(void **state)
 {
@@ -511,6 +561,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(shapes, setup, teardown),
         cmocka_unit_test_setup_teardown(rank_order, setup, teardown),
         cmocka_unit_test_setup_teardown(scanned, setup, teardown),
+        cmocka_unit_test_setup_teardown(crowded, setup, teardown),
+        cmocka_unit_test_setup_teardown(many_globs, setup, teardown),
         cmocka_unit_test_setup_teardown(many_stars, setup, teardown),
         cmocka_unit_test_setup_teardown(large_index, setup, teardown),
         cmocka_unit_test_setup_teardown(random_sets, setup, teardown),
