@@ -208,36 +208,40 @@ static void set_inherited(const sniv_shm_t *shm, int is_inherited)
 #endif
 }
 
+/*
+ * Map as much as can be had, at least a part of what is wanted: a limit on
+ * address space or on the size of files may not allow all.
+ */
+static int map_some(sniv_shm_t *shm, apr_size_t head, apr_size_t room,
+                    apr_size_t least, int (*map)(sniv_shm_t *, apr_size_t))
+{
+    for (; room >= least; room /= 2) {
+        shm->size = ((head + room) | 0xffff) + 1;
+        if (map(shm, shm->size)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
                            apr_size_t room, unsigned flags, apr_pool_t *p)
 {
     sniv_shm_t *shm = apr_pcalloc(p, sizeof(*shm));
     apr_size_t head = GRANULE + (apr_size_t)nslots * sizeof(slot_t);
+    int ok = 0;
 
     head = (head + GRANULE - 1) / GRANULE * GRANULE;
     if (room < MIN_ROOM) {
         room = MIN_ROOM;
     }
-    /* a limit on address space may allow less than would be good to have */
-    for (;; room /= 2) {
-        apr_size_t size = ((head + room) | 0xffff) + 1;
-
-        if (room < MIN_ROOM) {
-            return APR_ENOMEM;
-        }
 #if HAVE_SEALS
-        if (!(flags & SNIV_SHM_PRIVATE) && map_sealed(shm, size)) {
-            shm->size = size;
-            break;
-        }
+    if (!(flags & SNIV_SHM_PRIVATE)) {
+        ok = map_some(shm, head, room, room / 4, map_sealed);
+    }
 #endif
-        if (room / 2 < MIN_ROOM || (flags & SNIV_SHM_PRIVATE)
-            || !HAVE_SEALS) {
-            if (map_private(shm, size)) {
-                shm->size = size;
-                break;
-            }
-        }
+    if (!ok && !map_some(shm, head, room, MIN_ROOM, map_private)) {
+        return APR_ENOMEM;
     }
     if (flags & SNIV_SHM_HIDDEN) {
         set_inherited(shm, 0);
