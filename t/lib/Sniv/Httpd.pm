@@ -405,7 +405,7 @@ sub remove {
     $self->stop;
     push @bad, map { "$self->{name}: $_" } bad_lines(
         $self->read('error.log') . $self->read('console.log'));
-    remove_tree($self->{dir}) if !$self->{keep};
+    remove_tree($self->{dir}) if !$self->{keep} && !$ENV{SNIVHOST_KEEP};
     return;
 }
 
