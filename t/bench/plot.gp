@@ -1,0 +1,65 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# Draws what t/bench/run.sh has measured: requests and handshakes a second
+# over the number of virtual hosts, for a name that nobody has.
+#
+#   t/bench/run.sh >bench.txt
+#   gnuplot -e "bench='bench.txt'; picture='bench.svg'" t/bench/plot.gp
+#
+# and, if tls='...' names the output of t/bench/tls.pl, a second picture next
+# to the first (picture.'-tls.svg') with the seconds that a start takes.
+
+if (!exists("bench")) bench = 'bench.txt'
+if (!exists("picture")) picture = 'bench.svg'
+if (!exists("name")) name = 'unknown'
+
+# The rows of a measure and a name: vhosts stock module
+rows(file, measure, name) = sprintf( \
+    "< awk '$2 == \"%s\" && $3 == \"%s\" { print $1, $4, $5 }' %s", \
+    measure, name, file)
+
+set terminal svg noenhanced size 860,380 font "sans-serif,13" background "white"
+set output picture
+set multiplot layout 1,2
+set logscale x 10
+set format x "%.0f"
+set xlabel "virtual hosts"
+set yrange [0:*]
+set grid ytics lc rgb "#dddddd"
+set key bottom left
+set style data linespoints
+
+set title "requests a second, unknown Host"
+plot rows(bench, 'requests', name) using 1:3 title "mod_snivhost" \
+         lw 2 pt 7 lc rgb "#1a4fa0", \
+     rows(bench, 'requests', name) using 1:2 title "httpd" \
+         lw 2 pt 5 lc rgb "#b03030"
+set title "TLS handshakes a second, unknown SNI"
+plot rows(bench, 'handshakes', name) using 1:3 title "mod_snivhost" \
+         lw 2 pt 7 lc rgb "#1a4fa0", \
+     rows(bench, 'handshakes', name) using 1:2 title "httpd" \
+         lw 2 pt 5 lc rgb "#b03030"
+unset multiplot
+
+if (exists("tls")) {
+    server(file, name) = sprintf( \
+        "< awk '$2 == \"%s\" { print $1, $3, $4, $5 }' %s", name, file)
+    servers = system(sprintf("awk '$1 ~ /^[0-9]+$/ && $3 ~ /^[0-9.]+$/ " \
+        . "{ if (!s[$2]++) print $2 }' %s", tls))
+    set terminal svg noenhanced size 560,380 font "sans-serif,13" background "white"
+    set output picture . '-tls.svg'
+    set title "seconds from start to first handshake"
+    set key top left
+    set xlabel "TLS virtual hosts, each with its own certificate"
+    plot for [s in servers] server(tls, s) using 1:2 title s lw 2 pt 7
+}
