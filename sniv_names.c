@@ -35,6 +35,9 @@
 #define TEXTS_MAX    (APR_UINT64_C(3) << 30)
 #define TEXT_MAX     (APR_UINT64_C(1) << 30)
 
+/* So few patterns are no more than a line of the directory. */
+#define SMALL_MAX 15
+
 #define NONE 0xffffffffu            /* no rank */
 
 /* Blocks of this size are mapped and not taken from the pool: they can have
@@ -69,6 +72,7 @@ struct sniv_names_t {
     const apr_uint32_t *places;
     apr_uint32_t count;
     apr_uint32_t longest;           /* length of the longest exact name */
+    int is_small;                   /* so few that a poor hash will do */
     apr_size_t bytes;
 };
 
@@ -147,11 +151,13 @@ static char *block_make(apr_size_t size, apr_pool_t *p)
     return start + SNIV_LINE_SIZE - (apr_uintptr_t)start % SNIV_LINE_SIZE;
 }
 
-static apr_uint64_t exact_key(const sniv_host_t *host)
+static apr_uint64_t exact_key(const sniv_names_t *names,
+                              const sniv_host_t *host)
 {
     apr_size_t n = host->len < SNIV_HASHED_MAX ? host->len : SNIV_HASHED_MAX;
 
-    return sniv_host_hash(host, host->len - n, n, 0);
+    return names->is_small ? sniv_host_ends(host)
+                           : sniv_host_hash(host, host->len - n, n, 0);
 }
 
 static const name_t *record_of(const sniv_names_t *names, apr_uint32_t rank)
@@ -176,7 +182,7 @@ static const name_t *find_exact(const sniv_names_t *names,
     if (host->len > names->longest) {
         return NULL;
     }
-    key = exact_key(host);
+    key = exact_key(names, host);
     sniv_slots_prefetch(&names->exact, key, names->base);
     for (place = sniv_slots_first(&names->exact, key, &at); place;
          place = sniv_slots_next(&at)) {
@@ -237,13 +243,14 @@ static sniv_filed_t *plan_exact(sniv_names_t *names, sniv_pattern_t *patterns,
     sniv_filed_t *items = apr_palloc(ptemp, names->count * sizeof(*items));
     apr_uint32_t n = 0, i;
 
+    names->is_small = names->count <= SMALL_MAX;
     for (i = 0; i < names->count; i++) {
         if (!patterns[i].is_wild) {
             sniv_filed_t *item = &items[n++];
             sniv_host_t host;
 
             sniv_host_init(&host, patterns[i].text, patterns[i].len);
-            item->hash = exact_key(&host);
+            item->hash = exact_key(names, &host);
             item->id = i;
             item->units = SNIV_PLACES(sizeof(name_t) + patterns[i].len + 1);
             if (names->longest < patterns[i].len) {
