@@ -1,0 +1,60 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#ifndef MOD_SNIVHOST_LEAF_H
+#define MOD_SNIVHOST_LEAF_H
+
+/**
+ * @file mod_snivhost_leaf.h
+ * What the certificate in a file says about itself, for the lint and for
+ * dumps: each file is read once, no key is decoded, nothing is verified. A
+ * few microseconds for each, where sniv_certs_examine() needs hundreds
+ * because it looks at keys and chains too.
+ *
+ * Configuration time, one thread. Everything lives in the pool of
+ * snivhost_leaves_make().
+ */
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+/** A certificate file. */
+typedef struct snivhost_leaf_t {
+    const char *path;
+    int is_read;                /**< what follows is valid */
+    int is_self_signed;
+    apr_time_t not_before;
+    apr_time_t not_after;
+    const char *const *names;   /**< dNSNames of subjectAltName */
+    int nnames;
+    void *data;                 /**< the caller's, NULL at first */
+} snivhost_leaf_t;
+
+/** Files that were read. */
+typedef struct snivhost_leaves_t snivhost_leaves_t;
+
+snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p);
+
+/**
+ * The first certificate of a file, the one that mod_ssl takes.
+ * @param path has to live as long as the result
+ * @return never NULL; is_read is 0 if there is none that can be read
+ */
+snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
+                                   const char *path);
+
+/** Whether a name of the certificate covers a host name (RFC 9525). */
+int snivhost_leaf_covers(const snivhost_leaf_t *leaf, const char *host);
+
+#endif /* MOD_SNIVHOST_LEAF_H */
