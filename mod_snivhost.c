@@ -23,6 +23,7 @@
  */
 
 #include "mod_snivhost.h"
+#include "mod_snivhost_421.h"
 #include "mod_snivhost_counters.h"
 #include "mod_snivhost_dump.h"
 #include "mod_snivhost_env.h"
@@ -414,6 +415,8 @@ static void register_hooks(apr_pool_t *p)
     snivhost_store_register_hooks(p);
     snivhost_counters_register_hooks(p);
     snivhost_lint_register_hooks(p);
+    snivhost_421_register_hooks(p);
+    snivhost_421_dump_register_hooks(p);
     snivhost_facts_register_hooks(p);
     snivhost_dump_register_hooks(p);
     snivhost_env_register_hooks(p);

@@ -13,12 +13,13 @@
 
 #include "mod_snivhost_policy.h"
 
-#include "apr_atomic.h"
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_protocol.h"
 
+#include "mod_snivhost_421.h"
 #include "mod_snivhost_counters.h"
+#include "mod_snivhost_limit.h"
 #include "mod_snivhost_store.h"
 
 /* Where an ACME server asks for http-01 (RFC 8555, 8.3). */
@@ -246,31 +247,6 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 
 /* ----- judging ----- */
 
-/* One line a second at most per kind, and how many went without. */
-typedef struct limit_t {
-    apr_uint32_t second;
-    apr_uint32_t unsaid;
-} limit_t;
-
-static int may_say(limit_t *limit, apr_uint32_t *unsaid)
-{
-    apr_uint32_t now = (apr_uint32_t)apr_time_sec(apr_time_now());
-    apr_uint32_t then = apr_atomic_read32(&limit->second);
-
-    if (now == then || apr_atomic_cas32(&limit->second, now, then) != then) {
-        apr_atomic_inc32(&limit->unsaid);
-        return 0;
-    }
-    *unsaid = apr_atomic_xchg32(&limit->unsaid, 0);
-    return 1;
-}
-
-static const char *and_more(apr_pool_t *p, apr_uint32_t unsaid)
-{
-    return unsaid ? apr_psprintf(p, " (and %u like it since the last such "
-                                 "line)", unsaid) : "";
-}
-
 static int is_allowed(const snivhost_policy_t *policy, const char *name,
                       apr_size_t len)
 {
@@ -330,7 +306,7 @@ int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
 void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
                                  apr_size_t len, int offers_acme)
 {
-    static limit_t unknown, missing;
+    static snivhost_limit_t unknown, missing;
     const snivhost_policy_t *policy = snivhost_policy(conn->set);
     conn_rec *c = conn->c;
     apr_uint32_t unsaid;
@@ -350,26 +326,26 @@ void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
         }
         conn->refused = refused;
         snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_UNKNOWN);
-        if (APLOGcinfo(c) && may_say(&unknown, &unsaid)) {
+        if (APLOGcinfo(c) && snivhost_may_say(&unknown, &unsaid)) {
             ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0601: "
                           "handshake refused: nobody on %s has the name '%s' "
                           "(SNIVHostUnknownSNI refuse)%s",
                           snivhost_set_text(c->pool, conn->set),
                           ap_escape_logitem(c->pool,
                               apr_pstrmemdup(c->pool, name, len)),
-                          and_more(c->pool, unsaid));
+                          snivhost_unsaid_text(c->pool, unsaid));
         }
         return;
     }
 
     conn->refused = refused;
     snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_MISSING);
-    if (APLOGcinfo(c) && may_say(&missing, &unsaid)) {
+    if (APLOGcinfo(c) && snivhost_may_say(&missing, &unsaid)) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0602: "
                       "handshake refused on %s: the client gave no server "
                       "name (SNIVHostMissingSNI refuse)%s",
                       snivhost_set_text(c->pool, conn->set),
-                      and_more(c->pool, unsaid));
+                      snivhost_unsaid_text(c->pool, unsaid));
     }
 }
 
@@ -383,7 +359,7 @@ static int is_acme_challenge(const request_rec *r)
 int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
                                   int last)
 {
-    static limit_t unknown;
+    static snivhost_limit_t unknown;
     const snivhost_policy_t *policy = snivhost_policy(conn->set);
     apr_uint32_t unsaid;
     int status = snivhost_policy_refuses_request(policy, snivhost_live->table,
@@ -396,17 +372,20 @@ int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
         return OK;
 
     snivhost_count(r->connection, SNIVHOST_COUNT_REFUSED_HOST);
-    if (APLOGrinfo(r) && may_say(&unknown, &unsaid)) {
+    if (APLOGrinfo(r) && snivhost_may_say(&unknown, &unsaid)) {
+        const char *handshake = snivhost_handshake_text(r);
+
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0603: "
                       "request refused with %d: nobody on %s has the name %s "
-                      "(SNIVHostUnknownHost refuse)%s", status,
+                      "(SNIVHostUnknownHost refuse)%s%s%s", status,
                       snivhost_set_text(r->pool, conn->set),
                       r->hostname
                           ? apr_pstrcat(r->pool, "'",
                                 ap_escape_logitem(r->pool, r->hostname), "'",
                                 NULL)
                           : "of a request without one",
-                      and_more(r->pool, unsaid));
+                      *handshake ? "; " : "", handshake,
+                      snivhost_unsaid_text(r->pool, unsaid));
     }
     return status;
 }
