@@ -36,6 +36,8 @@
 #define SETS_PAGE 50
 #define FOUND_MAX 100
 #define NAMES_SHOWN 12
+/* httpd silently leaves out longer -c lines. */
+#define COMMAND_MAX 180
 
 /* A page being made. */
 typedef struct page_t {
@@ -366,6 +368,7 @@ static void answer(page_t *page)
 {
     const snivhost_explanation_t *x = page->view->answer;
     const char *trouble = page->view->trouble;
+    const char *question;
 
     if (!x && !trouble)
         return;
@@ -393,9 +396,13 @@ static void answer(page_t *page)
     answer_differs(page, x);
     answer_steps(page, x);
     answer_others(page, x);
-    out(page, "<p class=\"soft\">The same without a browser: <code>apachectl "
-        "-t -c 'SNIVHostExplain %s'</code></p>\n</div>\n",
-        esc(page, snivhost_question_text(x->question, page->p)));
+    question = snivhost_question_text(x->question, page->p);
+    if (strlen(question) < COMMAND_MAX) {
+        out(page, "<p class=\"soft\">The same without a browser: <code>"
+            "apachectl -t -c 'SNIVHostExplain %s'</code></p>\n",
+            esc(page, question));
+    }
+    out(page, "</div>\n");
 }
 
 /* ----- counters ----- */
