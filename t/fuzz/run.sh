@@ -19,10 +19,10 @@
 #
 # Seeds come from t/fuzz/seeds_NAME.sh, if there is one, which writes files
 # into the folder that it is given. Corpora, findings and programs are in
-# t/fuzz/run. Without -s each target runs for 30 seconds.
+# t/fuzz/run. Without -s each target runs for a minute.
 
 cd "`dirname "$0"`" || exit 1
-seconds=30
+seconds=60
 while getopts s: opt; do
     case $opt in
     s) seconds=$OPTARG ;;
