@@ -33,7 +33,7 @@ typedef struct kind_t {
 } kind_t;
 
 /* By snivhost_lint_e. A code is never used for anything else, also when its
- * check is gone. docs/lint.md explains each. */
+ * check is gone. the manual explains each. */
 static const kind_t kinds[SNIVHOST_LINT_KINDS] = {
     { "SNIV0400", 0 },      /* DUPLICATE */
     { "SNIV0401", 0 },      /* TWICE */

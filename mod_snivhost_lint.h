@@ -19,7 +19,7 @@
  * @file mod_snivhost_lint.h
  * Findings about a configuration: what is legal and yet cannot be meant.
  *
- * Each kind of finding has a code that never changes (docs/lint.md), a level
+ * Each kind of finding has a code that never changes (see the manual), a level
  * and a sentence that says what to write instead. A *warning* is about
  * something that can be proved from the configuration: a name that is never
  * matched, an address that nobody can reach. A *note* is about something
