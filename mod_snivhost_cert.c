@@ -16,6 +16,7 @@
 #include "apr_strings.h"
 
 #include "mod_snivhost_adopt.h"
+#include "mod_snivhost_counters.h"
 #include "mod_snivhost_policy.h"
 #include "mod_snivhost_store.h"
 
@@ -68,6 +69,24 @@ sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
            ? find_first(base) : cert;
 }
 
+/* Where a certificate of the store is served, or could have been. */
+static void count_choice(const snivhost_conn_t *conn, int is_known,
+                         const char *name)
+{
+    const server_rec *s = SNIVHOST_SERVER(&conn->sni);
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+
+    if (conn->cert != SNIV_CERT_NONE) {
+        snivhost_count(conn->c, SNIVHOST_COUNT_STORE_HIT);
+    }
+    else if (snivhost_store_serves(s)
+             && (!is_known || (tls && tls->how == SNIVHOST_TLS_LEAN))) {
+        if (name)
+            snivhost_count(conn->c, SNIVHOST_COUNT_STORE_MISS);
+        snivhost_count(conn->c, SNIVHOST_COUNT_STORE_FALLBACK);
+    }
+}
+
 void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
                           apr_size_t len)
 {
@@ -78,6 +97,7 @@ void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
 
         conn->cert = snivhost_cert_entry(SNIVHOST_SERVER(&conn->sni),
                                          conn->base, is_known, name, len);
+        count_choice(conn, is_known, name);
     }
 }
 
@@ -164,8 +184,11 @@ static int cert_callback(SSL *ssl, void *dummy)
         return 0;
     }
     tls = snivhost_adopt_get(s);
-    if (!tls || tls->cert != cert)
-        return 1;               /* gone from its folder, just now */
+    if (!tls || tls->cert != cert) {
+        /* gone from its folder, just now */
+        snivhost_count(c, SNIVHOST_COUNT_STORE_FALLBACK);
+        return 1;
+    }
     /* It was told of when the files were read. */
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
                   "handshake refused: virtual host %s (%s) has no certificate "

@@ -205,7 +205,8 @@ $h->remove;
         return join '', "Listen 127.0.0.1:$http\n", map { <<"END" } 1 .. $n;
 <VirtualHost *:$http>
     ServerName www.site$_.test
-    ServerAlias site$_.test *.site$_.example with-a-longer-name.site$_.test and-another-one.site$_.test
+    ServerAlias site$_.test *.site$_.example with-a-long-name.site$_.test
+    ServerAlias and-another-one.site$_.test
 </VirtualHost>
 END
     });
