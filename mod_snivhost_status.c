@@ -31,6 +31,9 @@
 /* Longer query strings are nobody's questions. */
 #define ARGS_MAX 4096
 
+/* No list has more pages; times the size of a page it is still an int. */
+#define PAGE_MAX 1000000
+
 const snivhost_counter_group_t snivhost_counter_groups[SNIVHOST_NGROUPS] = {
     { "Requests", SNIVHOST_COUNT_REQUEST_MAIN, SNIVHOST_COUNT_REFUSED_HOST },
     { "Handshakes", SNIVHOST_COUNT_SNI_FOUND,
@@ -57,6 +60,13 @@ const char *snivhost_number_text(apr_pool_t *p, unsigned long n)
 
 /* ----- what the client wants ----- */
 
+static int page_number(const char *value)
+{
+    long n = strtol(value, NULL, 10);
+
+    return n < 0 ? 0 : n > PAGE_MAX ? PAGE_MAX : (int)n;
+}
+
 static const char *take(snivhost_view_t *view, const char *key,
                         const char *value)
 {
@@ -75,7 +85,7 @@ static const char *take(snivhost_view_t *view, const char *key,
     else if (!strcmp(key, "set"))
         view->set = atoi(value);
     else if (!strcmp(key, "page"))
-        view->page = atoi(value) > 0 ? atoi(value) : 0;
+        view->page = page_number(value);
     else if (!strcmp(key, "dump"))
         view->dump = 1;
     else if (!strcmp(key, "format"))
