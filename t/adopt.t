@@ -228,6 +228,59 @@ for my $sni ('v0.test', 'v1.test', 'v11.test') {
 }
 $pair->stop;
 
+# ----- by hand
+
+my $as_adopted = conf('secure');
+$pair->reconf(extra => '', conf => sub {
+    my ($port, $which) = @_;
+    my $text = $as_adopted->($port, $which);
+    # all but the first
+    my $n = 0;
+    $text =~ s/SSLEngine on/$n++ ? 'SNIVHostTLS On' : 'SSLEngine on'/ge
+        if $which eq 'ours';
+    return $text;
+})->start;
+unlike($pair->log('ours'), qr/SNIV0202/, 'by hand is not adopted');
+for my $sni (undef, map { "$_->[0].test" } @VHOSTS) {
+    $pair->same('by hand: ' . ($sni || 'no SNI'), sub {
+        my ($addr, $port) = @_;
+        return join "\n", map {
+            look(handshake($addr, $port, %$_,
+                           defined $sni ? (sni => $sni) : ()),
+                 $sni || 'v0.test', 'v1.test')
+        } { max => '1.2' }, { min => '1.3' };
+    });
+}
+$pair->stop;
+$pair->same('by hand: DUMP_CERTS', sub {
+    my ($addr, $port, $which) = @_;
+    my ($status, $said) = $pair->server($which)->check('-t', '-D',
+                                                       'DUMP_CERTS');
+    $said =~ s/^SNIV[0-9]+:.*\n//mg;           # the lint
+    return "$status\n$said";
+});
+$pair->reconf(extra => "SNIVHostAdopt On\n", conf => $as_adopted);
+
+# ----- SNIVHost Verify: httpd chooses, and the certificate is the right one
+
+$pair->server('ours')->{mode} = 'verify';
+$pair->reconf->start;
+like($pair->log('ours'), qr/SNIV0202: adopted 13 of 14/,
+     'adopted with Verify');
+for my $sni (undef, 'unknown.test', 'x.v1.glob.test',
+             map { "$_->[0].test" } @VHOSTS) {
+    $pair->same('Verify: ' . ($sni || 'no SNI'), sub {
+        my ($addr, $port) = @_;
+        return look(handshake($addr, $port,
+                              defined $sni ? (sni => $sni) : ()),
+                    $sni || 'v0.test');
+    });
+}
+unlike($pair->log('ours'), qr/SNIV0002/, 'Verify found no difference');
+$pair->stop;
+$pair->server('ours')->{mode} = 'on';
+$pair->reconf;
+
 # ----- what the administrator is shown
 
 for my $args (['-t'], ['-S'], ['-t', '-D', 'DUMP_CERTS'],
