@@ -297,7 +297,7 @@ static void read_lines(snivhost_sslpolicy_t *all, settings_t *s,
 
         if (ap_cstr_casecmpn(node->directive, "S", 1))
             continue;
-        for (i = 0; node->directive[i] && i < sizeof(name); i++)
+        for (i = 0; i < sizeof(name) && node->directive[i]; i++)
             name[i] = apr_tolower(node->directive[i]);
         what = i < sizeof(name) ? apr_hash_get(all->known, name, i) : NULL;
         if (what) {
