@@ -69,6 +69,12 @@ typedef struct group_t {
  * lines at the same time. */
 #define BATCH 8
 
+/* A host longer than any real name may have the same middle a thousand times,
+ * each of which leads to the same globs: those are tried once. This many nodes
+ * are remembered, as many as fit without looking for a place. */
+#define LONG_HOST  255
+#define TRIED_BITS 6
+
 /* The literals of a glob. */
 typedef struct literals_t {
     apr_uint64_t keys[LEVELS];  /* hash of the literals up to a level */
@@ -114,6 +120,7 @@ typedef struct search_t {
     const char *base;
     const sniv_host_t *host;
     sniv_names_hit_t *hit;
+    apr_uint32_t *tried;        /* places of nodes, NULL for usual hosts */
 } search_t;
 
 static int is_wildcard(char c)
@@ -511,6 +518,23 @@ static void find_in_run(const search_t *search, const sniv_glob_t *glob)
 static void find_in_node(const search_t *search, apr_uint32_t place,
                          int level, apr_uint64_t key);
 
+/* Whether a node below all groups was tried; from now on it was. Trying it
+ * once more would find nothing new. */
+static int was_tried(const search_t *search, apr_uint32_t place)
+{
+    apr_uint32_t *tried;
+
+    if (!search->tried) {
+        return 0;
+    }
+    tried = &search->tried[place * 0x9e3779b1u >> (32 - TRIED_BITS)];
+    if (*tried == place) {
+        return 1;
+    }
+    *tried = place;
+    return 0;
+}
+
 /* Try the nodes of this level that the keys lead to. */
 static void find_keys(const search_t *search, const apr_uint64_t *keys,
                       int n, int level)
@@ -526,7 +550,9 @@ static void find_keys(const search_t *search, const apr_uint64_t *keys,
     for (i = 0; i < n; i++) {
         for (place = sniv_slots_first(slots, keys[i], &at); place;
              place = sniv_slots_next(&at)) {
-            find_in_node(search, place, level, keys[i]);
+            if (level < LEVELS || !was_tried(search, place)) {
+                find_in_node(search, place, level, keys[i]);
+            }
         }
     }
 }
@@ -641,6 +667,7 @@ static void find_in_node(const search_t *search, apr_uint32_t place,
 void sniv_globs_find(const sniv_globs_t *globs, const char *base,
                      const sniv_host_t *host, sniv_names_hit_t *hit)
 {
+    apr_uint32_t tried[1 << TRIED_BITS];
     search_t search;
 
     if (!globs->root || globs->lowest >= hit->rank) {
@@ -650,5 +677,10 @@ void sniv_globs_find(const sniv_globs_t *globs, const char *base,
     search.base = base;
     search.host = host;
     search.hit = hit;
+    search.tried = NULL;
+    if (host->len > LONG_HOST) {
+        memset(tried, 0, sizeof(tried));
+        search.tried = tried;
+    }
     find_in_node(&search, globs->root, 0, 0);
 }

@@ -313,6 +313,36 @@ static void many_stars(void **state)
     assert_int_equal(find(names, host), 0);
 }
 
+/* A host that leads to the same globs at a thousand places. Tried at each
+ * of them, this would hardly end. */
+static void repeated_middles(void **state)
+{
+    enum { N = 200, TIMES = 1000 };
+    sniv_names_builder_t *b = sniv_names_builder_make(pool, 2 * N);
+    const sniv_names_t *names = NULL;
+    char host[TIMES * 9 + 64], *end = host;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 2 * N; i++) {
+        sniv_names_add(b, apr_psprintf(pool, i % 2 ? "*.preview.*.a%d.*"
+                                                   : "*.staging.*.a%d.*", i),
+                       1, 100 + i);
+    }
+    assert_int_equal(sniv_names_build(&names, b, pool), APR_SUCCESS);
+    for (i = 0; i < TIMES; i++) {
+        end += sprintf(end, i % 3 ? ".preview" : ".staging");
+    }
+    for (i = 0; i < 2 * N; i++) {
+        sprintf(end, ".a%d.test", i);
+        assert_int_equal(find(names, host), i);
+    }
+    for (i = 0; i < 20; i++) {
+        sprintf(end, ".a%d.test", 2 * N + i);
+        assert_int_equal(find(names, host), -1);
+    }
+}
+
 /* Many names, so that lines of the directory spill and blocks are mapped. */
 static void large_index(void **state)
 {
@@ -564,6 +594,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(crowded, setup, teardown),
         cmocka_unit_test_setup_teardown(many_globs, setup, teardown),
         cmocka_unit_test_setup_teardown(many_stars, setup, teardown),
+        cmocka_unit_test_setup_teardown(repeated_middles, setup, teardown),
         cmocka_unit_test_setup_teardown(large_index, setup, teardown),
         cmocka_unit_test_setup_teardown(random_sets, setup, teardown),
     };
