@@ -18,6 +18,9 @@
 #include "http_core.h"
 #include "http_ssl.h"
 
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
 #include "mod_snivhost_store.h"
 #include "mod_snivhost_tlsconf.h"
 
@@ -83,11 +86,16 @@ static const char *run_command(server_rec *s, const char *name,
     return ap_walk_config(&node, &parms, s->lookup_defaults);
 }
 
-static int has_mod_ssl(void)
+static int has_command(const char *name)
 {
     const module *ssl = ap_find_linked_module("mod_ssl.c");
 
-    return ssl && ap_find_command("SSLEngine", ssl->cmds);
+    return ssl && ap_find_command(name, ssl->cmds);
+}
+
+static int has_mod_ssl(void)
+{
+    return has_command("SSLEngine");
 }
 
 const char *snivhost_set_adopt(cmd_parms *cmd, void *dummy, int on)
@@ -229,30 +237,81 @@ static void files_of(const snivhost_tlsconf_t *conf, sniv_cert_files_t *files)
 }
 
 /* What is in files (SNIV_CERT_*), as far as they can be read. */
-static unsigned examine(const snivhost_tlsconf_t *conf, apr_pool_t *ptemp)
+static unsigned examine(const snivhost_tlsconf_t *conf, const char **file,
+                        const char **reason, apr_pool_t *ptemp)
 {
     sniv_cert_files_t files;
     sniv_cert_info_t info;
-    const char *file, *reason;
 
     files_of(conf, &files);
-    (void)sniv_certs_examine(&files, &info, &file, &reason, ptemp);
+    if (sniv_certs_examine(&files, &info, file, reason, ptemp) == APR_SUCCESS)
+        *reason = NULL;
     return info.flags;
 }
 
-/*
- * By what is in the files. Files that cannot be used at all do not count
- * here: that virtual host is lean, and the store tells about them.
- */
-static void judge_files(candidate_t *c, apr_pool_t *ptemp)
+static int no_pass_phrase(char *buf, int size, int rwflag, void *dummy)
 {
+    (void)buf;
+    (void)size;
+    (void)rwflag;
+    (void)dummy;
+    return 0;
+}
+
+/* Whether mod_ssl could start with these files: what it does with them. */
+static int is_good_for_mod_ssl(const snivhost_tlsconf_t *conf)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+    int i, ok = ctx != NULL;
+
+    if (ctx)
+        SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);
+    for (i = 0; ok && i < conf->certs->nelts; i++) {
+        const char *cert = APR_ARRAY_IDX(conf->certs, i, const char *);
+        const char *key = i < conf->keys->nelts
+                          ? APR_ARRAY_IDX(conf->keys, i, const char *) : cert;
+
+        ok = (conf->chain ? SSL_CTX_use_certificate_file(ctx, cert,
+                                                         SSL_FILETYPE_PEM)
+                          : SSL_CTX_use_certificate_chain_file(ctx, cert)) > 0
+             && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) > 0
+             && SSL_CTX_check_private_key(ctx) > 0;
+    }
+    SSL_CTX_free(ctx);
+    ERR_clear_error();
+    return ok;
+}
+
+/*
+ * Files that the store cannot use. If mod_ssl can it shall; if not the server
+ * would not start, and it is better that one virtual host is refused its
+ * handshakes: it stays lean, and the store tells about the files.
+ */
+static void judge_problem(candidate_t *c, const char *file,
+                          const char *reason, apr_pool_t *p)
+{
+    if (is_good_for_mod_ssl(c->conf))
+        refuse(c, apr_psprintf(p, "the certificate store cannot use %s: it %s",
+                               file, reason));
+}
+
+/*
+ * By what is in the files.
+ */
+static void judge_files(candidate_t *c, apr_pool_t *p, apr_pool_t *ptemp)
+{
+    const char *file = NULL, *reason;
     unsigned flags;
 
     if (c->conf->certs->nelts == 0)
         return;
-    flags = c->tls->cert != SNIV_CERT_NONE
-            ? sniv_certs_flags(snivhost_store(), c->tls->cert)
-            : examine(c->conf, ptemp);
+    if (c->tls->cert != SNIV_CERT_NONE) {
+        flags = sniv_certs_flags(snivhost_store(), c->tls->cert);
+        reason = sniv_certs_problem(snivhost_store(), c->tls->cert, &file);
+    }
+    else {
+        flags = examine(c->conf, &file, &reason, ptemp);
+    }
 
     if (flags & SNIV_CERT_ENCRYPTED_KEY)
         refuse(c, "its key needs a pass phrase");
@@ -267,6 +326,8 @@ static void judge_files(candidate_t *c, apr_pool_t *ptemp)
     else if (c->conf->client_cas && (flags & SNIV_CERT_NO_CHAIN))
         refuse(c, "its SSLCertificateFile has no chain, and OpenSSL would "
                "look for one in SSLCACertificateFile or SSLCACertificatePath");
+    else if (reason)
+        judge_problem(c, file, reason, p);
 }
 
 /* DH PARAMETERS in the first file of a set's first virtual host are in its
@@ -274,10 +335,12 @@ static void judge_files(candidate_t *c, apr_pool_t *ptemp)
 static void judge_dh(const sniv_set_t *set, apr_pool_t *p, apr_pool_t *ptemp)
 {
     const candidate_t *first = candidate_of(set->members[0]);
+    const char *file, *reason;
     int i;
 
     if (set->nmembers < 2 || first->conf->certs->nelts == 0
-        || !(examine(first->conf, ptemp) & SNIV_CERT_DH_PARAMETERS)) {
+        || !(examine(first->conf, &file, &reason, ptemp)
+             & SNIV_CERT_DH_PARAMETERS)) {
         return;
     }
     for (i = 1; i < set->nmembers; i++) {
@@ -302,7 +365,7 @@ static void judge_all_files(apr_pool_t *p, apr_pool_t *ptemp)
     }
     for (i = 0; i < table->nvhosts; i++) {
         if (adoption->candidates[i].tls->how == SNIVHOST_TLS_LEAN) {
-            judge_files(&adoption->candidates[i], each);
+            judge_files(&adoption->candidates[i], p, each);
             apr_pool_clear(each);
         }
     }
@@ -459,18 +522,25 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
 static const char *switch_off(candidate_t *c, apr_pool_t *p,
                               apr_pool_t *ptemp)
 {
-    const char *err = run_command(c->s, "SSLEngine", "off", p, ptemp);
-
     /* mod_ssl fills these in only where it makes an SSL_CTX; unset they
      * differ from the default's, and its policy answers 421. */
-    if (!err && !c->conf->verify_client)
-        err = run_command(c->s, "SSLVerifyClient", "none", p, ptemp);
-    if (!err && !c->conf->verify_depth)
-        err = run_command(c->s, "SSLVerifyDepth", "1", p, ptemp);
-    if (!err && !c->conf->crl_check)
-        err = run_command(c->s, "SSLCARevocationCheck", "none", p, ptemp);
-    if (!err && !c->conf->ocsp_enable)
-        err = run_command(c->s, "SSLOCSPEnable", "off", p, ptemp);
+    const struct {
+        int is_set;
+        const char *name, *value;
+    } defaults[] = {
+        { c->conf->verify_client, "SSLVerifyClient", "none" },
+        { c->conf->verify_depth, "SSLVerifyDepth", "1" },
+        { c->conf->crl_check, "SSLCARevocationCheck", "none" },
+        { c->conf->ocsp_enable, "SSLOCSPEnable", "off" }
+    };
+    const char *err = run_command(c->s, "SSLEngine", "off", p, ptemp);
+    size_t i;
+
+    for (i = 0; !err && i < sizeof(defaults) / sizeof(*defaults); i++) {
+        if (!defaults[i].is_set && has_command(defaults[i].name))
+            err = run_command(c->s, defaults[i].name, defaults[i].value, p,
+                              ptemp);
+    }
 
     /* The id that mod_ssl makes of name and port is part of the sessions:
      * without a port it would take 80 now. */

@@ -83,6 +83,9 @@ my @CASES = (
     ['other certificates', $A, cert('rsa') . $A, undef],
     ['the key in the certificate\'s file', $A,
      "SSLCertificateFile $ssl/inside.pem\n", undef],
+    # mod_ssl reads files of any size, the store does not
+    ['a large file', $A, "SSLCertificateFile $ssl/large.pem\n",
+     qr/the certificate store cannot use \S+\/large\.pem: it \S+/],
     ['no certificate', $A, '', qr/it has no SSLCertificateFile and no SNIVHostCertificates$/],
     ['no TLS in the first', undef, $A,
      qr/the first virtual host of \S+ \(\S+:\d+\) has no SSLEngine on$/],
@@ -189,6 +192,8 @@ my @CASES = (
      qr/SSLStaplingForceURL is set/],
 );
 write_file('inside.pem', slurp("$ssl/a.crt") . slurp("$ssl/a.key"));
+write_file('large.pem', slurp("$ssl/a.crt") . slurp("$ssl/a.key")
+    . ('# ' . 'x' x 77 . "\n") x 20_000);
 write_file('dh.pem', slurp("$ssl/dh.crt") =~ s/.*(?=-----BEGIN DH)//sr);
 write_file('x', openssl('version'));
 
