@@ -50,7 +50,8 @@ enum {
     SET_CA_PATH, SET_CA_FILE, SET_CRL_PATH, SET_CRL_FILE, SET_CRL_CHECK,
     SET_OCSP_ENABLE, SET_OCSP_OVERRIDE, SET_OCSP_RESPONDER, SET_SRP_FILE,
     SET_CONF_COMMANDS, SET_PROTOCOL, SET_CIPHERS, SET_CIPHERS_13,
-    SET_CERT_FILES, SET_KEY_FILES, SET_ENGINE, SET_STRICT_SNI, NSETTINGS
+    SET_CERT_FILES, SET_KEY_FILES, SET_MANAGED, SET_ENGINE, SET_STRICT_SNI,
+    NSETTINGS
 };
 
 static const struct known_t {
@@ -79,6 +80,8 @@ static const struct known_t {
     { "SSLCipherSuite TLSv1.3", AS_CIPHERS, FOR_SECURE, NULL },
     { "SSLCertificateFile", AS_FILES, FOR_SECURE, NULL },
     { "SSLCertificateKeyFile", AS_FILES, FOR_SECURE, NULL },
+    /* not read as a line: mod_md adds files when the server starts */
+    { "MDomain", AS_FLAG, FOR_SECURE, NULL },
     { "SSLEngine", AS_FLAG, FOR_NONE, NULL },
     { "SSLStrictSNIVHostCheck", AS_FLAG, FOR_NONE, NULL }
 };
@@ -91,7 +94,6 @@ static const struct known_t {
 typedef struct settings_t {
     server_rec *server;
     int enabled;
-    int managed;                        /* mod_md adds certificates */
     struct {
         const char *value;              /* NULL: not set */
         const ap_directive_t *node;     /* the last line, of a list the
@@ -435,6 +437,15 @@ static void settle(snivhost_sslpolicy_t *all, settings_t *s)
         s->of[SET_PROTOCOL].value = protocols_value(all->p, "all -SSLv3");
 }
 
+static void mark_managed(snivhost_sslpolicy_t *all, settings_t *s)
+{
+    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(all->tls,
+                                                          s->server);
+
+    if (conf && conf->managed)
+        s->of[SET_MANAGED].value = "(certificates of mod_md)";
+}
+
 static settings_t *get_settings(snivhost_sslpolicy_t *all, server_rec *server)
 {
     settings_t *s = apr_hash_get(all->by_server, &server, sizeof(server));
@@ -445,12 +456,10 @@ static settings_t *get_settings(snivhost_sslpolicy_t *all, server_rec *server)
     s = apr_pcalloc(all->p, sizeof(*s));
     s->server = server;
     conf = snivhost_tlsconf_get(all->tls, server);
-    if (conf) {
-        s->managed = conf->managed;
-        if (conf->node)
-            read_lines(all, s, conf->node->first_child);
-    }
+    if (conf && conf->node)
+        read_lines(all, s, conf->node->first_child);
     inherit(all, s, &all->main);
+    mark_managed(all, s);
     settle(all, s);
     apr_hash_set(all->by_server, &s->server, sizeof(s->server), s);
     return s;
@@ -478,7 +487,7 @@ snivhost_sslpolicy_t *snivhost_sslpolicy_make(const ap_directive_t *tree,
     all->known = apr_hash_make(p);
     all->by_server = apr_hash_make(p);
     for (i = 0; i < NSETTINGS; i++) {
-        if (i != SET_CIPHERS_13) {
+        if (i != SET_CIPHERS_13 && i != SET_MANAGED) {
             apr_hash_set(all->known, lower(p, known[i].directive),
                          APR_HASH_KEY_STRING, &known[i]);
         }
@@ -498,6 +507,7 @@ snivhost_sslpolicy_t *snivhost_sslpolicy_make(const ap_directive_t *tree,
     all->main.server = main_server;
     read_lines(all, &all->main, tree);
     s = apr_pmemdup(p, &all->main, sizeof(*s));
+    mark_managed(all, s);
     settle(all, s);
     apr_hash_set(all->by_server, &s->server, sizeof(s->server), s);
     return all;
@@ -635,11 +645,19 @@ const apr_array_header_t *snivhost_sslpolicy_differs(
 const char *snivhost_sslpolicy_unsure(snivhost_sslpolicy_t *all,
                                       server_rec *a, server_rec *b)
 {
-    if (a != b && (get_settings(all, a)->managed
-                   || get_settings(all, b)->managed)) {
-        return "mod_md gives certificates to these virtual hosts, which are "
-               "not in the configuration files: to the policy secure they "
-               "are the same if both belong to one managed domain";
+    const settings_t *x = get_settings(all, a);
+    const settings_t *y = get_settings(all, b);
+    int i;
+
+    if (a == b || (!x->of[SET_MANAGED].value && !y->of[SET_MANAGED].value))
+        return NULL;
+    for (i = 0; i < NSETTINGS; i++) {
+        if (i != SET_MANAGED && is_asked(SNIVHOST_SSLPOLICY_SECURE, i)
+            && !same_value(x->of[i].value, y->of[i].value)) {
+            return NULL;        /* they differ anyway */
+        }
     }
-    return NULL;
+    return "mod_md gives certificates to these virtual hosts, which are not "
+           "in the configuration files: to the policy secure they are "
+           "the same if both belong to one managed domain";
 }

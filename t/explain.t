@@ -414,6 +414,33 @@ for my $mode (qw(off verify)) {
     $g->remove;
 }
 
+# Certificates that mod_md adds when the server starts: nobody knows which
+SKIP: {
+    my $so = Sniv::Httpd::apxs('LIBEXECDIR') . '/mod_md.so';
+    skip 'httpd has no mod_md', 1 if !-e $so;
+    my $g = Sniv::Httpd->new(name => 'explain', modules => ['md'],
+        conf => sub {
+        my ($port) = @_;
+        return join '', "Listen 127.0.0.1:$port\nServerAdmin a\@b.example\n",
+            "MDStoreDir md\nMDCertificateAgreement accepted\n",
+            "MDomain v0.test v1.test v2.test\n",
+            vhost("127.0.0.1:$port", 'v0', '', 'ServerName v0.test',
+                  'SSLEngine on'),
+            vhost("127.0.0.1:$port", 'v1', '', 'ServerName v1.test',
+                  'SSLEngine on'),
+            vhost("127.0.0.1:$port", 'v2', '', 'ServerName v2.test',
+                  'SSLEngine on', 'SSLProtocol TLSv1.2'),
+            vhost("127.0.0.1:$port", 'v3', 'c0', 'ServerName v3.test');
+    });
+    my @said = answers($g, map { words(addr => '127.0.0.1',
+        port => ($g->ports)[0], sni => 'v0.test', host => "v$_.test") }
+        0 .. 3);
+    is(join(' ', map { ($_->{status} // '-') . ($_->{sni_policy}{unsure}
+                                                ? '?' : '') } @said),
+       '- -? 421 421', 'mod_md: what is said, and where it is not certain');
+    $g->remove;
+}
+
 # ----- names that nobody serves
 
 {
