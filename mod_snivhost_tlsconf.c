@@ -424,7 +424,7 @@ static const known_t *find_known(reader_t *r, const char *name)
     char buffer[48];
     apr_size_t i;
 
-    for (i = 0; name[i] && i < sizeof(buffer); i++) {
+    for (i = 0; i < sizeof(buffer) && name[i]; i++) {
         buffer[i] = apr_tolower(name[i]);
     }
     return i < sizeof(buffer) ? apr_hash_get(r->known, buffer, i) : NULL;
