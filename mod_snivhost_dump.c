@@ -96,8 +96,10 @@ static void print_member(apr_file_t *out, const snivhost_facts_t *facts,
     snivhost_lines_t *lines = snivhost_lines_make(p);
     const char *label = apr_psprintf(p, "%5d ", i + 1);
 
-    snivhost_lines_add(lines, label, 6, apr_psprintf(p, "%s  %s:%u%s",
-                       v->server_name, v->file, v->line,
+    snivhost_lines_add(lines, label, 6, apr_psprintf(p, "%s  %s%s",
+                       v->server_name, v->file
+                       ? apr_psprintf(p, "%s:%u", v->file, v->line)
+                       : "(not in a file)",
                        i == 0 && set->name_based ? "  (default)" : ""));
     if (set->name_based) {
         add_list(lines, "      alias", v->aliases, v->naliases);

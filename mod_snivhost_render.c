@@ -243,7 +243,7 @@ json_t *snivhost_json_place(const sniv_vhost_t *v, apr_pool_t *p)
 {
     const server_rec *s = v->server;
 
-    if (!s->is_virtual)
+    if (!s->is_virtual || !v->file)
         return json_null();
     return snivhost_json_text(apr_psprintf(p, "%s:%u", v->file, v->line), p);
 }

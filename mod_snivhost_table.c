@@ -165,6 +165,8 @@ const char *snivhost_vhost_text(apr_pool_t *p, const sniv_vhost_t *v)
 
     if (!s->is_virtual)
         return apr_psprintf(p, "main server %s", v->server_name);
+    if (!v->file)
+        return apr_psprintf(p, "%s (not in a file)", v->server_name);
     return apr_psprintf(p, "%s (%s:%u)", v->server_name, v->file, v->line);
 }
 
