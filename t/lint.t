@@ -156,6 +156,13 @@ passes '0406: the first', $listen,
     vhost('*:80', '-'), vhost('*:80', 'a.test');
 passes '0406: the only one', $listen, vhost('*:80', '-');
 finds '0407: on an IP', $listen, vhost('127.0.0.2:80!0407', '-');
+passes '0406: it comes from elsewhere', $listen,
+    "LoadModule macro_module \${LIBEXEC}/mod_macro.so\n",
+    "<Macro Name \$name>\nServerName \$name\n</Macro>\n",
+    vhost('*:80', 'a.test'), vhost('*:80', '-', 'Use Name b.test'),
+    vhost('*:80', '-', '<IfModule mod_ssl.c>', 'ServerName c.test',
+        '</IfModule>'),
+    vhost('*:80', '-', 'Include ca/name.inc');
 passes '0407: an IP and *', $listen, "Listen 127.0.0.2:81\n",
     vhost('127.0.0.2:81 *:80', '-');
 passes '0407: loopback', $listen, vhost('127.0.0.1:80', '-');
@@ -549,7 +556,7 @@ sub expected {
     return @found;
 }
 
-plan tests => @cases + 25, sub {
+plan tests => @cases + 30, sub {
     Sniv::Httpd::mode() ne 'off' ? 1
         : skip_reason('the module is not loaded');
 };
@@ -563,6 +570,7 @@ $h->write('port.conf', vhost('*:${PORT}', 'a.test'));
 
 $h->write('ca/no.crt', "-----BEGIN CERTIFICATE-----\nAAAA\n");
 $h->write("ca/$_.conf", vhost('*:80', 'b.test')) for 'b', '000-b';
+$h->write('ca/name.inc', "ServerName d.test\n");
 make_certs($h->dir . '/ca');
 
 for my $case (@cases) {
@@ -627,6 +635,20 @@ for my $dump ('DUMP_SNIVHOST_LINT_JSON', 'DUMP_SNIVHOST_JSON') {
         defined_at => 'case.conf:6' }, 'and the rest';
 }
 
+$h->remove;
+
+$h = Sniv::Httpd->new(name => 'lint-no-ssl', modules => ['-ssl', '-http2'],
+    conf => sub { "Include case.conf\n" });
+($status, $said, @got) = say_of(@wrong);
+is found(), 'case:7 0400, exit 0', 'without mod_ssl';
+for my $dump ('', '_JSON') {
+    ($status, $said) = $h->check('-t', '-D', "DUMP_SNIVHOST_LINT$dump");
+    is $status, 0, "DUMP_SNIVHOST_LINT$dump without mod_ssl";
+}
+($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
+like $said, qr/^mod_ssl is not loaded/m, 'DUMP_SNIVHOST_421 without mod_ssl';
+($status, $said) = $h->check('-D', 'DUMP_SNIVHOST_LINT');
+is $status, 1, 'a dump needs -t';
 $h->remove;
 my $lint = '';
 $h = Sniv::Httpd->new(name => 'lint-start', conf => sub {
