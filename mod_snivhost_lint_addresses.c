@@ -431,18 +431,21 @@ static void look_at_tls(snivhost_lint_t *lint, const sniv_set_t *set)
         return;
     snivhost_lint_add(lint, SNIVHOST_LINT_MIXED, odd,
                       snivhost_lint_directive(lint, odd, "SSLEngine"),
-                      "%s%s is %s TLS, but %s, the first virtual host of %s "
-                      "and so the one that starts its connections, is %s: "
-                      "requests for this one are refused. Write %s, or use "
-                      "different ports", odd->server_name,
+                      "%s%s is %s TLS, but %s, the first virtual host of %s, "
+                      "is %s and begins all connections: %s. Write "
+                      "'SSLEngine on' in %s one too, or use another port",
+                      odd->server_name,
                       n > 1 ? apr_psprintf(lint->ptemp, " (and %d more)",
                                            n - 1) : "",
                       with ? "without" : "with",
                       snivhost_vhost_text(lint->ptemp, first),
                       snivhost_set_text(lint->ptemp, set),
                       with ? "with TLS" : "without",
-                      with ? "'SSLEngine on' in this one too"
-                           : "'SSLEngine on' in that one too");
+                      with ? "this one is reached with TLS only, under the "
+                             "other one's certificate"
+                           : "this one is served without encryption, and "
+                             "https does not work",
+                      with ? "this" : "that");
 }
 
 /* ----- what is written in <VirtualHost ...> ----- */

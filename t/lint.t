@@ -83,6 +83,9 @@ passes '0400: an exact name with the text of a glob', $listen,
 passes '0401: read twice with different names', $listen,
     "Define NAME a.test\n", "Include name.conf\n", "UnDefine NAME\n",
     "Define NAME b.test\n", "Include name.conf\n";
+finds '0401: read twice with different names, and one they share', $listen,
+    "Define NAME a.test\n", "Include alias.conf\n", "UnDefine NAME\n",
+    "Define NAME b.test\n", "Include alias.conf\n";
 finds '0401: included twice', $listen,
     "Include site.conf\n", "Include site.conf\n";
 passes '0401: included for two ports', $listen, "Listen 127.0.0.1:81\n",
@@ -225,8 +228,8 @@ my $tls = "Listen 127.0.0.1:443\n";
 finds '0413: one without', "Listen 127.0.0.1:8443 http\n",
     vhost('*:8443', 'shared.test', @tls), vhost('*:8443!0413', 'a.x.test');
 finds '0413: one switched off', $tls,
-    vhost('*:443', 'shared.test', @tls),
-    vhost('*:443', 'a.x.test', 'SSLEngine off #! 0413');
+    vhost('127.0.0.1:443', 'shared.test', @tls),
+    vhost('127.0.0.1:443', 'a.x.test', 'SSLEngine off #! 0413');
 finds '0413: one with', $listen,
     vhost('*:80', 'a.test'),
     vhost('*:80', 'shared.test', 'SSLEngine on #! 0413', @tls[1 .. 2]);
@@ -565,6 +568,7 @@ Sniv::Certs::make();
 $h = Sniv::Httpd->new(name => 'lint', modules => ['watchdog', 'md', 'vhost_alias'],
     conf => sub { "Include case.conf\n" });
 $h->write('site.conf', vhost('*:80', 'a.test'));
+$h->write('alias.conf', vhost('*:80', '${NAME} common.test'));
 $h->write('name.conf', vhost('*:80', '${NAME}'));
 $h->write('port.conf', vhost('*:${PORT}', 'a.test'));
 
@@ -576,8 +580,9 @@ make_certs($h->dir . '/ca');
 for my $case (@cases) {
     my ($title, @conf) = @$case;
     my $note = $title =~ /a note/ ? "\t" : '';
-    my @want = $title =~ /0401: included twice/ ? ('site:1 0401')
-                                                : expected(@conf);
+    my @want = $title =~ /0401: included twice/ ? 'site:1 0401'
+             : $title =~ /one they share/ ? 'alias:3 0400'
+             : expected(@conf);
     my ($status, $said, @got) = say_of($note . shift @conf, @conf);
     is "@got, exit $status", "@want, exit 0", $title or diag $said;
 }
