@@ -13,17 +13,22 @@
 
 
 # What many TLS virtual hosts cost: start until the first handshake, graceful
-# restart, and memory (PSS of all processes), for stock httpd and for httpd
-# with mod_snivhost and SNIVHostAdopt On; each with the same certificates, one
-# of its own for every virtual host.
+# restart, memory (PSS of all processes), the first handshake with a name and
+# later ones, and handshakes per second; for stock httpd and for httpd with
+# mod_snivhost and SNIVHostAdopt On, each with the same certificates, one of
+# its own for every virtual host.
 #
 #   t/bench/tls.pl [--sizes 1500,5000] [--rounds 3] [--keys ec|rsa]
-#                  [--servers stock,adopt] [--work DIR]
+#                  [--servers stock,adopt] [--work DIR] [--seconds 3]
 #
 # Each number is the median of the rounds. "start" ends with the first whole
 # handshake for the last name; "restart" is the time from SIGUSR1 to the
-# parent's "resuming normal operations". A server is one sub in %SERVERS:
-# it gets what is in $b and returns a configuration and a command.
+# parent's "resuming normal operations". "first" is the median handshake, in
+# ms, of up to 200 names that nobody has asked for since the start, "again"
+# the same later, when each child knows them; both include a client in Perl.
+# "per s" are full handshakes for the last name, 8 clients at once, for
+# --seconds. A server is one sub in %SERVERS: it gets what is in $b and
+# returns a configuration and a command.
 
 use strict;
 use warnings FATAL => 'all';
@@ -40,8 +45,9 @@ use Sniv::Client;
 use Sniv::Httpd;
 
 my %o = (sizes => '1500,5000', rounds => 3, keys => 'ec',
-         servers => 'stock,adopt', work => undef);
-GetOptions(\%o, 'sizes=s', 'rounds=i', 'keys=s', 'servers=s', 'work=s')
+         servers => 'stock,adopt', work => undef, seconds => 3);
+GetOptions(\%o, 'sizes=s', 'rounds=i', 'keys=s', 'servers=s', 'work=s',
+           'seconds=f')
     && !@ARGV or die "see the top of $0\n";
 
 my $keep = defined $o{work};
@@ -186,17 +192,38 @@ sub pss {
     return $sum / 1024;
 }
 
+# The median handshake in ms of the names 1 to n.
+sub touch {
+    my ($b, $n) = @_;
+    my @ms;
+    for my $i (1 .. $n) {
+        my $begin = time;
+        handshake($b, $i) or die "no handshake\n";
+        push @ms, 1000 * (time - $begin);
+    }
+    return median(@ms);
+}
+
+sub rate {
+    my ($b) = @_;
+    my $last = $b->{size} - 1;
+    my $said = qx{$work/handshakes 127.0.0.1 $b->{port} site$last.example $o{seconds} 8};
+    return $said =~ /^([0-9.]+)/ ? $1 : die "handshakes said '$said'\n";
+}
+
 sub median {
     my @sorted = sort { $a <=> $b } @_;
     return $sorted[$#sorted / 2];
 }
 
-system('cc', '-O2', "$FindBin::Bin/certs.c", '-o', "$work/certs",
-       '-lcrypto') == 0 or die "cc failed\n";
+for my $tool (qw(certs handshakes)) {
+    system('cc', '-O2', "$FindBin::Bin/$tool.c", '-o', "$work/$tool", '-lssl',
+           '-lcrypto', '-lpthread') == 0 or die "cc failed\n";
+}
 printf "%d round%s, %s keys, %s\n", $o{rounds}, $o{rounds} == 1 ? '' : 's',
     uc $o{keys}, scalar localtime;
-printf "%8s  %-10s %10s %10s %10s\n", 'vhosts', 'server', 'start s',
-    'restart s', 'PSS MiB';
+printf "%8s  %-8s %9s %9s %9s %8s %8s %8s\n", 'vhosts', 'server', 'start s',
+    'restart s', 'PSS MiB', 'first ms', 'again ms', 'per s';
 for my $size (split /,/, $o{sizes}) {
     my $certs = "$work/$o{keys}";
     make_path($certs);
@@ -218,6 +245,11 @@ for my $size (split /,/, $o{sizes}) {
             push @{ $got{start} }, start(\%b, @command);
             sleep 0.3;
             push @{ $got{pss} }, pss();
+            my $names = $size > 200 ? 200 : $size - 2;
+            push @{ $got{first} }, touch(\%b, $names);
+            touch(\%b, $names) for 1 .. 6;
+            push @{ $got{again} }, touch(\%b, $names);
+            push @{ $got{rate} }, rate(\%b);
             push @{ $got{restart} }, restart(\%b);
             handshake(\%b, 0) or die "no handshake after the restart\n";
             $said = $1 if read_file("$b{dir}/error.log")
@@ -226,8 +258,8 @@ for my $size (split /,/, $o{sizes}) {
         }
         my %m = map { $_ => median(@{ $got{$_} }) } keys %got;
         %first = %m if !%first;
-        printf "%8d  %-10s %10.2f %10.2f %10.1f%s%s\n", $size, $name,
-            @m{qw(start restart pss)},
+        printf "%8d  %-8s %9.2f %9.2f %9.1f %8.2f %8.2f %8.0f%s%s\n", $size,
+            $name, @m{qw(start restart pss first again rate)},
             $first{start} == $m{start} ? ''
                 : sprintf('   1/%.1f  1/%.1f  1/%.1f', map {
                       $first{$_} / $m{$_} } qw(start restart pss)),
