@@ -167,14 +167,17 @@ static void reach(dump_t *dump, apr_hash_t *by_setup,
     APR_ARRAY_PUSH(group->members, member_t *) = member;
 }
 
-/* All members that the certificate reaches, those that serve it first. */
+/*
+ * All members that serve the certificate, then those that it covers.
+ * @return empty if it covers none
+ */
 static apr_array_header_t *groups_of(dump_t *dump, const names_t *names)
 {
     apr_hash_t *by_setup = apr_hash_make(dump->p);
     apr_array_header_t *groups = apr_array_make(dump->p, 4,
                                                 sizeof(group_t *));
     const snivhost_leaf_t *leaf = names->leaf;
-    int i, k;
+    int i, k, covers = 0;
 
     dump->number++;
     for (i = 0; i < names->users->nelts; i++) {
@@ -190,7 +193,7 @@ static apr_array_header_t *groups_of(dump_t *dump, const names_t *names)
                 apr_hash_get(dump->by_parent, lower(dump->p, name + 2),
                              APR_HASH_KEY_STRING);
 
-            for (k = 0; list && k < list->nelts; k++) {
+            for (k = 0; list && k < list->nelts; k++, covers = 1) {
                 reach(dump, by_setup, groups,
                       APR_ARRAY_IDX(list, k, member_t *));
             }
@@ -199,8 +202,11 @@ static apr_array_header_t *groups_of(dump_t *dump, const names_t *names)
                                  &hit)) {
             reach(dump, by_setup, groups,
                   &dump->members[SNIV_NAME_MEMBER(hit.value)]);
+            covers = 1;
         }
     }
+    if (!covers)
+        apr_array_clear(groups);
     return groups;
 }
 

@@ -311,7 +311,7 @@ static const char *what_is_wrong(const char *name, int is_glob, int is_lax,
     const char *c;
 
     if (!len)
-        return "it is empty";
+        return "it is empty. Take it away";
     if (ap_strstr_c(name, "://"))
         return "it has a scheme. Write the name without it";
     if (name[0] == '[')
@@ -367,7 +367,7 @@ static void look_at_spelling(snivhost_lint_t *lint, const sniv_vhost_t *v,
     if (wrong) {
         snivhost_lint_add(lint, SNIVHOST_LINT_BAD_NAME, v,
                           snivhost_lint_name_line(lint, v, name),
-                          "'%s' never matches a request: %s", name, wrong);
+                          "no client asks for '%s': %s", name, wrong);
     }
 }
 

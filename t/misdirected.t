@@ -118,7 +118,7 @@ my %CASES = (
 );
 my $ncases = map { @$_ } values %CASES;
 
-plan tests => 4 * $ncases + 18, sub {
+plan tests => 4 * $ncases + 19, sub {
     Sniv::Httpd::mode() ne 'off' ? 1
         : skip_reason('the module is not loaded');
 };
@@ -230,6 +230,14 @@ for my $policy (sort keys %CASES) {
     like $said, qr/set-up \d: v3\.x\.test.*\n +SSLCertificateFile: /,
         'a certificate of its own is a set-up of its own';
     like $said, qr/^1 certificate, each/m, 'and no other certificate';
+    $h->remove;
+}
+{
+    # a certificate that covers nobody: each name gets a connection
+    local @CERT{keys %CERT} = ('c9') x keys %CERT;
+    my $h = server();
+    my ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
+    like $said, qr/^no certificate reaches/m, 'nobody has its name';
     $h->remove;
 }
 {
