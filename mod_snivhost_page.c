@@ -561,18 +561,20 @@ static void pages(page_t *page, const char *key, int n, int size)
     if (last == 0)
         return;
     out(page, "<nav class=\"pages\">");
-    if (here > 0)
+    if (here > 0) {
         out(page, "<a href=\"%s\">first</a> <a href=\"%s\">previous</a> ",
             link_to(page, apr_psprintf(page->p, "%s&amp;page=0#hosts", key)),
             link_to(page, apr_psprintf(page->p, "%s&amp;page=%d#hosts", key,
                                        here - 1)));
+    }
     out(page, "<span class=\"soft\">page %d of %d</span>", here + 1, last + 1);
-    if (here < last)
+    if (here < last) {
         out(page, " <a href=\"%s\">next</a> <a href=\"%s\">last</a>",
             link_to(page, apr_psprintf(page->p, "%s&amp;page=%d#hosts", key,
                                        here + 1)),
             link_to(page, apr_psprintf(page->p, "%s&amp;page=%d#hosts", key,
                                        last)));
+    }
     out(page, "</nav>\n");
 }
 

@@ -67,8 +67,7 @@ static int page_number(const char *value)
     return n < 0 ? 0 : n > PAGE_MAX ? PAGE_MAX : (int)n;
 }
 
-static const char *take(snivhost_view_t *view, const char *key,
-                        const char *value)
+static void take(snivhost_view_t *view, const char *key, const char *value)
 {
     if (!strcmp(key, "address"))
         view->address = *value ? value : NULL;
@@ -83,14 +82,13 @@ static const char *take(snivhost_view_t *view, const char *key,
     else if (!strcmp(key, "find"))
         view->find = *value ? value : NULL;
     else if (!strcmp(key, "set"))
-        view->set = atoi(value);
+        view->set = *value == '-' ? -1 : page_number(value);
     else if (!strcmp(key, "page"))
         view->page = page_number(value);
     else if (!strcmp(key, "dump"))
         view->dump = 1;
     else if (!strcmp(key, "format"))
         view->as_json = !strcmp(value, "json");
-    return NULL;
 }
 
 /* An empty field of a form is one that was not filled in. */
