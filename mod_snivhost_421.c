@@ -20,6 +20,7 @@
 
 #include "mod_snivhost_facts.h"
 #include "mod_snivhost_limit.h"
+#include "mod_snivhost_question.h"
 
 /* So many differences are written into one line. */
 #define LISTED 6
@@ -143,8 +144,10 @@ static void explain(request_rec *r, const snivhost_conn_t *conn)
                        : "With 'secure' those with the same TLS set-up can",
                   snivhost_addr_text(r->pool, &ip,
                                      conn->c->local_addr->port),
-                  sni ? " sni=" : "", sni ? sni : "",
-                  host ? " host=" : "", host ? host : "",
+                  sni ? " sni=" : "",
+                  sni ? snivhost_in_shell_quotes(r->pool, sni) : "",
+                  host ? " host=" : "",
+                  host ? snivhost_in_shell_quotes(r->pool, host) : "",
                   snivhost_unsaid_text(r->pool, unsaid));
 }
 

@@ -364,24 +364,6 @@ static void answer_summary(page_t *page, const snivhost_explanation_t *x)
         : "none");
 }
 
-/* Between single quotes of a shell: what a link has put into the question
- * must not end them, the reader may copy the line. */
-static const char *in_shell_quotes(apr_pool_t *p, const char *text)
-{
-    char *quoted = apr_palloc(p, 4 * strlen(text) + 1), *to = quoted;
-
-    for (; *text; text++) {
-        if (*text == '\'') {
-            memcpy(to, "'\\''", 4);
-            to += 4;
-        }
-        else
-            *to++ = *text;
-    }
-    *to = '\0';
-    return quoted;
-}
-
 static void answer(page_t *page)
 {
     const snivhost_explanation_t *x = page->view->answer;
@@ -418,7 +400,7 @@ static void answer(page_t *page)
     if (strlen(question) < COMMAND_MAX) {
         out(page, "<p class=\"soft\">The same without a browser: <code>"
             "apachectl -t -c 'SNIVHostExplain %s'</code></p>\n",
-            esc(page, in_shell_quotes(page->p, question)));
+            esc(page, snivhost_in_shell_quotes(page->p, question)));
     }
     out(page, "</div>\n");
 }
