@@ -15,10 +15,10 @@
 #include "mod_snivhost_421.h"
 
 #include "apr_strings.h"
+#include "http_main.h"
 #include "http_protocol.h"
 #include "http_ssl.h"
 
-#include "mod_snivhost_facts.h"
 #include "mod_snivhost_limit.h"
 #include "mod_snivhost_question.h"
 
@@ -63,12 +63,12 @@ const char *snivhost_handshake_text(request_rec *r)
 }
 
 /* What a policy finds different, in words. */
-static const char *differences(const snivhost_facts_t *facts,
+static const char *differences(snivhost_sslpolicy_t *settings,
                                server_rec *a, server_rec *b,
                                snivhost_sslpolicy_e policy, apr_pool_t *p)
 {
-    const apr_array_header_t *all = snivhost_sslpolicy_differs(facts->policy,
-                                                               a, b, p);
+    const apr_array_header_t *all = snivhost_sslpolicy_differs(settings, a,
+                                                               b, p);
     const char *text = "";
     int i, n = 0;
 
@@ -90,37 +90,38 @@ static const char *differences(const snivhost_facts_t *facts,
 }
 
 /*
- * The line of a 421 that mod_ssl has decided on. The facts are made by the
- * first one of a process, so ask whether it may be written before.
+ * The line of a 421 that mod_ssl has decided on. Anybody can cause one: so
+ * only the two virtual hosts are read, and nothing is kept.
  */
 static void explain(request_rec *r, const snivhost_conn_t *conn)
 {
     static snivhost_limit_t limit;
-    server_rec *a = conn->sni.vhost->server;
-    const snivhost_facts_t *facts;
-    snivhost_sslpolicy_e policy = SNIVHOST_SSLPOLICY_SECURE;
-    const char *why = NULL, *sni, *host;
+    server_rec *pair[2] = { conn->sni.vhost->server, r->server };
+    const snivhost_tlsconfs_t *tls;
+    snivhost_sslpolicy_t *all;
+    snivhost_sslpolicy_e policy;
+    const char *why, *sni, *host;
     apr_uint32_t unsaid;
     sniv_ip_t ip;
 
-    if (!APLOG_R_IS_LEVEL(r, APLOG_WARNING)
-        || !snivhost_may_say(&limit, &unsaid)
-        || (facts = snivhost_facts_acquire()) == NULL) {
+    if (!APLOG_R_IS_LEVEL(r, APLOG_WARNING) || !ap_conftree
+        || !snivhost_may_say(&limit, &unsaid)) {
         return;
     }
-    if (facts->policy) {
-        policy = snivhost_sslpolicy_configured(facts->policy);
-        if (!snivhost_sslpolicy_allows(facts->policy, policy, a, r->server)) {
-            why = policy == SNIVHOST_SSLPOLICY_STRICT ? ""
-                : differences(facts, a, r->server, policy, r->pool);
-        }
-        else if (snivhost_sslpolicy_unsure(facts->policy, a, r->server)) {
-            why = "certificates that mod_md gives";
-        }
+    tls = snivhost_tlsconf_read_some(ap_conftree, ap_server_conf, pair, 2,
+                                     r->pool, r->pool);
+    all = snivhost_sslpolicy_make(ap_conftree, tls, ap_server_conf, r->pool);
+    policy = snivhost_sslpolicy_configured(all);
+    if (!snivhost_sslpolicy_allows(all, policy, pair[0], pair[1])) {
+        why = policy == SNIVHOST_SSLPOLICY_STRICT ? ""
+            : differences(all, pair[0], pair[1], policy, r->pool);
     }
-    snivhost_facts_release();
-    if (!why)
+    else if (snivhost_sslpolicy_unsure(all, pair[0], pair[1])) {
+        why = "certificates that mod_md gives";
+    }
+    else {
         return;         /* somebody else's 421 */
+    }
 
     sni = sni_of(r);
     host = r->hostname ? ap_escape_logitem(r->pool, r->hostname) : NULL;

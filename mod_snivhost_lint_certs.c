@@ -290,6 +290,14 @@ void snivhost_lint_certs(snivhost_lint_t *lint)
     const apr_time_t now = apr_time_now();
     int i, k;
 
+    /* No file is read for who wants to hear nothing of it. */
+    for (i = SNIVHOST_LINT_CERT_SERVERNAME;
+         i <= SNIVHOST_LINT_CERT_UNSERVED
+         && !snivhost_lint_wants(lint, i, table->main_server); i++)
+        ;
+    if (i > SNIVHOST_LINT_CERT_UNSERVED)
+        return;
+
     for (i = 0; i < table->nvhosts; i++) {
         const sniv_vhost_t *v = &table->vhosts[i];
         const snivhost_tlsconf_t *conf =

@@ -671,7 +671,7 @@ static void mark_managed(reader_t *r, const snivhost_tlsconfs_t *all,
             snivhost_tlsconf_t *conf = apr_hash_get(all->by_server, &s,
                                                     sizeof(s));
 
-            if (!conf->managed && each_name(r, s, 0)) {
+            if (conf && !conf->managed && each_name(r, s, 0)) {
                 conf->managed = 1;
                 each_name(r, s, 1);
                 found = 1;
@@ -690,12 +690,26 @@ static snivhost_tlsconf_t *make_conf(reader_t *r, snivhost_tlsconfs_t *all,
     return conf;
 }
 
-/* Give each virtual host its <VirtualHost> node. Core makes the servers in
- * the order of the tree, each in front of the others, and keeps the node's
- * file and line; the order tells two of the same line apart (a file that is
- * included twice). A server without a node was made by other means. */
+static int is_among(server_rec *const *servers, int n, const server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (servers[i] == s) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Give each virtual host, or those of a list, its <VirtualHost> node. Core
+ * makes the servers in the order of the tree, each in front of the others,
+ * and keeps the node's file and line; the order tells two of the same line
+ * apart (a file that is included twice). A server without a node was made by
+ * other means. */
 static void pair_nodes(reader_t *r, snivhost_tlsconfs_t *all,
-                       const ap_directive_t *tree, server_rec *main_server)
+                       const ap_directive_t *tree, server_rec *main_server,
+                       server_rec *const *only, int nonly)
 {
     apr_array_header_t *servers = apr_array_make(r->ptemp, 64,
                                                  sizeof(server_rec *));
@@ -708,17 +722,21 @@ static void pair_nodes(reader_t *r, snivhost_tlsconfs_t *all,
     }
     for (i = servers->nelts - 1; i >= 0; i--) {
         const ap_directive_t *node;
-        snivhost_tlsconf_t *conf;
+        snivhost_tlsconf_t *conf = NULL;
 
         s = APR_ARRAY_IDX(servers, i, server_rec *);
-        conf = make_conf(r, all, s);
+        if (!only || is_among(only, nonly, s)) {
+            conf = make_conf(r, all, s);
+        }
         for (node = from; node; node = node->next) {
             if ((unsigned)node->line_num == s->defn_line_number
                 && s->defn_name && node->filename
                 && (node->filename == s->defn_name
                     || !strcmp(node->filename, s->defn_name))
                 && !ap_cstr_casecmp(node->directive, "<VirtualHost")) {
-                conf->node = node;
+                if (conf) {
+                    conf->node = node;
+                }
                 from = node->next;
                 break;
             }
@@ -726,9 +744,11 @@ static void pair_nodes(reader_t *r, snivhost_tlsconfs_t *all,
     }
 }
 
-snivhost_tlsconfs_t *snivhost_tlsconf_read(const ap_directive_t *tree,
-                                           server_rec *main_server,
-                                           apr_pool_t *p, apr_pool_t *ptemp)
+snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
+                                                server_rec *main_server,
+                                                server_rec *const *only,
+                                                int nonly, apr_pool_t *p,
+                                                apr_pool_t *ptemp)
 {
     snivhost_tlsconfs_t *all = apr_palloc(p, sizeof(*all));
     reader_t reader = { p, ptemp, apr_hash_make(ptemp), apr_hash_make(ptemp),
@@ -744,12 +764,15 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read(const ap_directive_t *tree,
     }
     base = make_conf(&reader, all, main_server);
     read_lines(&reader, base, tree);
-    pair_nodes(&reader, all, tree, main_server);
+    pair_nodes(&reader, all, tree, main_server, only, nonly);
 
     for (s = main_server->next; s; s = s->next) {
         snivhost_tlsconf_t *conf = apr_hash_get(all->by_server, &s,
                                                 sizeof(s));
 
+        if (!conf) {
+            continue;
+        }
         if (conf->node) {
             read_lines(&reader, conf, conf->node->first_child);
         }
@@ -761,9 +784,21 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read(const ap_directive_t *tree,
     }
     mark_managed(&reader, all, main_server);
     for (s = main_server; s; s = s->next) {
-        settle(&reader, apr_hash_get(all->by_server, &s, sizeof(s)));
+        snivhost_tlsconf_t *conf = apr_hash_get(all->by_server, &s,
+                                                sizeof(s));
+
+        if (conf) {
+            settle(&reader, conf);
+        }
     }
     return all;
+}
+
+snivhost_tlsconfs_t *snivhost_tlsconf_read(const ap_directive_t *tree,
+                                           server_rec *main_server,
+                                           apr_pool_t *p, apr_pool_t *ptemp)
+{
+    return snivhost_tlsconf_read_some(tree, main_server, NULL, 0, p, ptemp);
 }
 
 const snivhost_tlsconf_t *snivhost_tlsconf_get(const snivhost_tlsconfs_t *all,

@@ -25,9 +25,9 @@
  * whether two virtual hosts could share one SSL_CTX. It is a list of what is
  * understood: a line that is not on it is an *obstacle*.
  *
- * Reads the tree and never changes it. Configuration time, one thread, from
- * check_config to the end of post_config (the tree lives that long). The
- * results live in the pool that they were made from.
+ * Reads the tree and never changes it: from check_config on, as long as the
+ * configuration lives. The results live in the pool that they were made
+ * from and belong to one thread.
  */
 
 #include <httpd.h>
@@ -75,7 +75,19 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read(const ap_directive_t *tree,
                                            server_rec *main_server,
                                            apr_pool_t *p, apr_pool_t *ptemp);
 
-/** What is in effect for a server; never NULL for one of this main server. */
+/**
+ * The same for the main server and a few others, also in a running server,
+ * by any thread: needs no more memory than these. What is managed by mod_md
+ * only because it shares a name with others that are is not seen.
+ * @param only the others
+ */
+snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
+                                                server_rec *main_server,
+                                                server_rec *const *only,
+                                                int nonly, apr_pool_t *p,
+                                                apr_pool_t *ptemp);
+
+/** What is in effect for a server; never NULL for one that was read. */
 const snivhost_tlsconf_t *snivhost_tlsconf_get(const snivhost_tlsconfs_t *all,
                                                const server_rec *s);
 
