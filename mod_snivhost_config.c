@@ -124,8 +124,8 @@ const command_rec snivhost_commands[] = {
                  "Set SNIVHOST_VHOST, SNIVHOST_RULE and others in the "
                  "environment of requests (On, or Off, the default)"),
     AP_INIT_RAW_ARGS("SNIVHostExplain", snivhost_set_explain, NULL, RSRC_CONF,
-                     "Explain a choice with -t -c: ADDR:PORT [sni=NAME] "
-                     "[host=NAME] [path=/PATH] [http=1.0|1.1] "
+                     "Explain a choice with -t -c: URL, or ADDR:PORT "
+                     "[sni=NAME] [host=NAME] [path=/PATH] [http=1.0|1.1] "
                      "[format=text|json]"),
     AP_INIT_ITERATE("SNIVHostCertificates", snivhost_store_set_dirs, NULL,
                     RSRC_CONF,

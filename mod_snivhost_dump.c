@@ -272,6 +272,9 @@ json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
 
 /* ----- questions ----- */
 
+/* A URL is asked of so many addresses. */
+#define ADDRESSES_MAX 10
+
 /* Those of the configuration that is being read. */
 static apr_array_header_t *questions;
 
@@ -307,28 +310,47 @@ const char *snivhost_set_explain(cmd_parms *cmd, void *dummy,
                : NULL;
 }
 
+static void answer_one(apr_file_t *out, const snivhost_facts_t *facts,
+                       const snivhost_question_t *q, int is_first,
+                       apr_pool_t *p)
+{
+    const snivhost_explanation_t *x = snivhost_explain(facts, q, p);
+
+    if (q->as_json) {
+        apr_file_puts(snivhost_json_dump(snivhost_json_explanation(x, p), p),
+                      out);
+    }
+    else {
+        apr_file_puts(is_first ? "" : "\n", out);
+        apr_file_puts(snivhost_render_explanation(x, p), out);
+    }
+}
+
 static void answer(apr_file_t *out, const snivhost_facts_t *facts,
                    apr_pool_t *p)
 {
     apr_pool_t *each;
-    int i;
+    int i, k;
 
     apr_pool_create(&each, p);
     for (i = 0; i < questions->nelts; i++) {
-        const snivhost_question_t *q =
-            &APR_ARRAY_IDX(questions, i, snivhost_question_t);
-        const snivhost_explanation_t *x = snivhost_explain(facts, q, each);
+        const apr_array_header_t *all = snivhost_question_addresses(
+            &APR_ARRAY_IDX(questions, i, snivhost_question_t), facts->table,
+            p);
 
-        if (q->as_json) {
-            apr_file_puts(snivhost_json_dump(snivhost_json_explanation(x,
-                                                                       each),
-                                             each), out);
+        for (k = 0; k < all->nelts; k++) {
+            const snivhost_question_t *q =
+                &APR_ARRAY_IDX(all, k, snivhost_question_t);
+
+            if (k == ADDRESSES_MAX && !q->as_json) {
+                apr_file_printf(out, "\n(%d more addresses have port %u: "
+                                "write one in front of the URL)\n",
+                                all->nelts - k, q->port);
+                break;
+            }
+            answer_one(out, facts, q, i == 0 && k == 0, each);
+            apr_pool_clear(each);
         }
-        else {
-            apr_file_puts(i ? "\n" : "", out);
-            apr_file_puts(snivhost_render_explanation(x, each), out);
-        }
-        apr_pool_clear(each);
     }
     apr_pool_destroy(each);
 }

@@ -14,13 +14,16 @@
 #include "mod_snivhost_question.h"
 
 #include "apr_strings.h"
+#include "apr_uri.h"
+#include "ap_listen.h"
 
 #include <arpa/inet.h>
 
 #define USAGE "SNIVHostExplain takes ADDR:PORT [sni=NAME] [host=NAME] " \
               "[path=/PATH] [http=1.0|1.1] [format=text|json], as in " \
               "SNIVHostExplain 192.0.2.1:443 sni=www.example.com " \
-              "host=www.example.com"
+              "host=www.example.com, or a URL, as in " \
+              "SNIVHostExplain https://www.example.com/"
 
 const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
                                       const char *text)
@@ -127,6 +130,123 @@ const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
     return NULL;
 }
 
+/* What a browser sends that is given this URL. */
+static const char *set_url(snivhost_question_t *q, apr_pool_t *p,
+                           const char *url)
+{
+    apr_port_t usual;
+    apr_uri_t uri;
+    char *host;
+    int is_ip;
+
+    if (apr_uri_parse(p, url, &uri) != APR_SUCCESS || !uri.hostname
+        || !*uri.hostname) {
+        return apr_psprintf(p, "'%s' is not a URL with a host: write one such "
+                            "as https://www.example.com/", url);
+    }
+    if (ap_cstr_casecmp(uri.scheme, "https")
+        && ap_cstr_casecmp(uri.scheme, "http")) {
+        return apr_psprintf(p, "'%s' is neither https:// nor http://: "
+                            "write one such as https://www.example.com/",
+                            url);
+    }
+    if (!uri.port_str || !*uri.port_str)
+        uri.port = apr_uri_port_of_scheme(uri.scheme);
+    else if (strlen(uri.port_str) > 5 || atoi(uri.port_str) > 65535)
+        uri.port = 0;
+    if (!uri.port) {
+        return apr_psprintf(p, "'%s' has a port that does not exist: write "
+                            "one from 1 to 65535, or none", url);
+    }
+
+    host = apr_pstrdup(p, uri.hostname);
+    ap_str_tolower(host);
+    is_ip = ap_strchr(host, ':') || strspn(host, "0123456789.")
+                                    == strlen(host);
+    /* RFC 6066, 3: no addresses, no dot at the end. */
+    if (!ap_cstr_casecmp(uri.scheme, "https") && !is_ip) {
+        apr_size_t len = strlen(host);
+
+        q->sni = apr_pstrmemdup(p, host, len - (host[len - 1] == '.'));
+    }
+    usual = apr_uri_port_of_scheme(uri.scheme);
+    q->host = apr_psprintf(p, ap_strchr(host, ':') ? "[%s]%s" : "%s%s", host,
+                           uri.port == usual
+                           ? "" : apr_psprintf(p, ":%u", uri.port));
+    if (uri.path && *uri.path)
+        q->path = uri.path;
+    if (!q->local)
+        q->port = uri.port;
+    return NULL;
+}
+
+/* An address that comes to this set, if there is one. */
+static const char *address_to(const sniv_set_t *set,
+                              const sniv_table_t *table, apr_port_t port,
+                              apr_pool_t *p)
+{
+    static const char *const likely[] = { "127.0.0.1", "::1", "192.0.2.1",
+                                          "2001:db8::1" };
+    static const sniv_ip_t any;
+    snivhost_question_t q;
+    const ap_listen_rec *lr;
+    size_t i;
+
+    if (set && set->port && set->port != port)
+        return NULL;
+    if (set && memcmp(set->ip.bytes, any.bytes, sizeof(any.bytes))) {
+        return sniv_table_find(table, &set->ip, port) == set
+               ? snivhost_addr_text(p, &set->ip, port) : NULL;
+    }
+    for (lr = ap_listeners; lr; lr = lr->next) {
+        if (lr->bind_addr && lr->bind_addr->port == port
+            && sniv_ip_from_sockaddr(&q.ip, lr->bind_addr)
+            && memcmp(q.ip.bytes, any.bytes, sizeof(any.bytes))
+            && sniv_table_find(table, &q.ip, port) == set) {
+            return snivhost_addr_text(p, &q.ip, port);
+        }
+    }
+    for (i = 0; i < sizeof(likely) / sizeof(*likely); i++) {
+        const char *text = apr_psprintf(p, ap_strchr_c(likely[i], ':')
+                                        ? "[%s]:%u" : "%s:%u", likely[i],
+                                        port);
+
+        if (!snivhost_question_address(&q, p, text)
+            && sniv_table_find(table, &q.ip, port) == set) {
+            return text;
+        }
+    }
+    return NULL;
+}
+
+const apr_array_header_t *
+snivhost_question_addresses(const snivhost_question_t *q,
+                            const sniv_table_t *table, apr_pool_t *p)
+{
+    apr_array_header_t *all = apr_array_make(p, 2, sizeof(*q));
+    int i;
+
+    if (q->local) {
+        APR_ARRAY_PUSH(all, snivhost_question_t) = *q;
+        return all;
+    }
+    for (i = 0; i <= table->nsets; i++) {
+        const sniv_set_t *set = i < table->nsets ? table->sets[i] : NULL;
+        const char *text;
+        snivhost_question_t one = *q;
+
+        /* The main server only where nobody else has the port. */
+        if (!set && all->nelts)
+            break;
+        text = address_to(set, table, q->port, p);
+        if (!text && !set)
+            text = apr_psprintf(p, "127.0.0.1:%u", q->port);
+        if (text && !snivhost_question_address(&one, p, text))
+            APR_ARRAY_PUSH(all, snivhost_question_t) = one;
+    }
+    return all;
+}
+
 const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
                                     const char *words)
 {
@@ -140,7 +260,11 @@ const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
 
         if (!*word)
             continue;
-        if (equals) {
+        if (ap_strstr_c(word, "://")
+            && (!equals || ap_strstr_c(word, "://") < equals)) {
+            err = set_url(q, p, word);
+        }
+        else if (equals) {
             *equals++ = '\0';
             err = snivhost_question_set(q, p, word, equals);
         }
@@ -153,7 +277,7 @@ const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
         if (err)
             return err;
     }
-    return q->local ? NULL : "there is no address. " USAGE;
+    return q->local || q->port ? NULL : "there is no address. " USAGE;
 }
 
 static const char *one_word(apr_pool_t *p, const char *key, const char *value)

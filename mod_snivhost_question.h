@@ -26,7 +26,8 @@
 #include "mod_snivhost.h"
 
 typedef struct snivhost_question_t {
-    apr_sockaddr_t *local;      /**< the server's end of the connection */
+    apr_sockaddr_t *local;      /**< the server's end of the connection; NULL:
+                                     a URL was given and no address */
     sniv_ip_t ip;
     apr_port_t port;
     const char *sni;            /**< as the client sends it; NULL: none */
@@ -39,11 +40,23 @@ typedef struct snivhost_question_t {
 
 /**
  * Understand `ADDR:PORT [sni=NAME] [host=NAME] [path=/p] [http=1.0|1.1]
- * [format=text|json]`.
+ * [format=text|json]`. A URL may stand in place of the address or behind it,
+ * and says sni, host and path as a browser would send them.
  * @return NULL, or a sentence that says what is wrong and what to write
  */
 const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
                                     const char *words);
+
+/**
+ * A question with a URL and no address, asked of each address that somebody
+ * who has this URL may come to: one question for each address set that has
+ * its port and can be reached there.
+ * @return an array of snivhost_question_t, at least one; q itself if it has
+ *         an address
+ */
+const apr_array_header_t *
+snivhost_question_addresses(const snivhost_question_t *q,
+                            const sniv_table_t *table, apr_pool_t *p);
 
 /** Understand the address alone. */
 const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,

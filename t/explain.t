@@ -255,6 +255,51 @@ is_deeply([answers($h, qq("host=a b" 127.0.0.1:$http))]->[0]{question}{host},
 like((answers($h, "127.0.0.1:$http \"host=\xe4\""))[0]{question}{host},
      qr/\A\\xe4\z/, 'bytes that are not UTF-8 are escaped');
 
+# ----- a URL: what a browser sends, to each address that has the port
+
+my @url = answers($h, "127.0.0.1:$https https://C1.test.:$https/p?a=b");
+is_deeply($url[0]{question}, { address => "127.0.0.1:$https",
+              sni => 'c1.test', host => "c1.test.:$https", path => '/p' },
+          'a URL: SNI, Host and path');
+is($url[0]{vhost}, 'c1.test', 'and who answers');
+is_deeply([answers($h, "127.0.0.1:$https https://c1.test/")]->[0]{question},
+          { address => "127.0.0.1:$https", sni => 'c1.test',
+            host => 'c1.test', path => '/' }, 'the usual port is not sent');
+is_deeply([answers($h, "127.0.0.1:$https https://[::1]:$https")]
+              ->[0]{question},
+          { address => "127.0.0.1:$https", sni => undef,
+            host => "[::1]:$https", path => '/' }, 'an address is no SNI');
+{
+    my ($plain) = Sniv::Httpd::free_ports(1);
+    my $u = Sniv::Httpd->new(name => 'explain-url', mode => 'on',
+                             conf => <<"END");
+Listen 127.0.0.1:$plain
+Listen 127.0.0.2:$plain
+<VirtualHost *:$plain>
+ServerName any.test
+</VirtualHost>
+<VirtualHost 127.0.0.2:$plain>
+ServerName two.test
+</VirtualHost>
+<VirtualHost 127.0.0.3:1>
+ServerName other.test
+</VirtualHost>
+END
+    my ($bad, $said) = $u->check('-t', '-c',
+        "SNIVHostExplain http://x.test:$plain/ format=json");
+    is($bad, 0, 'a URL alone') or diag $said;
+    my @all = map { JSON::PP->new->decode($_) } $said =~ /^(\{\n.*?^\}\n)/msg;
+    is_deeply({ map { $_->{question}{address} => $_->{vhost} } @all },
+              { "127.0.0.1:$plain" => 'any.test',
+                "127.0.0.2:$plain" => 'two.test' },
+              'each address of the port is asked, and no other');
+    ($bad, $said) = $u->check('-t', '-c',
+        'SNIVHostExplain http://x.test:2/');
+    like($said, qr/no Listen line takes connections to 127\.0\.0\.1:2.*main server/s,
+         'a port that nobody has');
+    $u->remove;
+}
+
 # ----- wrong questions
 
 for my $wrong (
@@ -265,6 +310,9 @@ for my $wrong (
     ['localhost:80', 'is a name: .* host=localhost'],
     ['300.1.2.3:80', 'is not an IP address'],
     ["127.0.0.1:80 127.0.0.1:81", 'one word too many'],
+    ['ftp://x.test/', 'neither https:// nor http://'],
+    ['http:///x', 'is not a URL with a host'],
+    ['https://x.test:65536/', 'a port that does not exist'],
     ['127.0.0.1:80 sin=x', q('sin=' is not known)],
     ['127.0.0.1:80 path=x', 'write path=/x'],
     ['127.0.0.1:80 http=3', 'write http=1\.0 or http=1\.1'],
