@@ -14,9 +14,9 @@
 /*
  * Makes many certificates quickly, for benchmarks:
  *
- *   certs DIR COUNT [ec|rsa]
+ *   certs DIR COUNT [ec|rsa [FROM]]
  *
- * DIR/CA.crt, and for each number N from 0 an end-entity certificate of the
+ * DIR/CA.crt, and for COUNT numbers N from FROM (0) on an end-entity certificate of the
  * CA for siteN.example in DIR/N.crt (leaf, CA) with its key, PKCS#8 and mode
  * 0600, in DIR/N.key. What is there already stays.
  */
@@ -121,20 +121,21 @@ int main(int argc, char **argv)
     const char *dir = argc > 2 ? argv[1] : "";
     const char *kind = argc > 3 ? argv[3] : "ec";
     int count = argc > 2 ? atoi(argv[2]) : 0;
+    int from = argc > 4 ? atoi(argv[4]) : 0;
     EVP_PKEY *ca_key;
     X509 *ca;
     FILE *file;
     int i;
 
     if (count < 1)
-        die("usage: certs DIR COUNT [ec|rsa]");
+        die("usage: certs DIR COUNT [ec|rsa [FROM]]");
     ca_key = make_key("ec");
     ca = make_cert("benchmark CA", ca_key, NULL, NULL);
     file = create(dir, "CA", "crt", 0644);
     PEM_write_X509(file, ca);
     fclose(file);
 
-    for (i = 0; i < count; i++) {
+    for (i = from; i < from + count; i++) {
         char name[100], number[20];
         EVP_PKEY *key;
         X509 *cert;

@@ -17,7 +17,8 @@
 #   gnuplot -e "bench='bench.txt'; picture='bench.svg'" t/bench/plot.gp
 #
 # and, if tls='...' names the output of t/bench/tls.pl, a second picture next
-# to the first (picture.'-tls.svg') with the seconds that a start takes.
+# to the first (picture.'-tls.svg'): start, graceful restart and memory of each
+# server with that many certificates. bench='' leaves the first one out.
 
 if (!exists("bench")) bench = 'bench.txt'
 if (!exists("picture")) picture = 'bench.svg'
@@ -28,38 +29,62 @@ rows(file, measure, name) = sprintf( \
     "< awk '$2 == \"%s\" && $3 == \"%s\" { print $1, $4, $5 }' %s", \
     measure, name, file)
 
-set terminal svg noenhanced size 860,380 font "sans-serif,13" background "white"
-set output picture
-set multiplot layout 1,2
+set style data linespoints
 set logscale x 10
 set format x "%.0f"
-set xlabel "virtual hosts"
-set yrange [0:*]
 set grid ytics lc rgb "#dddddd"
-set key bottom left
-set style data linespoints
+set xlabel "virtual hosts"
 
-set title "requests a second, unknown Host"
-plot rows(bench, 'requests', name) using 1:3 title "mod_snivhost" \
-         lw 2 pt 7 lc rgb "#1a4fa0", \
-     rows(bench, 'requests', name) using 1:2 title "httpd" \
-         lw 2 pt 5 lc rgb "#b03030"
-set title "TLS handshakes a second, unknown SNI"
-plot rows(bench, 'handshakes', name) using 1:3 title "mod_snivhost" \
-         lw 2 pt 7 lc rgb "#1a4fa0", \
-     rows(bench, 'handshakes', name) using 1:2 title "httpd" \
-         lw 2 pt 5 lc rgb "#b03030"
-unset multiplot
+if (bench ne '') {
+    set terminal svg noenhanced size 860,380 font "sans-serif,13" background "white"
+    set output picture
+    set multiplot layout 1,2
+    set yrange [0:*]
+    set key bottom left
+
+    set title "requests a second, unknown Host"
+    plot rows(bench, 'requests', name) using 1:3 title "mod_snivhost" \
+             lw 2 pt 7 lc rgb "#1a4fa0", \
+         rows(bench, 'requests', name) using 1:2 title "httpd" \
+             lw 2 pt 5 lc rgb "#b03030"
+    set title "TLS handshakes a second, unknown SNI"
+    plot rows(bench, 'handshakes', name) using 1:3 title "mod_snivhost" \
+             lw 2 pt 7 lc rgb "#1a4fa0", \
+         rows(bench, 'handshakes', name) using 1:2 title "httpd" \
+             lw 2 pt 5 lc rgb "#b03030"
+    unset multiplot
+}
 
 if (exists("tls")) {
+    # The rows of a server, but for stock httpd's with 10 beside
     server(file, name) = sprintf( \
-        "< awk '$2 == \"%s\" { print $1, $3, $4, $5 }' %s", name, file)
+        "< awk '$2 == \"%s\" && $1 > 10 { print $1, $3, $4, $7 }' %s", \
+        name, file)
+    title(name) = name eq 'adopt' ? 'SNIVHostAdopt On' \
+                : name eq 'stock' ? 'httpd' \
+                : name eq 'haproxy' ? 'HAProxy' : name
+    colour(name) = name eq 'adopt' ? 0x1a4fa0 : name eq 'stock' ? 0xb03030 \
+                 : name eq 'nginx' ? 0x2e8b57 : 0x888888
+    point(name) = name eq 'adopt' ? 7 : name eq 'stock' ? 5 \
+                : name eq 'nginx' ? 9 : 11
     servers = system(sprintf("awk '$1 ~ /^[0-9]+$/ && $3 ~ /^[0-9.]+$/ " \
         . "{ if (!s[$2]++) print $2 }' %s", tls))
-    set terminal svg noenhanced size 560,380 font "sans-serif,13" background "white"
+    set terminal svg noenhanced size 960,380 font "sans-serif,13" \
+        background "white"
     set output picture . '-tls.svg'
-    set title "seconds from start to first handshake"
+    set multiplot layout 1,3
     set key top left
-    set xlabel "TLS virtual hosts, each with its own certificate"
-    plot for [s in servers] server(tls, s) using 1:2 title s lw 2 pt 7
+    set yrange [*:*]
+    set logscale y 10
+    set format y "%g"
+    set title "start, seconds"
+    plot for [s in servers] server(tls, s) using 1:2 title title(s) \
+             lw 2 pt point(s) lc rgb colour(s)
+    set title "graceful restart, seconds"
+    plot for [s in servers] server(tls, s) using 1:3 title title(s) \
+             lw 2 pt point(s) lc rgb colour(s)
+    set title "memory of all processes, MiB"
+    plot for [s in servers] server(tls, s) using 1:4 title title(s) \
+             lw 2 pt point(s) lc rgb colour(s)
+    unset multiplot
 }

@@ -11,24 +11,33 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-
-# What many TLS virtual hosts cost: start until the first handshake, graceful
-# restart, memory (PSS of all processes), the first handshake with a name and
-# later ones, and handshakes per second; for stock httpd and for httpd with
-# mod_snivhost and SNIVHostAdopt On, each with the same certificates, one of
-# its own for every virtual host.
+# What many TLS virtual hosts cost, each with a certificate of its own: stock
+# httpd, httpd with mod_snivhost and SNIVHostAdopt On, nginx and HAProxy, all
+# with the same certificates, one after the other within each round.
 #
-#   t/bench/tls.pl [--sizes 1500,5000] [--rounds 3] [--keys ec|rsa]
-#                  [--servers stock,adopt] [--work DIR] [--seconds 3]
+#   t/bench/tls.pl [--sizes 1000,5000] [--rounds 3] [--keys ec|rsa]
+#                  [--servers stock,adopt,nginx,haproxy] [--work DIR]
+#                  [--seconds 3] [--title 0]
 #
-# Each number is the median of the rounds. "start" ends with the first whole
-# handshake for the last name; "restart" is the time from SIGUSR1 to the
-# parent's "resuming normal operations". "first" is the median handshake, in
-# ms, of up to 200 names that nobody has asked for since the start, "again"
-# the same later, when each child knows them; both include a client in Perl.
-# "per s" are full handshakes for the last name, 8 clients at once, for
-# --seconds. A server is one sub in %SERVERS: it gets what is in $b and
-# returns a configuration and a command.
+# A server that is not installed is left out. Each number is the median of
+# the rounds:
+#
+#   start      seconds from exec to the first whole handshake, last name
+#   restart    graceful: seconds from the signal until the last name's renewed
+#              certificate is served (nginx HUP, HAProxy USR2 to its master)
+#   wait       how many ms one handshake took at most meanwhile
+#   cpu        CPU seconds of the parent (master) until start has ended
+#   PSS        MiB, of all processes
+#   first/s    full handshakes a second, 8 clients at once, first name
+#   last/s     the same for the last name
+#   us         CPU time of the server for one of them, in microseconds
+#   touch      the median handshake, in ms, of up to 200 names that nobody has
+#              asked for since the start
+#   again      the same names later, when each process knows them
+#
+# Below the rows: the module against stock, against HAProxy, and against
+# stock with 10 virtual hosts. The client is t/bench/handshakes.c; it and the
+# server share the machine.
 
 use strict;
 use warnings FATAL => 'all';
@@ -41,14 +50,16 @@ use Getopt::Long qw(GetOptions);
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
-use Sniv::Client;
 use Sniv::Httpd;
 
-my %o = (sizes => '1500,5000', rounds => 3, keys => 'ec',
-         servers => 'stock,adopt', work => undef, seconds => 3);
+my %o = (sizes => '1000,5000', rounds => 3, keys => 'ec', seconds => 3,
+         servers => 'stock,adopt,nginx,haproxy', work => undef, title => 1);
 GetOptions(\%o, 'sizes=s', 'rounds=i', 'keys=s', 'servers=s', 'work=s',
-           'seconds=f')
+           'seconds=f', 'title=i')
     && !@ARGV or die "see the top of $0\n";
+
+my $LONG = 600;                 # seconds that a server may take
+my $FEW = 10;                   # virtual hosts of the one beside
 
 my $keep = defined $o{work};
 my $work = $o{work} || Sniv::Httpd::work() . "/bench-tls.$$";
@@ -56,6 +67,7 @@ make_path($work);
 $work = Cwd::realpath($work);
 chmod 0755, $work;
 my $pid;
+$| = 1;
 
 END {
     my $status = $?;
@@ -65,17 +77,43 @@ END {
 }
 $SIG{INT} = $SIG{TERM} = sub { exit 1 };
 
-# name => sub: ($b) -> (file name, its text, command...). $b has size, port,
-# certs (a folder), dir (its own folder).
+# ----- the servers
+
+# name => how to configure it: ($b) -> (file name, its text, command...), and
+# the signal for a graceful restart. $b has size, port, certs (a folder),
+# bundles (a folder, HAProxy's way), dir (its own folder).
 my %SERVERS = (
-    stock => sub { httpd(@_, 'off', '') },
-    adopt => sub { httpd(@_, 'on', "SNIVHostAdopt On\n") },
+    stock   => { make => sub { httpd(@_, 'off', '') }, restart => 'USR1',
+                 program => Sniv::Httpd::httpd() },
+    adopt   => { make => sub { httpd(@_, 'on', "SNIVHostAdopt On\n") },
+                 restart => 'USR1', program => Sniv::Httpd::httpd() },
+    nginx   => { make => \&nginx, restart => 'HUP',
+                 program => program('nginx', '-v') },
+    haproxy => { make => \&haproxy, restart => 'USR2',
+                 program => program('haproxy', '-v') },
 );
+
+# Where a program is and what it calls itself.
+my %version;
+sub program {
+    my ($name, $option) = @_;
+    for my $dir (split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin') {
+        next if !-x "$dir/$name";
+        ($version{$name}) = split /\n/, qx{$dir/$name $option 2>&1};
+        return "$dir/$name";
+    }
+    return;
+}
+
+sub nobody {
+    return $> != 0 ? () : ('nobody',
+                           scalar getgrgid((getpwnam 'nobody')[3]));
+}
 
 sub httpd {
     my ($b, $mode, $lines) = @_;
-    my $user = $> == 0 ? "User nobody\nGroup " . (getgrgid((getpwnam(
-                             'nobody'))[3]))[0] . "\n" : '';
+    my ($user, $group) = nobody();
+    my $as = $user ? "User $user\nGroup $group\n" : '';
     my $conf = Sniv::Httpd::modules_conf('event')
         . Sniv::Httpd::snivhost_conf($mode) . $lines . <<"END";
 ServerRoot "$b->{dir}"
@@ -85,7 +123,7 @@ ErrorLog "$b->{dir}/error.log"
 LogLevel notice
 ServerName main.example
 TypesConfig /dev/null
-${user}Listen 127.0.0.1:$b->{port}
+${as}Listen 127.0.0.1:$b->{port}
 DocumentRoot "$b->{dir}"
 SSLSessionCache shmcb:$b->{dir}/scache(512000)
 StartServers 2
@@ -106,9 +144,65 @@ SSLCertificateKeyFile "$b->{certs}/$i.key"
 </VirtualHost>
 END
     }
-    return ('httpd.conf', $conf, Sniv::Httpd::httpd(), '-f',
-            "$b->{dir}/httpd.conf", '-DFOREGROUND');
+    return ('httpd.conf', $conf, '-f', "$b->{dir}/httpd.conf",
+            '-DFOREGROUND');
 }
+
+sub nginx {
+    my ($b) = @_;
+    my ($user, $group) = nobody();
+    my $as = $user ? "user $user $group;" : '';
+    my $conf = <<"END";
+daemon off;
+$as
+worker_processes 2;
+pid $b->{dir}/pid;
+error_log $b->{dir}/error.log notice;
+events { worker_connections 1024; }
+http {
+    access_log off;
+    server_names_hash_max_size 131072;
+    server_names_hash_bucket_size 128;
+    ssl_session_cache shared:tls:512000;
+    ssl_protocols TLSv1.2 TLSv1.3;
+END
+    for my $i (0 .. $b->{size} - 1) {
+        $conf .= <<"END";
+    server {
+        listen 127.0.0.1:$b->{port} ssl;
+        server_name site$i.example www.site$i.example;
+        ssl_certificate $b->{certs}/$i.crt;
+        ssl_certificate_key $b->{certs}/$i.key;
+        return 204;
+    }
+END
+    }
+    return ('nginx.conf', "$conf}\n", '-c', "$b->{dir}/nginx.conf",
+            '-e', "$b->{dir}/error.log");
+}
+
+sub haproxy {
+    my ($b) = @_;
+    my ($user, $group) = nobody();
+    my $as = $user ? "user $user\n    group $group" : '';
+    return ('haproxy.cfg', <<"END", '-W', '-db', '-f', "$b->{dir}/haproxy.cfg");
+global
+    $as
+    nbthread 2
+    maxconn 2000
+    stats socket $b->{dir}/stats level admin expose-fd listeners
+defaults
+    mode http
+    timeout client 30s
+    timeout server 30s
+    timeout connect 5s
+frontend tls
+    bind 127.0.0.1:$b->{port} ssl crt $b->{bundles} alpn h2,http/1.1
+    http-request return status 204
+END
+}
+
+# ----- certificates
 
 sub read_file {
     my ($file) = @_;
@@ -118,38 +212,113 @@ sub read_file {
     return defined $text ? $text : '';
 }
 
-sub handshake {
-    my ($b, $n) = @_;
-    my $c = Sniv::Client->new(addr => '127.0.0.1', port => $b->{port},
-                              tls => { sni => "site$n.example" });
-    return 0 if $c->error;
-    my $cert = $c->cert;
-    die "the certificate of $cert for site$n.example\n"
-        if $cert ne "site$n.example";
-    return 1;
+sub write_file {
+    my ($file, $text, $mode) = @_;
+    open my $fh, '>', "$file.new" or die "$file: $!\n";
+    print $fh $text;
+    close $fh or die "$file: $!\n";
+    chmod $mode || 0644, "$file.new";
+    rename "$file.new", $file or die "$file: $!\n";
+    return;
 }
 
-# Seconds until the last name's handshake is done.
+# In $b: pairs of files, and in one folder what belongs together in one file.
+sub make_certs {
+    my ($b) = @_;
+    my $certs = $b->{certs} = "$work/$o{keys}";
+    my $bundles = $b->{bundles} = "$work/bundles.$b->{size}";
+    remove_tree("$work/renewed");
+    make_path($certs, $bundles, "$work/renewed");
+    system("$work/certs", $certs, $b->{size}, $o{keys}) == 0
+        or die "no certificates\n";
+    my $last = $b->{size} - 1;
+    system("$work/certs", "$work/renewed", 1, $o{keys}, $last) == 0
+        or die "no certificates\n";
+    for my $i (0 .. $last) {
+        write_file("$bundles/$i.pem", read_file("$certs/$i.crt")
+                                      . read_file("$certs/$i.key"), 0600);
+    }
+    # the last name has two, that are put into its place by turns
+    $b->{turns} = [map { [read_file("$_/$last.crt"), read_file("$_/$last.key")] }
+                       $certs, "$work/renewed"];
+    return;
+}
+
+sub renew {
+    my ($b) = @_;
+    my $last = $b->{size} - 1;
+    push @{ $b->{turns} }, shift @{ $b->{turns} };
+    my ($crt, $key) = @{ $b->{turns}[0] };
+    write_file("$b->{certs}/$last.key", $key, 0600);
+    write_file("$b->{certs}/$last.crt", $crt);
+    write_file("$b->{bundles}/$last.pem", $crt . $key, 0600);
+    return "$b->{certs}/$last.crt";
+}
+
+# ----- measuring
+
+# What t/bench/handshakes.c says.
+sub client {
+    my ($b, $what, $name, $seconds, $threads, @how) = @_;
+    my $said = qx{$work/handshakes 127.0.0.1 $b->{port} $name $seconds $threads @how 2>&1};
+    return $said if $? == 0;
+    my @log = split /\n/, read_file("$b->{dir}/error.log")
+        . read_file("$b->{dir}/console.log");
+    splice @log, 0, @log - 10 if @log > 10;
+    die join "\n", "$b->{name}, $b->{size} virtual hosts, $what: $said"
+        . "The end of its log:", @log, '';
+}
+
+sub site { return "site$_[0].example"; }
+
+# A process and its children.
+sub processes {
+    my @all = ($pid);
+    for (my $i = 0; $i < @all; $i++) {
+        push @all, split ' ', read_file("/proc/$all[$i]/task/$all[$i]/children");
+    }
+    return @all;
+}
+
+# CPU seconds of processes.
+my $TICKS = POSIX::sysconf(POSIX::_SC_CLK_TCK());
+sub cpu {
+    my $ticks = 0;
+    for my $p (@_) {
+        my @stat = split ' ', read_file("/proc/$p/stat") =~ s/.*\) //sr;
+        $ticks += $stat[11] + $stat[12] if @stat;
+    }
+    return $ticks / $TICKS;
+}
+
+sub pss {
+    my $sum = 0;
+    for my $p (processes()) {
+        $sum += $1 if read_file("/proc/$p/smaps_rollup") =~ /^Pss:\s+(\d+)/m;
+    }
+    return $sum / 1024;
+}
+
 sub start {
     my ($b, @command) = @_;
     my $begin = time;
     $pid = fork;
     die "fork: $!\n" if !defined $pid;
     if (!$pid) {
+        open STDIN, '<', '/dev/null';
         open STDOUT, '>', "$b->{dir}/console.log";
         open STDERR, '>&', \*STDOUT;
         exec @command or POSIX::_exit(127);
     }
-    until (handshake($b, $b->{size} - 1)) {
-        if (waitpid($pid, WNOHANG) == $pid) {
-            $pid = undef;
-            die "it does not start: " . read_file("$b->{dir}/console.log")
-                . read_file("$b->{dir}/error.log") . "\n";
-        }
-        die "it does not start in 300 s\n" if time - $begin > 300;
-        sleep 0.005;
-    }
-    return time - $begin;
+    my $last = $b->{size} - 1;
+    client($b, 'start', site($last), $LONG, 1, 'first');
+    my $took = time - $begin;
+    die "$b->{name} does not start: " . read_file("$b->{dir}/console.log")
+        . read_file("$b->{dir}/error.log") . "\n"
+        if waitpid($pid, WNOHANG) == $pid;
+    my $cpu = cpu($pid);
+    client($b, 'start', site('%'), $LONG, 1, 'each', $last, $last);
+    return ($took, $cpu);
 }
 
 sub stop {
@@ -162,107 +331,146 @@ sub stop {
     return;
 }
 
-sub resumed {
-    my ($b) = @_;
-    return scalar(() = read_file("$b->{dir}/error.log")
-                  =~ /resuming normal operations/g);
+# Handshakes per second, and the server's CPU time for one in us.
+sub rate {
+    my ($b, $n) = @_;
+    my $before = cpu(processes());
+    my ($rate, $all) = split ' ',
+        client($b, 'rate', site($n), $o{seconds}, 8);
+    return ($rate, 1e6 * (cpu(processes()) - $before) / $all);
+}
+
+sub touch {
+    my ($b, $names) = @_;
+    return (split ' ', client($b, 'touch', site('%'), $LONG, 1, 'each', 1,
+                              $names))[0];
 }
 
 sub restart {
     my ($b) = @_;
-    my $before = resumed($b);
+    my $file = renew($b);
     my $begin = time;
-    kill 'USR1', $pid;
-    until (resumed($b) > $before) {
-        die "no restart in 300 s\n" if time - $begin > 300;
-        sleep 0.005;
-    }
-    return time - $begin;
+    kill $SERVERS{ $b->{server} }{restart}, $pid;
+    my ($wait, $failed) = split ' ',
+        client($b, 'restart', site($b->{size} - 1), $LONG, 1, 'until', $file);
+    $b->{failed} += $failed;
+    return (time - $begin, $wait);
 }
 
-# PSS of a process and its children, MiB.
-sub pss {
-    my @pids = ($pid);
-    my $sum = 0;
-    while (defined(my $p = shift @pids)) {
-        my $said = read_file("/proc/$p/smaps_rollup");
-        $sum += $1 if $said =~ /^Pss:\s+(\d+)/m;
-        push @pids, split ' ', read_file("/proc/$p/task/$p/children");
-    }
-    return $sum / 1024;
-}
-
-# The median handshake in ms of the names 1 to n.
-sub touch {
-    my ($b, $n) = @_;
-    my @ms;
-    for my $i (1 .. $n) {
-        my $begin = time;
-        handshake($b, $i) or die "no handshake\n";
-        push @ms, 1000 * (time - $begin);
-    }
-    return median(@ms);
-}
-
-sub rate {
+# One round of one server; what was measured is added to its lists.
+sub run {
     my ($b) = @_;
-    my $last = $b->{size} - 1;
-    my $said = qx{$work/handshakes 127.0.0.1 $b->{port} site$last.example $o{seconds} 8};
-    return $said =~ /^([0-9.]+)/ ? $1 : die "handshakes said '$said'\n";
+    my $server = $SERVERS{ $b->{server} };
+    my $got = $b->{got};
+    my $add = sub { while (@_) { push @{ $got->{ $_[0] } }, $_[1];
+                                 splice @_, 0, 2; } };
+    ($b->{port}) = Sniv::Httpd::free_ports(1);
+    remove_tree($b->{dir});
+    make_path($b->{dir});
+    my ($file, $text, @arguments) = $server->{make}->($b);
+    write_file("$b->{dir}/$file", $text);
+    my ($start, $cpu) = start($b, $server->{program}, @arguments);
+    $add->(start => $start, cpu => $cpu);
+    sleep 0.5;
+    $add->(pss => pss());
+    my $names = $b->{size} > 202 ? 200 : $b->{size} - 2;
+    $add->(touch => touch($b, $names));
+    touch($b, $names) for 1 .. 6;
+    $add->(again => touch($b, $names));
+    $add->(first => (rate($b, 0))[0]);
+    my ($rate, $us) = rate($b, $b->{size} - 1);
+    $add->(last => $rate, us => $us);
+    my ($restart, $wait) = restart($b);
+    $add->(restart => $restart, wait => $wait);
+    $b->{said} = $1 if read_file("$b->{dir}/error.log")
+        =~ /(adopted \d+ of \d+)/;
+    stop();
+    return;
 }
+
+# ----- telling
 
 sub median {
     my @sorted = sort { $a <=> $b } @_;
     return $sorted[$#sorted / 2];
 }
 
+my @COLUMNS = qw(start restart wait cpu pss first last us touch again);
+
+sub row {
+    my ($b) = @_;
+    my $m = $b->{median} = { map { $_ => median(@{ $b->{got}{$_} }) }
+                                 @COLUMNS };
+    printf "%7d  %-8s %8.2f %8.2f %7.0f %7.2f %7.1f %7.0f %7.0f %6.0f %6.2f "
+        . "%6.2f%s%s\n", $b->{size}, $b->{name}, @{$m}{@COLUMNS},
+        $b->{said} ? "  $b->{said}" : '',
+        $b->{failed} ? "  $b->{failed} handshakes failed at restarts" : '';
+    return;
+}
+
+sub parts {
+    my ($is, $was, @which) = @_;
+    return join '', map {
+        sprintf "  %s 1/%.1f", $_, $was->{$_} / ($is->{$_} || 0.01) } @which;
+}
+
+sub ratios {
+    my ($by) = @_;
+    my $is = $by->{adopt} && $by->{adopt}{median} or return;
+    my ($stock, $haproxy, $few) = map { $by->{$_} && $by->{$_}{median} }
+        qw(stock haproxy few);
+    my $size = $by->{adopt}{size};
+    print "# $size adopt/stock:  ",
+        parts($is, $stock, qw(start restart cpu pss)), "\n" if $stock;
+    print "# $size adopt/haproxy:",
+        parts($is, $haproxy, qw(start restart cpu pss)), "\n" if $haproxy;
+    printf "# %d adopt/stock at %d:  first/s %.2f  last/s %.2f  us %.2f\n",
+        $size, $FEW, map { $is->{$_} / $few->{$_} } qw(first last us)
+        if $few;
+    printf "# %d adopt: a first touch costs %.2f ms more\n", $size,
+        $is->{touch} - $is->{again};
+    return;
+}
+
+sub heading {
+    ($version{httpd}) = qx{@{[Sniv::Httpd::httpd()]} -v} =~ /: (.*)/;
+    print "# $_\n" for map { $version{$_} } grep { $version{$_} }
+        qw(httpd nginx haproxy);
+    printf "# %d round%s, %s keys, %s\n", $o{rounds},
+        $o{rounds} == 1 ? '' : 's', uc $o{keys}, scalar localtime;
+    printf "%7s  %-8s %8s %8s %7s %7s %7s %7s %7s %6s %6s %6s\n", 'vhosts',
+        'server', 'start s', 'restart', 'wait ms', 'cpu s', 'PSS MiB',
+        'first/s', 'last/s', 'us', 'touch', 'again';
+    return;
+}
+
 for my $tool (qw(certs handshakes)) {
     system('cc', '-O2', "$FindBin::Bin/$tool.c", '-o', "$work/$tool", '-lssl',
            '-lcrypto', '-lpthread') == 0 or die "cc failed\n";
 }
-printf "%d round%s, %s keys, %s\n", $o{rounds}, $o{rounds} == 1 ? '' : 's',
-    uc $o{keys}, scalar localtime;
-printf "%8s  %-8s %9s %9s %9s %8s %8s %8s\n", 'vhosts', 'server', 'start s',
-    'restart s', 'PSS MiB', 'first ms', 'again ms', 'per s';
+my @servers = split /,/, $o{servers};
+for my $name (@servers) {
+    die "no server '$name'\n" if !$SERVERS{$name};
+    print "# $name is not installed\n" if !$SERVERS{$name}{program};
+}
+@servers = grep { $SERVERS{$_}{program} } @servers;
+heading() if $o{title};
 for my $size (split /,/, $o{sizes}) {
-    my $certs = "$work/$o{keys}";
-    make_path($certs);
-    system("$work/certs", $certs, $size, $o{keys}) == 0
-        or die "no certificates\n";
-    my %first;
-    for my $name (split /,/, $o{servers}) {
-        my $make = $SERVERS{$name} or die "no server '$name'\n";
-        my %b = (size => $size, certs => $certs, dir => "$work/$name",
-                 port => (Sniv::Httpd::free_ports(1))[0]);
-        my (%got, $said);
-        for my $round (1 .. $o{rounds}) {
-            remove_tree($b{dir});
-            make_path($b{dir});
-            my ($file, $text, @command) = $make->(\%b);
-            open my $fh, '>', "$b{dir}/$file" or die "$file: $!\n";
-            print $fh $text;
-            close $fh;
-            push @{ $got{start} }, start(\%b, @command);
-            sleep 0.3;
-            push @{ $got{pss} }, pss();
-            my $names = $size > 200 ? 200 : $size - 2;
-            push @{ $got{first} }, touch(\%b, $names);
-            touch(\%b, $names) for 1 .. 6;
-            push @{ $got{again} }, touch(\%b, $names);
-            push @{ $got{rate} }, rate(\%b);
-            push @{ $got{restart} }, restart(\%b);
-            handshake(\%b, 0) or die "no handshake after the restart\n";
-            $said = $1 if read_file("$b{dir}/error.log")
-                =~ /(adopted \d+ of \d+)/;
-            stop();
-        }
-        my %m = map { $_ => median(@{ $got{$_} }) } keys %got;
-        %first = %m if !%first;
-        printf "%8d  %-8s %9.2f %9.2f %9.1f %8.2f %8.2f %8.0f%s%s\n", $size,
-            $name, @m{qw(start restart pss first again rate)},
-            $first{start} == $m{start} ? ''
-                : sprintf('   1/%.1f  1/%.1f  1/%.1f', map {
-                      $first{$_} / $m{$_} } qw(start restart pss)),
-            $said ? "   ($said)" : '';
+    die "at least 4 virtual hosts\n" if $size < 4;
+    my %certs = (size => $size);
+    make_certs(\%certs);
+    my %by = map { $_ => { %certs, name => $_, server => $_, got => {},
+                           failed => 0, dir => "$work/$_" } } @servers;
+    my @turns = map { $by{$_} } @servers;
+    if ($by{stock} && $size != $FEW) {
+        my %few = (size => $FEW);
+        make_certs(\%few);
+        push @turns, $by{few} = { %few, name => 'stock', server => 'stock',
+                                  got => {}, failed => 0, dir => "$work/few" };
     }
+    for my $round (1 .. $o{rounds}) {
+        run($_) for @turns;
+    }
+    row($_) for @turns;
+    ratios(\%by);
 }
