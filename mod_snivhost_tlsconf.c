@@ -45,6 +45,7 @@ typedef enum {
     KIND_NO_VERIFY,     /* has to be "none" at server level */
     KIND_NO_OCSP,       /* has to be "off" */
     KIND_REFUSED,       /* not understood well enough to share */
+    KIND_PERL,          /* a program that may add directives */
     KIND_MD_STAPLING,
     KIND_MD_NAMES
 } kind_e;
@@ -158,6 +159,9 @@ static const known_t known[] = {
     { "SSLVHostSNIPolicy", KIND_OWN, 0 },
     { "SSLFIPS", KIND_OWN, 0 },
     { "SSLStaplingCache", KIND_OWN, 0 },
+
+    /* what mod_perl leaves in the place of a <Perl> section */
+    { "Perl", KIND_PERL, 0 },
 
     { "MDomain", KIND_MD_NAMES, 0 },
     { "MDStapling", KIND_MD_STAPLING, 0 },
@@ -389,6 +393,10 @@ static void read_line(reader_t *r, snivhost_tlsconf_t *conf,
         break;
     case KIND_REFUSED:
         refuse(conf, node, apr_pstrcat(r->p, what->name, " is set", NULL));
+        break;
+    case KIND_PERL:
+        refuse(conf, node, "a <Perl> section may add directives, and what it "
+               "adds cannot be seen");
         break;
     case KIND_MD_STAPLING:
         if (ap_cstr_casecmp(first_word(r->ptemp, node->args), "off")) {

@@ -173,6 +173,12 @@ my @CASES = (
      qr/SSLSessionTicketKeyFile is set \(\S+:\d+\)$/],
     ['an encrypted key', $A, cert('locked'),
      qr/its key needs a pass phrase/],
+    ['a key in a token', $A, "SSLCertificateFile $ssl/a.crt\n"
+     . "SSLCertificateKeyFile pkcs11:token=t;object=a\n",
+     qr/the key is in a token \(pkcs11:\) \(\S+:\d+\)$/],
+    ['a certificate in a token', $A,
+     "SSLCertificateFile pkcs11:token=t;object=a\n",
+     qr/the key is in a token \(pkcs11:\)/],
     ['DH PARAMETERS', $A, cert('dh', 'a'), qr/has DH PARAMETERS/],
     ['DH PARAMETERS in the first', cert('dh', 'a'), $A,
      qr/SSLCertificateFile of the first virtual host of \S+ \(\S+\) has DH/],
@@ -299,7 +305,7 @@ sub adopted {
     return ($log, $log =~ /SNIV0203: not adopted: virtual host (\S+) \(.*?:\d+\): (.*)$/mg);
 }
 
-my @start = grep { $_->[0] !~ /no certificate|a weak key|a command of|client verification in the first/ }
+my @start = grep { $_->[0] !~ /no certificate|a weak key|in a token|a command of|client verification in the first/ }
     @CASES;
 my ($log, %not) = adopted(conf('SSLEngine on', undef, @start));
 my $lean = grep { !defined $_->[3] } @start;
@@ -392,6 +398,32 @@ for my $case (
        "$what: left to mod_ssl");
     like($not{$_} // '', $expected->{$_}, "$what: $_")
         for sort keys %$expected;
+}
+
+# ----- mod_perl: what a program adds
+
+SKIP: {
+    skip 'no mod_perl', 6 if !-e Sniv::Httpd::apxs('LIBEXECDIR')
+                                 . '/mod_perl.so';
+    my $perl = "<Perl>\n1;\n</Perl>\n";
+    my $two = vhost('127.0.0.1:100', 'a.test', @ON)
+        . vhost('127.0.0.1:100', 'b.test', @ON);
+    my $why = qr/a <Perl> section may add directives/;
+    for my $case (
+        ['beside', $perl . $two, { 'a.test' => $why, 'b.test' => $why }],
+        ['in it', $two =~ s/(ServerName b\.test\n)/$1$perl/r,
+         { 'a.test' => qr/first/, 'b.test' => $why }],
+        ['in the first', $two =~ s/(ServerName a\.test\n)/$1$perl/r,
+         { 'a.test' => $why, 'b.test' =>
+           qr/cannot use the TLS context of the first .*: $why/ }],
+    ) {
+        my ($what, $conf, $expected) = @$case;
+        ($log, %not) = adopted($conf, modules => ['perl']);
+        is(join(' ', sort keys %not), join(' ', sort keys %$expected),
+           "a <Perl> section $what: left to mod_ssl");
+        like($not{$_} // '', $expected->{$_}, "a <Perl> section $what: $_")
+            for sort keys %$expected;
+    }
 }
 
 # ----- certificates that mod_ssl merges by number with the main server's
