@@ -276,7 +276,7 @@ static apr_size_t skip_headers(const sniv_buffer_t *buffer, apr_size_t at,
 }
 
 /* What a character of base64 stands for, -1 if it is none. */
-static const signed char base64_values[128] = {
+static const short base64_values[128] = {
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1,
     -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 62, -1, -1, -1, 63,

@@ -73,13 +73,15 @@ if (exists("tls")) {
         background "white"
     set output picture . '-tls.svg'
     set multiplot layout 1,3
-    set key top left
+    set key top left Left reverse samplen 1.5
+    set xrange [500:*]
     set yrange [*:*]
     set logscale y 10
     set format y "%g"
     set title "start, seconds"
     plot for [s in servers] server(tls, s) using 1:2 title title(s) \
              lw 2 pt point(s) lc rgb colour(s)
+    unset key
     set title "graceful restart, seconds"
     plot for [s in servers] server(tls, s) using 1:3 title title(s) \
              lw 2 pt point(s) lc rgb colour(s)
