@@ -17,6 +17,7 @@
 
 #include "mod_snivhost_adopt.h"
 #include "mod_snivhost_counters.h"
+#include "mod_snivhost_limit.h"
 #include "mod_snivhost_policy.h"
 #include "mod_snivhost_store.h"
 
@@ -146,6 +147,36 @@ static const char *place_text(apr_pool_t *p, const server_rec *s)
                         : "main server";
 }
 
+static void say_broken(conn_rec *c, const server_rec *s, apr_status_t rv,
+                       const char *reason)
+{
+    static snivhost_limit_t limit;
+    apr_uint32_t unsaid;
+
+    if (!snivhost_may_say(&limit, &unsaid))
+        return;
+    ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "SNIV0111: "
+                  "handshake refused: the certificate of virtual host %s (%s) "
+                  "cannot be used: it %s%s", s->server_hostname,
+                  place_text(c->pool, s), reason ? reason : "is broken",
+                  snivhost_unsaid_text(c->pool, unsaid));
+}
+
+/* The reason was told when the files were read. */
+static void say_missing(conn_rec *c, const server_rec *s)
+{
+    static snivhost_limit_t limit;
+    apr_uint32_t unsaid;
+
+    if (!APLOGcinfo(c) || !snivhost_may_say(&limit, &unsaid))
+        return;
+    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
+                  "handshake refused: virtual host %s (%s) has no certificate "
+                  "that can be used%s", s->server_hostname,
+                  place_text(c->pool, s),
+                  snivhost_unsaid_text(c->pool, unsaid));
+}
+
 static int cert_callback(SSL *ssl, void *dummy)
 {
     conn_rec *c = SSL_get_app_data(ssl);
@@ -177,10 +208,7 @@ static int cert_callback(SSL *ssl, void *dummy)
         return 1;
     }
     if (rv != APR_NOTFOUND) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "SNIV0111: "
-                      "handshake refused: the certificate of virtual host %s "
-                      "(%s) cannot be used: it %s", s->server_hostname,
-                      place_text(c->pool, s), reason ? reason : "is broken");
+        say_broken(c, s, rv, reason);
         return 0;
     }
     tls = snivhost_adopt_get(s);
@@ -189,26 +217,26 @@ static int cert_callback(SSL *ssl, void *dummy)
         snivhost_count(c, SNIVHOST_COUNT_STORE_FALLBACK);
         return 1;
     }
-    /* It was told of when the files were read. */
-    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
-                  "handshake refused: virtual host %s (%s) has no certificate "
-                  "that can be used", s->server_hostname,
-                  place_text(c->pool, s));
+    say_missing(c, s);
     return 0;
 }
 
 void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
 {
+    static snivhost_limit_t limit;
     const char *reason = NULL;
+    apr_uint32_t unsaid;
 
     if (conn->has_cert || conn->cert == SNIV_CERT_NONE)
         return;
     if (sniv_certs_install_leaf(snivhost_store(), conn->cert, ssl, &reason)
-        != APR_SUCCESS) {
+        != APR_SUCCESS && APLOGcinfo(conn->c)
+        && snivhost_may_say(&limit, &unsaid)) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, "SNIV0112: "
                       "the session is resumed, but its certificate cannot be "
-                      "shown in SSL_SERVER_* variables: it %s",
-                      reason ? reason : "is broken");
+                      "shown in SSL_SERVER_* variables: it %s%s",
+                      reason ? reason : "is broken",
+                      snivhost_unsaid_text(conn->c->pool, unsaid));
     }
 }
 

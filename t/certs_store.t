@@ -45,6 +45,7 @@ make_cert($ssl, 'own', names => ['own.test']);
 make_cert($ssl, 'first', ca => 'middle', chain => ['middle'],
           names => ['first.test', 'alias.test']);
 make_cert($ssl, 'site', names => ['site.test']);
+make_cert($ssl, 'weak', key => 'rsa', bits => 1024, names => ['weak.test']);
 
 sub put {
     my ($file, @texts) = @_;
@@ -222,6 +223,7 @@ subtest 'bad files' => sub {
     put('bad/nokey.pem', leaf('wild'));
     put('bad/wrong.pem', leaf('wild'), key('bundle'));
     put('bad/junk.pem', 'x' x 2_000_000);
+    put('bad/weak.pem', leaf('weak'), key('weak'));
     put('bad/secret.pem', leaf('wild'), "-----BEGIN ENCRYPTED PRIVATE KEY-----"
         . "\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
     symlink '.', "$dir/loop";
@@ -263,8 +265,19 @@ subtest 'bad files' => sub {
     is served($port, 'x.a.test'), 'v0', 'a name of a bad one falls back';
     like served($port, 'lean.test'), qr/alert/,
         'a lean one with bad files has no handshakes';
+    # who is refused may come as often as it likes
+    for my $case (['lean.test', 'SNIV0110'], ['weak.test', 'SNIV0111']) {
+        my ($name, $tag) = @$case;
+        my @got = map { served($port, $name) } 1 .. 60;
+        is scalar(grep { !/alert/ } @got), 0, "$name: no handshake";
+        my @lines = $h->read('error.log') =~ /($tag: handshake refused: .*)/g;
+        ok @lines > 0 && @lines < 60, "$tag: not a line for each (@{[
+            scalar @lines]})";
+    }
     $h->stop;
     my $log = $h->read('error.log');
+    like $log, qr/SNIV0302: .*weak\.pem has an RSA key below 2048 bits/,
+        'a weak one is told of at start';
     for my $bad (@bad) {
         my ($file, $why) = @$bad;
         my $n = () = $log =~ /\Q$file\E/g;
