@@ -12,17 +12,18 @@
 # limitations under the License.
 
 # Builds the module inside an httpd source tree, once shared and once
-# static, and asks each httpd one question.
+# static, and asks each httpd a few questions.
 #
 #   t/intree.sh [HTTPD-SOURCE]
 #
 # HTTPD-SOURCE is an unpacked httpd 2.4 (it is copied, never touched).
 # Without one, root gets Debian's with apt-get source. Needs autoconf,
 # libtool and what httpd's own build needs (on Debian: apt-get build-dep
-# apache2). Takes some minutes and 500 MB below TMPDIR; prints TAP.
+# apache2), openssl and curl. Takes some minutes and 500 MB below TMPDIR; prints TAP.
 
 src=`cd "\`dirname "$0"\`/.." && pwd` || exit 1
-test -z "$1" || { httpd=`cd "$1" && pwd` || exit 1; }
+# -P, because cp -R copies a symbolic link as one
+test -z "$1" || { httpd=`cd "$1" && pwd -P` || exit 1; }
 work=`mktemp -d "${TMPDIR:-/tmp}/snivhost-intree-XXXXXX"` || exit 1
 chmod 755 "$work"
 pidfile=
@@ -89,6 +90,16 @@ version=`sed -n 's/^#define AP_SERVER_\(M[A-Z]*\|PATCHLEVEL\)[A-Z_]*NUMBER *\([0
     "$httpd/include/ap_release.h" | paste -sd.`
 echo "# httpd ${version:-of unknown version} in $httpd"
 
+for name in one two; do
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+        -nodes -days 2 -subj "/CN=$name.example" \
+        -addext "subjectAltName=DNS:$name.example" -keyout "$work/$name.key" \
+        -out "$work/$name.crt" >"$work/log" 2>&1 || {
+        cat "$work/log" >&2
+        exit 1
+    }
+done
+
 http2=
 ! pkg-config --exists libnghttp2 2>/dev/null || http2=--enable-http2=static
 
@@ -120,9 +131,13 @@ for kind in shared static; do
     mkdir -p "$prefix/logs" "$prefix/htdocs"
     bin=$prefix/bin/httpd
     pidfile=$prefix/logs/httpd.pid
-    # One port that nobody has
-    port=`perl -MIO::Socket::INET -e 'print IO::Socket::INET->new(
-        Listen => 1, LocalAddr => "127.0.0.1")->sockport'`
+    # Two ports that nobody has
+    # shellcheck disable=SC2046
+    set -- `perl -MIO::Socket::INET -e 'print map { $_->sockport . " " }
+        map { IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1") }
+        1, 2'`
+    port=$1
+    tls=$2
     {
         test $kind = static ||
             echo 'LoadModule snivhost_module modules/mod_snivhost.so'
@@ -134,6 +149,9 @@ ErrorLog $prefix/logs/error.log
 DefaultRuntimeDir $prefix/logs
 DocumentRoot $prefix/htdocs
 SNIVHost On
+SNIVHostAdopt On
+SSLSessionCache none
+Listen 127.0.0.1:$tls
 <VirtualHost *:$port>
     ServerName first.example
 </VirtualHost>
@@ -143,6 +161,17 @@ SNIVHost On
     ErrorDocument 404 "this is second"
 </VirtualHost>
 END
+        for name in one two; do
+            cat <<END
+<VirtualHost *:$tls>
+    ServerName $name.example
+    ErrorDocument 404 "this is $name"
+    SSLEngine on
+    SSLCertificateFile $work/$name.crt
+    SSLCertificateKeyFile $work/$name.key
+</VirtualHost>
+END
+        done
         test "`id -u`" != 0 || { echo "User nobody"; echo "Group #65534"; }
     } >"$prefix/conf/snivhost.conf"
     conf=$prefix/conf/snivhost.conf
@@ -161,6 +190,13 @@ END
         "http://127.0.0.1:$port/none"`
     test "$answer" = 'this is second'
     ok $? "$kind: the virtual host of the Host header answers"
+    # The second TLS virtual host has no TLS context of its own
+    answer=`curl -s --max-time 10 --cacert "$work/two.crt" \
+        --connect-to "::127.0.0.1:$tls" "https://two.example:$tls/none"`
+    test "$answer" = 'this is two'
+    ok $? "$kind: so does the one of the server name, with its certificate"
+    grep -q 'SNIV0202: adopted 1 of 2 ' "$prefix/logs/error.log"
+    ok $? "$kind: ... and is lean"
     stop
     ok $? "$kind: stop"
     pidfile=
