@@ -28,7 +28,6 @@
 #include "mod_snivhost_dump.h"
 #include "mod_snivhost_env.h"
 #include "mod_snivhost_facts.h"
-#include "mod_snivhost_limit.h"
 #include "mod_snivhost_status.h"
 #include "mod_snivhost_policy.h"
 #include "mod_snivhost_version.h"
@@ -152,14 +151,11 @@ void snivhost_differs(const conn_rec *c, const request_rec *r,
                       const char *what, const char *name,
                       const server_rec *stock, const sniv_decision_t *ours)
 {
-    static snivhost_limit_t limit;
     static apr_uint32_t count;
-    apr_uint32_t number = apr_atomic_inc32(&count) + 1, unsaid;
     apr_pool_t *p = r ? r->pool : c->pool;
 
     snivhost_count(c, SNIVHOST_COUNT_DIFFERENCES);
-    if (!snivhost_may_say(&limit, &unsaid))
-        return;
+    /* Each one, without a limit: for them somebody has said Verify. */
     ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, c, "SNIV0002: "
                   "%s %s%s%s on %pI: httpd chose %s (%s:%u), SNIVHost would "
                   "choose %s by rule %s: difference %u of this process. "
@@ -169,7 +165,7 @@ void snivhost_differs(const conn_rec *c, const request_rec *r,
                   name ? "'" : "", c->local_addr, stock->server_hostname,
                   stock->defn_name ? stock->defn_name : "main server",
                   stock->defn_line_number, snivhost_vhost_text(p, ours->vhost),
-                  snivhost_rule_text(p, ours), number);
+                  snivhost_rule_text(p, ours), apr_atomic_inc32(&count) + 1);
 }
 
 static void log_decision(request_rec *r, const sniv_decision_t *d)
