@@ -12,9 +12,9 @@
 # limitations under the License.
 
 # What the module adds to a request, in instructions: the same binary with
-# SNIVHost Off and On, ten virtual hosts, under callgrind. The cost of a
-# request is the difference between a run of many and a run of few requests,
-# so that start and stop do not count.
+# SNIVHost Off, On and Verify, ten virtual hosts, under callgrind. The cost
+# of a request is the difference between a run of many and a run of few
+# requests, so that start and stop do not count.
 #
 #   t/bench/instructions.sh
 #
@@ -92,14 +92,19 @@ ServerAlias www.site$i.example site$i.example.org
     awk '/^(summary|totals):/ { n = $2 } END { print n }' "$WORK/out"
 }
 
-printf '%-16s %-14s %-14s\n' host 'SNIVHost Off' 'SNIVHost On'
+printf '%-16s %-14s %-20s %-20s\n' host 'SNIVHost Off' 'SNIVHost On' \
+    'SNIVHost Verify'
 for host in site1.example site10.example nobody.example; do
-    for mode in Off On; do
+    for mode in Off On Verify; do
         few=`count $mode $FEW $host` || exit 1
         many=`count $mode $MANY $host` || exit 1
         eval "$mode=$(((many - few) / (MANY - FEW)))"
     done
-    awk -v off=$Off -v on=$On -v host=$host 'BEGIN {
-        printf "%-16s %-14d %-14d %+.2f%%\n", host, off, on,
-            (on - off) * 100 / off }'
+    awk -v off=$Off -v on=$On -v verify=$Verify -v host=$host '
+        function with(n) {
+            return sprintf("%d (%+.2f%%)", n, (n - off) * 100 / off)
+        }
+        BEGIN {
+            printf "%-16s %-14d %-20s %s\n", host, off, with(on), with(verify)
+        }'
 done

@@ -17,12 +17,14 @@
 #   gnuplot -e "bench='bench.txt'; picture='bench.svg'" t/bench/plot.gp
 #
 # and, if tls='...' names the output of t/bench/tls.pl, a second picture next
-# to the first (picture.'-tls.svg'): start, graceful restart and memory of each
+# to the first (bench-tls.svg): start, graceful restart and memory of each
 # server with that many certificates. bench='' leaves the first one out.
 
 if (!exists("bench")) bench = 'bench.txt'
 if (!exists("picture")) picture = 'bench.svg'
 if (!exists("name")) name = 'unknown'
+ends = strlen(picture) - 3
+base = picture[ends:*] eq '.svg' ? picture[1:ends - 1] : picture
 
 # The rows of a measure and a name: vhosts stock module
 rows(file, measure, name) = sprintf( \
@@ -71,17 +73,19 @@ if (exists("tls")) {
         . "{ if (!s[$2]++) print $2 }' %s", tls))
     set terminal svg noenhanced size 960,380 font "sans-serif,13" \
         background "white"
-    set output picture . '-tls.svg'
+    set output base . '-tls.svg'
     set multiplot layout 1,3
     set key top left Left reverse samplen 1.5
-    set xrange [500:*]
-    set yrange [*:*]
+    set xrange [500:40000]
+    # Room for the key
+    set yrange [*:1000]
     set logscale y 10
     set format y "%g"
     set title "start, seconds"
     plot for [s in servers] server(tls, s) using 1:2 title title(s) \
              lw 2 pt point(s) lc rgb colour(s)
     unset key
+    set yrange [*:*]
     set title "graceful restart, seconds"
     plot for [s in servers] server(tls, s) using 1:3 title title(s) \
              lw 2 pt point(s) lc rgb colour(s)

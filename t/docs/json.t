@@ -10,7 +10,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-# The JSON documents have the keys that the manual lists.
+# The JSON documents have the keys that the manual lists. (status.t asks for
+# that of the status page.)
 
 use strict;
 use warnings FATAL => 'all';
@@ -26,14 +27,14 @@ use Sniv::Httpd;
 plan skip_all => 'SNIVHOST=off: the module is not loaded'
     if Sniv::Httpd::mode() eq 'off';
 
-# The two tables of the section, as lists of keys.
+# The tables of the section, as lists of keys.
 my ($section) = manual() =~ m{<section id="json">(.*?)</section>}s
     or BAIL_OUT('the manual has no section about JSON');
 my @tables = map {
     join ' ', sort 'version', map { /<code>(\w+)<\/code>/g }
         m{<tr><td>(.*?)</td>}gs
 } $section =~ m{<table(.*?)</table>}gs;
-is scalar @tables, 2, 'the manual lists the keys of two documents';
+is scalar @tables, 3, 'the manual lists the keys of three documents';
 
 my $h = Sniv::Httpd->new(name => 'docs-json', mode => 'none', conf => '');
 $h->{conf} = 'LoadModule snivhost_module "' . Sniv::Httpd::module_so()
