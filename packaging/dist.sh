@@ -22,6 +22,10 @@ cd "`dirname "$0"`/.." || exit 1
 to=${1:-.}
 version=`sed -n 's/^#define MOD_SNIVHOST_VERSION "\(.*\)"/\1/p' \
     mod_snivhost_version.h`
+command -v git >/dev/null 2>&1 || {
+    echo "dist.sh: git is missing (Debian: apt-get install git)" >&2
+    exit 1
+}
 test "`git rev-parse --show-toplevel 2>/dev/null`" = "`pwd -P`" || {
     echo "dist.sh: a release is made from a git checkout" >&2
     exit 1

@@ -49,7 +49,8 @@ h2 { margin-top: 2.2em; border-bottom: 1px solid var(--line); }
 h3 { margin-top: 1.8em; }
 code, pre { font: 14px/1.45 monospace; }
 pre { background: var(--back); border: 1px solid var(--line);
-  padding: .7em 1em; overflow-x: auto; }
+  padding: .7em 1em; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; }
 th, td { text-align: left; vertical-align: top; padding: .3em .7em;
