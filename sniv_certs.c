@@ -171,7 +171,7 @@ static void read_folders(sniv_certs_t *certs)
     for (i = 0; i < certs->nfolders; i++) {
         sniv_folder_t *folder = certs->folders[i];
 
-        if (folder->is_alias) {
+        if (folder->is_alias || folder->is_deep) {
             continue;
         }
         folder->problem = sniv_folder_read(certs, i, now, NULL, ptemp);

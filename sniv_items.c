@@ -111,7 +111,7 @@ static sniv_item_t *make_item(const sniv_cert_files_t *files,
     item->files.nkeys = (int)n;
     item->files.chain = files->chain ? in_list(item, files->chain) : NULL;
     item->key = put_text(&text, key);
-    item->next = SNIV_CERT_NONE;
+    item->next = item->prev = SNIV_CERT_NONE;
     return item;
 }
 
@@ -171,6 +171,9 @@ sniv_item_t *sniv_item_add(sniv_certs_t *certs, sniv_scope_t scope,
     if (folder >= 0) {
         item->next = certs->folders[folder]->first;
         certs->folders[folder]->first = item->id;
+        if (item->next != SNIV_CERT_NONE) {
+            certs->items[item->next]->prev = item->id;
+        }
     }
     certs->items[item->id] = item;
     apr_hash_set(certs->by_files, item->key, APR_HASH_KEY_STRING, item);
@@ -290,19 +293,29 @@ void sniv_item_withdraw(sniv_certs_t *certs, sniv_item_t *item)
     }
 }
 
+/* Take an item out of its folder's list. */
+static void unlink_item(sniv_certs_t *certs, const sniv_item_t *item)
+{
+    if (item->folder < 0) {
+        return;
+    }
+    if (item->prev != SNIV_CERT_NONE) {
+        certs->items[item->prev]->next = item->next;
+    }
+    else {
+        certs->folders[item->folder]->first = item->next;
+    }
+    if (item->next != SNIV_CERT_NONE) {
+        certs->items[item->next]->prev = item->prev;
+    }
+}
+
 void sniv_item_remove(sniv_certs_t *certs, sniv_item_t *item)
 {
-    sniv_cert_id_t *id;
     apr_uint32_t i;
 
     sniv_item_withdraw(certs, item);
-    if (item->folder >= 0) {
-        for (id = &certs->folders[item->folder]->first; *id != item->id;
-             id = &certs->items[*id]->next) {
-            continue;
-        }
-        *id = item->next;
-    }
+    unlink_item(certs, item);
     for (i = 0; item->is_waiting && i < certs->nwaiting; i++) {
         if (certs->waiting[i] == item->id) {
             certs->waiting[i] = certs->waiting[--certs->nwaiting];
@@ -465,12 +478,50 @@ static const char *inode_key(sniv_scope_t scope, const sniv_stamp_t *stamp,
                         (int)scope, stamp->device, stamp->inode);
 }
 
+/* Inodes are used again, and folders are renamed. */
+static int is_still_at(const sniv_folder_t *folder, const sniv_stamp_t *stamp)
+{
+    sniv_stamp_t now;
+
+    sniv_stamp_of(&now, folder->path);
+    return now.size >= 0 && now.device == stamp->device
+           && now.inode == stamp->inode;
+}
+
+void sniv_folder_place(sniv_certs_t *certs, sniv_folder_t *folder,
+                       const sniv_stamp_t *stamp)
+{
+    const char *key;
+    sniv_folder_t *same;
+    int was_alias = folder->is_alias;
+
+    folder->is_alias = 0;
+    if (stamp->size < 0 || folder->is_deep) {
+        return;
+    }
+    key = inode_key(folder->scope, stamp, certs->look_pool);
+    same = apr_hash_get(certs->by_inode, key, APR_HASH_KEY_STRING);
+    if (!same || (same != folder && !is_still_at(same, stamp))) {
+        apr_hash_set(certs->by_inode, same ? key : apr_pstrdup(certs->p, key),
+                     APR_HASH_KEY_STRING, folder);
+        return;
+    }
+    folder->is_alias = same != folder;
+    if (folder->is_alias && !was_alias) {
+        sniv_store_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
+                          folder->path,
+                          apr_pstrcat(certs->look_pool, "is another path to ",
+                                      same->path, " and is not looked into",
+                                      NULL));
+    }
+}
+
 void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
                      const char *path, int depth, int top)
 {
     const char *key = apr_psprintf(certs->look_pool, "%d %s", (int)scope,
                                    path);
-    sniv_folder_t *folder, *same;
+    sniv_folder_t *folder;
     sniv_stamp_t stamp;
 
     if (apr_hash_get(certs->by_path, key, APR_HASH_KEY_STRING)) {
@@ -499,26 +550,14 @@ void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
     apr_hash_set(certs->by_path, apr_pstrdup(certs->p, key),
                  APR_HASH_KEY_STRING, folder);
 
-    sniv_stamp_of(&stamp, path);
-    if (stamp.size < 0) {
-        return;
-    }
-    key = inode_key(scope, &stamp, certs->p);
-    same = apr_hash_get(certs->by_inode, key, APR_HASH_KEY_STRING);
-    if (same) {
-        folder->is_alias = 1;
-        sniv_store_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE, path,
-                          apr_pstrcat(certs->look_pool, "is another path to ",
-                                      same->path, " and is not looked into",
-                                      NULL));
-    }
-    else if (depth > SNIV_FOLDER_DEPTH) {
-        folder->is_alias = 1;
-        sniv_store_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE, path,
-                          "is too deep in other folders to be looked into");
+    if (depth <= SNIV_FOLDER_DEPTH) {
+        sniv_stamp_of(&stamp, path);
+        sniv_folder_place(certs, folder, &stamp);
     }
     else {
-        apr_hash_set(certs->by_inode, key, APR_HASH_KEY_STRING, folder);
+        folder->is_deep = 1;
+        sniv_store_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE, path,
+                          "is too deep in other folders to be looked into");
     }
 }
 

@@ -259,10 +259,17 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
     char text[256];
     apr_status_t rv;
 
-    if (folder->is_alias) {
+    if (folder->is_deep) {
         return;
     }
     sniv_stamp_of(&stamp, folder->path);
+    if (folder->is_alias || stamp.inode != folder->stamp.inode
+        || stamp.device != folder->stamp.device) {
+        sniv_folder_place(certs, folder, &stamp);
+    }
+    if (folder->is_alias) {
+        return;
+    }
     if (!folder->is_fresh && folder->problem == APR_SUCCESS
         && sniv_stamp_equal(&stamp, &folder->stamp)) {
         return;
@@ -327,7 +334,9 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
     certs->report = report;
     certs->baton = baton;
     settle(certs, &look);
-    if (certs->phase == SNIV_LOOK_IDLE && now - certs->round >= interval) {
+    /* a clock that was put back must not stop this for as long */
+    if (certs->phase == SNIV_LOOK_IDLE
+        && (now - certs->round >= interval || now < certs->round)) {
         certs->phase = SNIV_LOOK_FOLDERS;
         certs->cursor = 0;
         certs->round = now;

@@ -51,7 +51,7 @@ typedef struct sniv_item_t {
     sniv_scope_t scope;
     sniv_cert_id_t id;
     int folder;                 /**< where it was found, or -1 */
-    sniv_cert_id_t next;        /**< of the same folder, or SNIV_CERT_NONE */
+    sniv_cert_id_t next, prev;  /**< of the same folder, or SNIV_CERT_NONE */
     unsigned is_served : 1;     /**< its slot has something */
     unsigned is_listed : 1;     /**< found when its folder was last read */
     unsigned is_waiting : 1;    /**< among the pending ones */
@@ -73,6 +73,7 @@ typedef struct sniv_folder_t {
     sniv_stamp_t stamp;         /**< when it was read */
     int is_fresh;               /**< changed at about the time it was read */
     int is_alias;               /**< another path to a folder that is there */
+    int is_deep;                /**< not looked into, whatever happens */
     sniv_cert_id_t first;       /**< item, or SNIV_CERT_NONE */
     apr_status_t problem;       /**< told */
 } sniv_folder_t;
@@ -113,7 +114,7 @@ struct sniv_certs_t {
     int nscopes;
     apr_hash_t *by_files;       /**< item's key -> item */
     apr_hash_t *by_path;        /**< folder's key -> folder */
-    apr_hash_t *by_inode;       /**< folder's place -> folder */
+    apr_hash_t *by_inode;       /**< folder's place -> folder that had it */
     apr_hash_t *by_chain;       /**< bytes in the slot -> sniv_chain_t */
     sniv_chain_t *chains;       /**< by slot - nentries - 1 */
     apr_uint32_t free_chain;    /**< no free chain below */
@@ -184,6 +185,13 @@ int sniv_item_problem(sniv_item_t *item, const char *file,
  */
 void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
                      const char *path, int depth, int top);
+
+/**
+ * Note where a folder is now, by its stamp: it may have been replaced, or the
+ * one that it was another path to may be gone. Sets is_alias.
+ */
+void sniv_folder_place(sniv_certs_t *certs, sniv_folder_t *folder,
+                       const sniv_stamp_t *stamp);
 
 /**
  * Read a folder: add items that are new, mark the others as listed or not,

@@ -669,6 +669,97 @@ static void test_new_and_gone(void **state)
     end_asker(&child);
 }
 
+/* Folders that take each other's place: inodes and names are used again. */
+static void test_folders_again(void **state)
+{
+    sniv_certs_t *certs;
+    sniv_certs_stats_t stats;
+    int i;
+
+    (void)state;
+    mkdir(in_dir("live"), 0700);
+    mkdir(in_dir("live/a.test"), 0700);
+    pems_write(in_dir("live/a.test/fullchain.pem"), certs_text[0], NULL);
+    pems_write(in_dir("live/a.test/privkey.pem"), keys_text[0], NULL);
+    assert_int_equal(symlink("a.test", in_dir("live/b.test")), 0);
+    certs = load(in_dir("live"));
+    assert_report("7 b.test is another path to ");
+
+    /* renamed: the same inode, and no handshake without it */
+    reports[0] = '\0';
+    assert_int_equal(rename(in_dir("live/a.test"), in_dir("live/z.test")), 0);
+    for (i = 0; i < 4; i++) {
+        look(certs);
+        assert_true(serves(certs, "a.test", &pairs[0]));
+    }
+    assert_report("4 fullchain.pem is new and served\n");
+    assert_null(strstr(reports, "is another path"));
+
+    /* a folder where a link was */
+    assert_int_equal(unlink(in_dir("live/b.test")), 0);
+    mkdir(in_dir("live/b.test"), 0700);
+    pems_write(in_dir("live/b.test/fullchain.pem"), certs_text[6], NULL);
+    pems_write(in_dir("live/b.test/privkey.pem"), keys_text[6], NULL);
+    for (i = 0; i < 3; i++)
+        look(certs);
+    assert_true(serves(certs, "b.test", &pairs[6]));
+
+    /* another folder, with a loop, where one was */
+    assert_int_equal(rename(in_dir("live/z.test"), in_dir("away")), 0);
+    mkdir(in_dir("live/z.test"), 0700);
+    pems_write(in_dir("live/z.test/fullchain.pem"), certs_text[1], NULL);
+    pems_write(in_dir("live/z.test/privkey.pem"), keys_text[1], NULL);
+    assert_int_equal(symlink(".", in_dir("live/z.test/loop")), 0);
+    for (i = 0; i < 4; i++)
+        look(certs);
+    assert_true(serves(certs, "a.test", &pairs[1]));
+    sniv_certs_stats(certs, &stats);
+    assert_int_equal(stats.entries, 2);
+    assert_report("7 loop is another path to ");
+}
+
+/* Many in a folder, removed in any order. */
+static void test_many_gone(void **state)
+{
+    sniv_certs_t *certs;
+    sniv_certs_stats_t stats;
+    int i, k;
+
+    (void)state;
+    for (i = 0; i < 30; i++)
+        pems_write(in_dir(apr_psprintf(pool, "%d.pem", i)), certs_text[0],
+                   keys_text[0], NULL);
+    certs = load(dir);
+    for (k = 3; k > 0; k--) {
+        for (i = 0; i < 30; i += k)
+            unlink(in_dir(apr_psprintf(pool, "%d.pem", i)));
+        for (i = 0; i < 3; i++)
+            look(certs);
+        sniv_certs_stats(certs, &stats);
+        assert_int_equal(stats.entries, k == 3 ? 20 : k == 2 ? 10 : 0);
+    }
+    pems_write(in_dir("5.pem"), certs_text[0], keys_text[0], NULL);
+    for (i = 0; i < 3; i++)
+        look(certs);
+    assert_true(serves(certs, "a.test", &pairs[0]));
+}
+
+/* A clock that is put back does not stop the looks. */
+static void test_clock(void **state)
+{
+    sniv_certs_t *certs;
+
+    (void)state;
+    pems_write(in_dir("a.pem"), certs_text[0], keys_text[0], NULL);
+    certs = load(dir);
+    look(certs);
+    now -= 100000 * SECOND;
+    pems_replace(in_dir("a.pem"), certs_text[1], keys_text[1], NULL);
+    look(certs);
+    look(certs);
+    assert_true(serves(certs, "a.test", &pairs[1]));
+}
+
 /* With no time at all each call still gets something done. */
 static void test_budget(void **state)
 {
@@ -778,6 +869,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_broken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_new_and_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_folders_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_under_load, setup, teardown)
     };
