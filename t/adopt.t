@@ -228,18 +228,73 @@ for my $sni ('v0.test', 'v1.test', 'v11.test') {
 }
 $pair->stop;
 
+# ----- redirects, scheme and port, what mod_info shows
+
+my $redirects = conf('insecure');
+sub redirecting {
+    my ($port, $which) = @_;
+    my $n = 0;
+    # a name with a port, canonical names: what a virtual host has as its own
+    return "ExtendedStatus On\n<Location /info>\nSetHandler server-info\n"
+        . "</Location>\n" . $redirects->($port, $which)
+        =~ s{(ServerName v(?:2|3|4)\.test)}{$n++; $n == 1 ? "$1:443"
+             : $n == 2 ? "$1:8443\n    UseCanonicalName On"
+             : "ServerName https://v4.test:444\n    UseCanonicalName On"}ger
+        =~ s{(\n</VirtualHost>)}{
+    Redirect /old /new
+    RedirectMatch ^/far\$ https://far.test/
+    RewriteEngine on
+    RewriteRule ^/again\$ /index.html [R=302]
+    UseCanonicalPhysicalPort Off
+    Header always set X-Where "expr=%{REQUEST_SCHEME} %{SERVER_NAME} %{SERVER_PORT} %{HTTPS}"$1}gr;
+}
+$pair->reconf(conf => \&redirecting)->start;
+for my $which (qw(stock ours)) {
+    my $server = $pair->server($which);
+    $server->write('htdocs/index.html', "page\n");
+    $server->write('htdocs/dir/index.html', "page\n");
+}
+for my $name (map { "v$_.test" } 0 .. 5) {
+    $pair->same("redirects of $name", sub {
+        my ($addr, $port) = @_;
+        my $c = handshake($addr, $port, sni => $name);
+        return $c->error if $c->error;
+        return join "\n", map {
+            my $path = $_;
+            map {
+                my $r = $c->get($_, $path);
+                join ' ', $path, $r->{status},
+                    map { $_ // '-' } @{ $r->{headers} }{qw(location x-where)}
+            } $name, "$name:1234"
+        } qw(/dir /old /far /again /index.html);
+    });
+}
+# the directives of all virtual hosts, as mod_info has them
+my ($same, $shown) = $pair->same('server-info?config', sub {
+    my ($addr, $port) = @_;
+    my $c = handshake($addr, $port, sni => 'v1.test');
+    my $r = $c->get('v1.test', '/info?config');
+    # where in which file: the module's own lines are in one of them
+    return join "\n", $r->{status},
+        grep { /\S/ && !/In file|SNIVHost|snivhost/ }
+        map { s/<[^>]*>|&nbsp;//gr =~ s/\A\s*[0-9]*:?//r }
+        split /\n|<\/?d[dt]>/, $r->{body};
+});
+is(scalar(() = $shown =~ /SSLEngine on/g), scalar @VHOSTS,
+   'mod_info has what was written');
+$pair->same('server-info?server', sub {
+    my ($addr, $port) = @_;
+    my $c = handshake($addr, $port, sni => 'v1.test');
+    my $r = $c->get('v1.test', '/info?server');
+    return join ' ', $r->{status},
+        $r->{body} =~ /(Server hostname.*|Server port.*|Hostname\/Port.*)/gi;
+});
+$pair->stop;
+
 # ----- by hand
 
 my $as_adopted = conf('secure');
-$pair->reconf(extra => '', conf => sub {
-    my ($port, $which) = @_;
-    my $text = $as_adopted->($port, $which);
-    # all but the first
-    my $n = 0;
-    $text =~ s/SSLEngine on/$n++ ? 'SNIVHostTLS On' : 'SSLEngine on'/ge
-        if $which eq 'ours';
-    return $text;
-})->start;
+$pair->reconf(extra => '', conf => Sniv::Pair->by_hand($as_adopted, 1))->start;
 unlike($pair->log('ours'), qr/SNIV0202/, 'by hand is not adopted');
 for my $sni (undef, map { "$_->[0].test" } @VHOSTS) {
     $pair->same('by hand: ' . ($sni || 'no SNI'), sub {

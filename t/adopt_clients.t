@@ -127,29 +127,26 @@ my %EXTRA = (
         . "SSLOCSPEnable off\n",
 );
 
-my $pair = Sniv::Pair->new(name => 'adopt-clients',
-    modules => [qw(auth_basic authn_file authz_user)],
-    extra => "SNIVHostAdopt On\n",
-    conf => sub {
-        my ($port, $which) = @_;
-        my $addr = Sniv::Pair->addr($which);
-        my $conf = <<"END";
+my $conf = sub {
+    my ($port, $which) = @_;
+    my $addr = Sniv::Pair->addr($which);
+    my $conf = <<"END";
 SSLCACertificateFile $ssl/clients.pem
 SSLSessionCache shmcb:sessions(512000)
 SSLVHostSNIPolicy insecure
 Protocols h2 http/1.1
 END
-        for my $label (qw(v0 v1 v2 v3)) {
-            $conf .= join '', "<VirtualHost *:$port>\n",
-                "ServerName $label.test\nSSLEngine on\n",
-                "SSLCertificateFile $ssl/$label.crt\n",
-                "SSLCertificateKeyFile $ssl/$label.key\n",
-                $EXTRA{$label} || '', $DIRECTORIES,
-                qq(Header always set X-Vars "$VARS"\n),
-                qq(Header always set X-User "expr=%{REMOTE_USER}"\n),
-                qq(Header always set X-Env "%{SSL_SERVER_S_DN}e"\n),
-                qq(Header always set X-Vhost $label\n),
-                <<"END";
+    for my $label (qw(v0 v1 v2 v3)) {
+        $conf .= join '', "<VirtualHost *:$port>\n",
+            "ServerName $label.test\nSSLEngine on\n",
+            "SSLCertificateFile $ssl/$label.crt\n",
+            "SSLCertificateKeyFile $ssl/$label.key\n",
+            $EXTRA{$label} || '', $DIRECTORIES,
+            qq(Header always set X-Vars "$VARS"\n),
+            qq(Header always set X-User "expr=%{REMOTE_USER}"\n),
+            qq(Header always set X-Env "%{SSL_SERVER_S_DN}e"\n),
+            qq(Header always set X-Vhost $label\n),
+            <<"END";
 ProxyPass /proxy/ https://$addr:$port/
 ProxyPass /proxy-refused/ !
 SSLProxyEngine on
@@ -158,9 +155,12 @@ SSLProxyVerify require
 SSLProxyCACertificateFile $ssl/ca.leaf
 </VirtualHost>
 END
-        }
-        return $conf;
-    });
+    }
+    return $conf;
+};
+my $pair = Sniv::Pair->new(name => 'adopt-clients',
+    modules => [qw(auth_basic authn_file authz_user)],
+    extra => "SNIVHostAdopt On\n", conf => $conf);
 for my $which (qw(stock ours)) {
     my $server = $pair->server($which);
     $server->write("htdocs/$_", "page\n") for qw(
@@ -199,34 +199,40 @@ sub ask {
         $r->{status} == 200 ? $r->{body} =~ s/\n//r : '';
 }
 
-my $asked = 0;
-for my $sni (qw(v1.test v2.test v3.test)) {
-    for my $version (@VERSIONS) {
-        my ($what, $tls) = @$version;
-        for my $who (sort keys %CLIENT) {
-            my ($ok, $stock) = $pair->same("$sni, $what, client $who", sub {
-                my ($addr, $port) = @_;
-                my @seen;
-                for my $path (@PATHS) {
-                    my $c = Sniv::Client->new(addr => $addr, port => $port,
-                        tls => { %$tls, %{ $CLIENT{$who} }, sni => $sni });
-                    push @seen, $c->error || ask($c, $sni, $path);
-                    # the connection after a renegotiation
-                    push @seen, ask($c, $sni, '/env/index.html')
-                        if $seen[-1] =~ / 200 /;
-                }
-                # with a body, which has to be buffered for that long
-                for my $path ('/require/index.html', '/small/index.html') {
-                    my $c = Sniv::Client->new(addr => $addr, port => $port,
-                        tls => { %$tls, %{ $CLIENT{$who} }, sni => $sni });
-                    push @seen, $c->error || ask($c, $sni, $path, 'x' x 100);
-                }
-                return join "\n", @seen;
-            });
-            $asked++ if $stock =~ m{^/require/\S+ 200 .*SUCCESS.*client}m;
+# How many of these were let in with a client certificate that is required.
+sub ask_all {
+    my ($how, @names) = @_;
+    my $asked = 0;
+    for my $sni (@names) {
+        for my $version (@VERSIONS) {
+            my ($what, $tls) = @$version;
+            for my $who (sort keys %CLIENT) {
+                my ($ok, $stock) = $pair->same("$how$sni, $what, client $who", sub {
+                    my ($addr, $port) = @_;
+                    my @seen;
+                    for my $path (@PATHS) {
+                        my $c = Sniv::Client->new(addr => $addr, port => $port,
+                            tls => { %$tls, %{ $CLIENT{$who} }, sni => $sni });
+                        push @seen, $c->error || ask($c, $sni, $path);
+                        # the connection after a renegotiation
+                        push @seen, ask($c, $sni, '/env/index.html')
+                            if $seen[-1] =~ / 200 /;
+                    }
+                    # with a body, which has to be buffered for that long
+                    for my $path ('/require/index.html', '/small/index.html') {
+                        my $c = Sniv::Client->new(addr => $addr, port => $port,
+                            tls => { %$tls, %{ $CLIENT{$who} }, sni => $sni });
+                        push @seen, $c->error || ask($c, $sni, $path, 'x' x 100);
+                    }
+                    return join "\n", @seen;
+                });
+                $asked++ if $stock =~ m{^/require/\S+ 200 .*SUCCESS.*client}m;
+            }
         }
     }
+    return $asked;
 }
+my $asked = ask_all('', qw(v1.test v2.test v3.test));
 is($asked, 3 * 2, 'client certificates were asked for, 1.2 and 1.3');
 
 # ----- a session of before the renegotiation, and of after it
@@ -280,5 +286,12 @@ $pair->same('the same errors', sub {
         grep { /:(?:error|warn)\]/ && !/AH0190[679]/ }
         split /\n/, $pair->log($which);
 });
+
+# ----- by hand
+
+$pair->reconf(extra => '', conf => Sniv::Pair->by_hand($conf, 1))->start;
+unlike($pair->log('ours'), qr/SNIV0202/, 'by hand is not adopted');
+is(ask_all('by hand, ', 'v1.test'), 2, 'asked for by hand, too');
+$pair->stop;
 
 done_testing;

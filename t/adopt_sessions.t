@@ -58,12 +58,15 @@ sub conf {
             . "SSLCertificateKeyFile $ssl/one.key\n</VirtualHost>\n";
         for my $label (sort keys %FILES) {
             $conf .= join '', "<VirtualHost *:$port>\nServerName $label.test\n",
-                "SSLEngine on\nSSLOptions +ExportCertData\n",
+                "SSLEngine on\nSSLOptions +StdEnvVars +ExportCertData\n",
                 (map { "SSLCertificateFile $ssl/$_.crt\n"
                      . "SSLCertificateKeyFile $ssl/$_.key\n" }
                  @{ $FILES{$label} }),
                 qq(Header always set X-Vars "$VARS"\n),
                 qq(Header always set X-Cert "%{SSL_SERVER_CERT}s"\n),
+                'Header always set X-Env "expr=%{reqenv:SSL_SERVER_S_DN} '
+                . '%{reqenv:SSL_SESSION_RESUMED} '
+                . qq(%{md5:%{reqenv:SSL_SERVER_CERT}}"\n),
                 "</VirtualHost>\n";
         }
         return $conf;
@@ -91,14 +94,21 @@ my $pair = Sniv::Pair->new(name => 'adopt-sessions',
                            extra => "SNIVHostAdopt On\n",
                            conf => conf('none', 'on'));
 for my $way (['none', 'on'], ['shmcb:sessions(512000)', 'on'],
-             ['shmcb:sessions(512000)', 'off']) {
-    $pair->reconf(conf => conf(@$way))->start;
-    like($pair->log('ours'), qr/SNIV0202: adopted 4 of 6/, 'adopted');
+             ['shmcb:sessions(512000)', 'off'],
+             ['shmcb:sessions(512000)', 'on', 'by hand']) {
+    if ($way->[2]) {
+        $pair->reconf(extra => '',
+                      conf => Sniv::Pair->by_hand(conf(@$way), 2))->start;
+    }
+    else {
+        $pair->reconf(conf => conf(@$way))->start;
+        like($pair->log('ours'), qr/SNIV0202: adopted 4 of 6/, 'adopted');
+    }
     for my $kind (@KINDS) {
         my ($what, $tls) = @$kind;
         for my $from (@NAMES) {
             my ($ok, $stock) = $pair->same(
-                "$way->[0], tickets $way->[1], $what: from "
+                "@$way, $what: from "
                 . ($from || 'no SNI'), sub {
                 my ($addr, $port) = @_;
                 my @seen;
@@ -116,7 +126,7 @@ for my $way (['none', 'on'], ['shmcb:sessions(512000)', 'on'],
                     my $r = $d->get($to || 'v0.test');
                     push @seen, join ' ', $to || '-', $d->resumed,
                         $d->version, $d->cipher, $r->{status},
-                        @{ $r->{headers} }{qw(x-vars x-cert)};
+                        @{ $r->{headers} }{qw(x-vars x-cert x-env)};
                 }
                 return join "\n", @seen;
             });

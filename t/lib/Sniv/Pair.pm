@@ -75,6 +75,20 @@ sub other { return $_[0]{other}; }
 sub addr { return $ADDR{ $_[1] }; }    # also as a class method
 sub log { return $_[0]{server}{ $_[1] }->read($_[2] || 'error.log'); }
 
+# A configuration with SNIVHostTLS On in place of SSLEngine on, but for the
+# first $first: those are the first ones of their addresses.
+sub by_hand {
+    my ($class, $conf, $first) = @_;
+    return sub {
+        my ($port, $which, $other) = @_;
+        my $text = $conf->($port, $which, $other);
+        my $n = 0;
+        $text =~ s/SSLEngine on/$n++ < $first ? $& : 'SNIVHostTLS On'/ge
+            if $which eq 'ours';
+        return $text;
+    };
+}
+
 # The next starts begin with empty logs.
 sub start {
     my ($self) = @_;
