@@ -70,6 +70,7 @@ sub run {
     if ($command =~ s/^apachectl -t//) {
         my $httpd = Sniv::Httpd::httpd();
         $command =~ s/:(80|443)\b/:$ports{$1}/g;
+        $command =~ s{(https://[\w.]+)(?=/)}{$1:$ports{443}};
         $said = `$httpd -d $dir -f $dir/httpd.conf -t $command 2>&1`;
     }
     else {
@@ -78,6 +79,9 @@ sub run {
         local $ENV{no_proxy} = '*';
         $said = `$command`;
     }
+    # What a browser would not send with the usual port
+    my $port = $ports{443};
+    $said =~ s/\bhost=\S+?\K:$port\b//g;
     my %back = reverse %ports;
     $said =~ s/:(\d+)\b/':' . ($back{$1} || $1)/ge;
     $said =~ s{\Q$dir\E/(?=sites\.conf)}{}g;
