@@ -114,9 +114,9 @@ const command_rec snivhost_commands[] = {
                  "Make this virtual host lean: On, in place of SSLEngine on; "
                  "or Off, so that SNIVHostAdopt leaves it alone"),
     AP_INIT_TAKE1("SNIVHostLint", snivhost_set_lint, NULL, RSRC_CONF,
-                  "Tell at start and with -t what cannot be meant: On (the "
-                  "default with SNIVHost), Off or Strict (-t and the start "
-                  "fail)"),
+                  "Report at start and with -t what cannot be intended: On "
+                  "(the default with SNIVHost), Off or Strict (-t and the "
+                  "start fail)"),
     AP_INIT_ITERATE("SNIVHostLintIgnore", snivhost_set_lint_ignore, NULL,
                     RSRC_CONF, "Do not tell of findings with these codes, "
                     "here or in one virtual host"),
