@@ -45,6 +45,14 @@ typedef enum {
     SNIVHOST_VERIFY
 } snivhost_mode_e;
 
+/** What is refused, as an index of snivhost_policy_conf_t.lines. */
+typedef enum {
+    SNIVHOST_UNKNOWN_SNI,
+    SNIVHOST_MISSING_SNI,
+    SNIVHOST_UNKNOWN_HOST,
+    SNIVHOST_NREFUSALS
+} snivhost_refusal_e;
+
 /** Names that nobody serves (mod_snivhost_policy.h), as written in one
  * server; -1: nothing written. */
 typedef struct snivhost_policy_conf_t {
@@ -52,6 +60,10 @@ typedef struct snivhost_policy_conf_t {
     signed char missing_sni;
     signed char unknown_host;
     const apr_array_header_t *allow;    /**< const char *, or NULL */
+    const ap_directive_t *lines[SNIVHOST_NREFUSALS]; /**< where these are
+                                             written, or NULL */
+    const apr_array_header_t *allow_lines; /**< const ap_directive_t *: the
+                                             line of each in allow */
     const ap_directive_t *first;        /**< the first of these directives in
                                              this very server, or NULL */
 } snivhost_policy_conf_t;

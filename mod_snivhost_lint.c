@@ -55,7 +55,18 @@ static const kind_t kinds[SNIVHOST_LINT_KINDS] = {
     { "SNIV0423", 0 },      /* CERT_NOT_YET */
     { "SNIV0424", 0 },      /* CERT_SOON */
     { "SNIV0425", 1 },      /* CERT_UNSERVED */
-    { "SNIV0430", 1 }       /* DEFAULT */
+    { "SNIV0430", 1 },      /* DEFAULT */
+    { "SNIV0440", 0 },      /* REFUSE_PLAIN */
+    { "SNIV0441", 1 },      /* REFUSE_OFF */
+    { "SNIV0442", 0 },      /* REFUSE_NOBODY */
+    { "SNIV0443", 1 },      /* REFUSE_HALF */
+    { "SNIV0444", 1 },      /* REFUSE_STRICT */
+    { "SNIV0445", 1 },      /* REFUSE_PARTLY */
+    { "SNIV0446", 0 },      /* ALLOW_IDLE */
+    { "SNIV0447", 0 },      /* ALLOW_ADDRESS */
+    { "SNIV0448", 0 },      /* ALLOW_STRICT */
+    { "SNIV0449", 1 },      /* ALLOW_KNOWN */
+    { "SNIV0450", 1 }       /* DEFAULT_DEAD */
 };
 
 /* ----- directives ----- */
@@ -270,6 +281,7 @@ const apr_array_header_t *snivhost_lint_run(server_rec *main_server,
     snivhost_lint_names(&lint);
     snivhost_lint_addresses(&lint);
     snivhost_lint_certs(&lint);
+    snivhost_lint_policy(&lint);
 
     n = lint.findings->nelts;
     order = apr_palloc(ptemp, (n + 1) * sizeof(*order));

@@ -67,6 +67,17 @@ typedef enum {
     SNIVHOST_LINT_CERT_SOON,
     SNIVHOST_LINT_CERT_UNSERVED,    /**< note: names that nobody serves */
     SNIVHOST_LINT_DEFAULT,          /**< note: first by its file's name */
+    SNIVHOST_LINT_REFUSE_PLAIN,     /**< handshakes, where there is no TLS */
+    SNIVHOST_LINT_REFUSE_OFF,       /**< note: without SNIVHost On */
+    SNIVHOST_LINT_REFUSE_NOBODY,    /**< every name is known */
+    SNIVHOST_LINT_REFUSE_HALF,      /**< note: handshakes, not requests */
+    SNIVHOST_LINT_REFUSE_STRICT,    /**< note: core refuses before */
+    SNIVHOST_LINT_REFUSE_PARTLY,    /**< note: on some of its addresses */
+    SNIVHOST_LINT_ALLOW_IDLE,       /**< what is not refused anyway */
+    SNIVHOST_LINT_ALLOW_ADDRESS,    /**< an IP address, refused without SNI */
+    SNIVHOST_LINT_ALLOW_STRICT,     /**< core refuses it */
+    SNIVHOST_LINT_ALLOW_KNOWN,      /**< note: a name that somebody has */
+    SNIVHOST_LINT_DEFAULT_DEAD,     /**< note: all is refused before it */
     SNIVHOST_LINT_KINDS
 } snivhost_lint_e;
 
@@ -166,5 +177,6 @@ int snivhost_lint_is_tls(const snivhost_lint_t *lint,
 void snivhost_lint_names(snivhost_lint_t *lint);
 void snivhost_lint_addresses(snivhost_lint_t *lint);
 void snivhost_lint_certs(snivhost_lint_t *lint);
+void snivhost_lint_policy(snivhost_lint_t *lint);
 
 #endif /* MOD_SNIVHOST_LINT_H */

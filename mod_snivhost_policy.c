@@ -29,21 +29,25 @@
 
 void snivhost_policy_conf_init(snivhost_policy_conf_t *conf)
 {
+    memset(conf, 0, sizeof(*conf));
     conf->unknown_sni = conf->missing_sni = conf->unknown_host = -1;
-    conf->allow = NULL;
-    conf->first = NULL;
 }
 
 void snivhost_policy_conf_merge(snivhost_policy_conf_t *conf,
                                 const snivhost_policy_conf_t *base,
                                 const snivhost_policy_conf_t *add)
 {
+    int i;
+
 #define MERGE(field, unset) \
     conf->field = add->field != (unset) ? add->field : base->field
     MERGE(unknown_sni, -1);
     MERGE(missing_sni, -1);
     MERGE(unknown_host, -1);
     MERGE(allow, NULL);
+    MERGE(allow_lines, NULL);
+    for (i = 0; i < SNIVHOST_NREFUSALS; i++)
+        MERGE(lines[i], NULL);
 #undef MERGE
     conf->first = add->first;
 }
@@ -76,12 +80,18 @@ const char *snivhost_policy_set(cmd_parms *cmd, void *dummy, const char *arg)
                             "host of the address answers) or refuse, not "
                             "'%s'", name, arg);
     }
-    if (!ap_cstr_casecmp(name, "SNIVHostUnknownSNI"))
+    if (!ap_cstr_casecmp(name, "SNIVHostUnknownSNI")) {
         conf->unknown_sni = refuse;
-    else if (!ap_cstr_casecmp(name, "SNIVHostMissingSNI"))
+        conf->lines[SNIVHOST_UNKNOWN_SNI] = cmd->directive;
+    }
+    else if (!ap_cstr_casecmp(name, "SNIVHostMissingSNI")) {
         conf->missing_sni = refuse;
-    else
+        conf->lines[SNIVHOST_MISSING_SNI] = cmd->directive;
+    }
+    else {
         conf->unknown_host = refuse;
+        conf->lines[SNIVHOST_UNKNOWN_HOST] = cmd->directive;
+    }
     return NULL;
 }
 
@@ -91,6 +101,7 @@ const char *snivhost_policy_allow(cmd_parms *cmd, void *dummy,
     const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
     snivhost_policy_conf_t *conf = conf_of(cmd);
     apr_array_header_t *allow = (apr_array_header_t *)conf->allow;
+    apr_array_header_t *lines = (apr_array_header_t *)conf->allow_lines;
 
     (void)dummy;
     if (err)
@@ -102,9 +113,16 @@ const char *snivhost_policy_allow(cmd_parms *cmd, void *dummy,
                             "without any, not '%s': leave scheme, port and "
                             "path away", arg);
     }
-    if (!allow)
+    /* core takes the brackets of an IPv6 address away */
+    if (arg[0] == '[' && arg[strlen(arg) - 1] == ']')
+        arg = apr_pstrmemdup(cmd->pool, arg + 1, strlen(arg) - 2);
+    if (!allow) {
         conf->allow = allow = apr_array_make(cmd->pool, 4, sizeof(char *));
+        conf->allow_lines = lines =
+            apr_array_make(cmd->pool, 4, sizeof(const ap_directive_t *));
+    }
     APR_ARRAY_PUSH(allow, const char *) = arg;
+    APR_ARRAY_PUSH(lines, const ap_directive_t *) = cmd->directive;
     return NULL;
 }
 

@@ -128,7 +128,8 @@ $h->stop;
 
 start(policy => "SNIVHostUnknownSNI refuse\nSNIVHostMissingSNI refuse\n"
               . "SNIVHostUnknownHost refuse\n"
-              . 'SNIVHostAllowHost health.test *.probe.test');
+              . 'SNIVHostAllowHost health.test *.probe.test '
+              . '[2001:db8::1] 2001:db8::2');
 for my $v ('1.2', '1.3') {
     is(handshake('v0.test', $v), 'c0', "known name, TLS $v");
     is(handshake('V1.Test', $v), 'c1', "upper case, TLS $v");
@@ -166,6 +167,9 @@ is(status('nobody.test'), '421 v0', 'unknown Host');
 is(status('127.0.0.1'), '404 v0', 'the text of <VirtualHost> is known');
 is(status('127.0.0.9'), '421 v0', 'another address as Host is not');
 is(status('health.test'), '404 v0', 'allowed Host');
+is(status('[2001:db8::1]:80'), '404 v0', 'allowed IPv6 address');
+is(status('[2001:db8::2]'), '404 v0', 'written without brackets');
+is(status('[2001:db8::3]'), '421 v0', 'another one');
 is(status('nobody.test', path => '/.well-known/acme-challenge/x'),
    '421 v0', 'challenges are nothing special without mod_md');
 is(status(undef, version => '1.0'), '400 v0', 'HTTP/1.0 without Host');
