@@ -57,7 +57,7 @@ typedef struct group_t {
 typedef struct names_t {
     const snivhost_leaf_t *leaf;    /* one of them */
     apr_array_header_t *users;      /* member_t * */
-    int nfiles;
+    apr_hash_t *files;              /* all of them */
 } names_t;
 
 typedef struct dump_t {
@@ -276,9 +276,9 @@ static void print_groups(dump_t *dump, const names_t *names,
     dump->found++;
     apr_file_printf(dump->out, "\n%s  %s",
                     snivhost_set_text(dump->p, dump->set), leaf->path);
-    if (names->nfiles > 1) {
-        apr_file_printf(dump->out, " and %d with the same names",
-                        names->nfiles - 1);
+    if (apr_hash_count(names->files) > 1) {
+        apr_file_printf(dump->out, " and %u with the same names",
+                        apr_hash_count(names->files) - 1);
     }
     for (i = 0; i < leaf->nnames && i < LISTED; i++)
         apr_file_printf(dump->out, "%s%s", i ? ", " : " (", leaf->names[i]);
@@ -311,44 +311,93 @@ static void print_groups(dump_t *dump, const names_t *names,
 /* ----- a set, all sets ----- */
 
 /* The certificates of a set, those with the same names together. */
+typedef struct certs_t {
+    apr_array_header_t *all;    /* names_t * */
+    apr_hash_t *by_names;
+} certs_t;
+
+static void add_cert(dump_t *dump, certs_t *certs, member_t *member,
+                     const snivhost_leaf_t *leaf)
+{
+    const char *key = "";
+    names_t *names;
+    int i;
+
+    if (!leaf->is_read)
+        return;
+    for (i = 0; i < leaf->nnames; i++)
+        key = apr_pstrcat(dump->p, key, leaf->names[i], " ", NULL);
+    names = apr_hash_get(certs->by_names, key, APR_HASH_KEY_STRING);
+    if (!names) {
+        names = apr_pcalloc(dump->p, sizeof(*names));
+        names->leaf = leaf;
+        names->files = apr_hash_make(dump->p);
+        names->users = apr_array_make(dump->p, 4, sizeof(member_t *));
+        apr_hash_set(certs->by_names, key, APR_HASH_KEY_STRING, names);
+        APR_ARRAY_PUSH(certs->all, names_t *) = names;
+    }
+    apr_hash_set(names->files, leaf->path, APR_HASH_KEY_STRING, leaf);
+    APR_ARRAY_PUSH(names->users, member_t *) = member;
+}
+
+/* Those in folders: for its own names, if it has no files; the default's for
+ * names that nobody has. */
+static void add_stored(dump_t *dump, certs_t *certs, member_t *member,
+                       int has_files)
+{
+    const sniv_vhost_t *v = member->vhost;
+    const apr_array_header_t *dirs = snivhost_conf(v->server)->store.dirs;
+    const snivhost_stored_t *stored;
+    sniv_names_hit_t hit;
+    int i, k;
+
+    if (!dirs || (has_files && member != &dump->members[0]))
+        return;
+    stored = snivhost_stored_get(dump->leaves, dirs);
+    for (i = -1; !has_files && i < v->naliases; i++) {
+        const char *name = i < 0 ? v->server_name : v->aliases[i];
+        const snivhost_leaf_t *leaf =
+            name ? snivhost_stored_find(stored, name, dump->p) : NULL;
+
+        if (leaf)
+            add_cert(dump, certs, member, leaf);
+    }
+    for (i = 0; member == &dump->members[0] && i < stored->all->nelts; i++) {
+        const snivhost_leaf_t *leaf = APR_ARRAY_IDX(stored->all, i,
+                                                    snivhost_leaf_t *);
+
+        for (k = 0; k < leaf->nnames; k++) {
+            if (leaf->names[k][0] == '*'
+                || !sniv_names_find(dump->set->names, leaf->names[k],
+                                    strlen(leaf->names[k]), &hit)) {
+                add_cert(dump, certs, member, leaf);
+                break;
+            }
+        }
+    }
+}
+
 static apr_array_header_t *certificates_of(dump_t *dump)
 {
-    apr_array_header_t *all = apr_array_make(dump->p, 16, sizeof(names_t *));
-    apr_hash_t *by_names = apr_hash_make(dump->p);
-    int m;
+    certs_t certs = { apr_array_make(dump->p, 16, sizeof(names_t *)),
+                      apr_hash_make(dump->p) };
+    int m, i;
 
     for (m = 0; m < dump->set->nmembers; m++) {
         member_t *member = &dump->members[m];
         const snivhost_tlsconf_t *conf =
             snivhost_tlsconf_get(dump->facts->tls, member->vhost->server);
-        const snivhost_leaf_t *leaf;
-        const char *key = "";
-        names_t *names;
-        int i;
 
-        if (!member->has_tls || apr_is_empty_array(conf->certs))
-            continue;
-        leaf = snivhost_leaf_get(dump->leaves,
-                                 APR_ARRAY_IDX(conf->certs, 0, const char *));
-        if (!leaf->is_read)
-            continue;
-        for (i = 0; i < leaf->nnames; i++)
-            key = apr_pstrcat(dump->p, key, leaf->names[i], " ", NULL);
-        names = apr_hash_get(by_names, key, APR_HASH_KEY_STRING);
-        if (!names) {
-            names = apr_pcalloc(dump->p, sizeof(*names));
-            names->leaf = leaf;
-            names->nfiles = 1;
-            names->users = apr_array_make(dump->p, 4, sizeof(member_t *));
-            apr_hash_set(by_names, key, APR_HASH_KEY_STRING, names);
-            APR_ARRAY_PUSH(all, names_t *) = names;
+        for (i = 0; member->has_tls && i < conf->certs->nelts; i++) {
+            add_cert(dump, &certs, member,
+                     snivhost_leaf_get(dump->leaves,
+                                       APR_ARRAY_IDX(conf->certs, i,
+                                                     const char *)));
         }
-        else if (leaf != names->leaf) {
-            names->nfiles++;
-        }
-        APR_ARRAY_PUSH(names->users, member_t *) = member;
+        if (member->has_tls)
+            add_stored(dump, &certs, member, conf->certs->nelts > 0);
     }
-    return all;
+    return certs.all;
 }
 
 static void look_at_set(dump_t *dump)

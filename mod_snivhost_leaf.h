@@ -27,11 +27,13 @@
  */
 
 #include <apr_pools.h>
+#include <apr_tables.h>
 #include <apr_time.h>
 
 /** A certificate file. */
 typedef struct snivhost_leaf_t {
     const char *path;
+    int is_opened;              /**< the file could be read */
     int is_read;                /**< what follows is valid */
     int is_self_signed;
     apr_time_t not_before;
@@ -53,6 +55,38 @@ snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p);
  */
 snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
                                    const char *path);
+
+/**
+ * The same for a file in a folder (sniv_folder.h), where the order does not
+ * matter: the first certificate that is not a CA's, or else the first.
+ */
+snivhost_leaf_t *snivhost_leaf_get_any(snivhost_leaves_t *leaves,
+                                       const char *path);
+
+/** What is in a list of folders of SNIVHostCertificates. */
+typedef struct snivhost_stored_t {
+    const apr_array_header_t *dirs;     /**< const char * */
+    const apr_array_header_t *all;      /**< snivhost_leaf_t *: as they were
+                                             found */
+    int is_partial;             /**< something could not be read: what is not
+                                     found may be there */
+    struct apr_hash_t *by_name; /**< private */
+} snivhost_stored_t;
+
+/**
+ * Read folders as the certificate store does (sniv_certs.h), without keys.
+ * The same list again is not read again.
+ * @param dirs const char *
+ */
+snivhost_stored_t *snivhost_stored_get(snivhost_leaves_t *leaves,
+                                       const apr_array_header_t *dirs);
+
+/**
+ * The certificate that is served for a name: see sniv_certs_find().
+ * @return NULL if there is none
+ */
+snivhost_leaf_t *snivhost_stored_find(const snivhost_stored_t *stored,
+                                      const char *name, apr_pool_t *ptemp);
 
 /** Whether a name of the certificate covers a host name (RFC 9525). */
 int snivhost_leaf_covers(const snivhost_leaf_t *leaf, const char *host);

@@ -55,6 +55,8 @@ static const kind_t kinds[SNIVHOST_LINT_KINDS] = {
     { "SNIV0423", 0 },      /* CERT_NOT_YET */
     { "SNIV0424", 0 },      /* CERT_SOON */
     { "SNIV0425", 1 },      /* CERT_UNSERVED */
+    { "SNIV0426", 0 },      /* FOLDER_NONE */
+    { "SNIV0427", 1 },      /* FOLDER_UNSERVED */
     { "SNIV0430", 1 },      /* DEFAULT */
     { "SNIV0440", 0 },      /* REFUSE_PLAIN */
     { "SNIV0441", 1 },      /* REFUSE_OFF */
@@ -206,6 +208,21 @@ const ap_directive_t *snivhost_lint_name_line(const snivhost_lint_t *lint,
         }
     }
     return NULL;
+}
+
+const char *snivhost_lint_list(const char *const *names, int n,
+                               apr_pool_t *p)
+{
+    const char *text = "";
+    int i;
+
+    for (i = 0; i < n && i < SNIVHOST_LINT_LISTED; i++) {
+        text = apr_pstrcat(p, text, !i ? "'" : i + 1 < n ? ", '" : " and '",
+                           names[i], "'", NULL);
+    }
+    return n > SNIVHOST_LINT_LISTED
+           ? apr_psprintf(p, "%s and %d more", text, n - SNIVHOST_LINT_LISTED)
+           : text;
 }
 
 int snivhost_lint_is_nameless(const snivhost_lint_t *lint,

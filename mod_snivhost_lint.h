@@ -32,6 +32,7 @@
  */
 
 #include "mod_snivhost.h"
+#include "mod_snivhost_leaf.h"
 #include "mod_snivhost_tlsconf.h"
 
 #include <jansson.h>
@@ -66,6 +67,8 @@ typedef enum {
     SNIVHOST_LINT_CERT_NOT_YET,
     SNIVHOST_LINT_CERT_SOON,
     SNIVHOST_LINT_CERT_UNSERVED,    /**< note: names that nobody serves */
+    SNIVHOST_LINT_FOLDER_NONE,      /**< its folders have none for a name */
+    SNIVHOST_LINT_FOLDER_UNSERVED,  /**< note: one for a name of nobody */
     SNIVHOST_LINT_DEFAULT,          /**< note: first by its file's name */
     SNIVHOST_LINT_REFUSE_PLAIN,     /**< handshakes, where there is no TLS */
     SNIVHOST_LINT_REFUSE_OFF,       /**< note: without SNIVHost On */
@@ -168,6 +171,17 @@ const ap_directive_t *snivhost_lint_name_line(const snivhost_lint_t *lint,
 int snivhost_lint_is_nameless(const snivhost_lint_t *lint,
                               const sniv_vhost_t *vhost);
 
+/** So many names are written out in one sentence. */
+#define SNIVHOST_LINT_LISTED 3
+
+/**
+ * Names in words: 'a', 'b' and 'c', or 'a', 'b', 'c' and 5 more.
+ * @param names the first SNIVHOST_LINT_LISTED of them at least
+ * @param n how many there are
+ */
+const char *snivhost_lint_list(const char *const *names, int n,
+                               apr_pool_t *p);
+
 /** Whether mod_ssl will be on in a virtual host: 1, 0, or -1 if that cannot
  * be told. */
 int snivhost_lint_is_tls(const snivhost_lint_t *lint,
@@ -178,5 +192,22 @@ void snivhost_lint_names(snivhost_lint_t *lint);
 void snivhost_lint_addresses(snivhost_lint_t *lint);
 void snivhost_lint_certs(snivhost_lint_t *lint);
 void snivhost_lint_policy(snivhost_lint_t *lint);
+
+/* Parts of the look at certificates. */
+
+/** Whether clients of the Internet use such a name: neither an IP address nor
+ * a short name, nor one that is said to be none. */
+int snivhost_lint_is_public(const char *name);
+
+/**
+ * Tell if a certificate is not valid, or not for long.
+ * @param v the first that has it
+ * @param nusers how many have it
+ */
+void snivhost_lint_dates(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
+                         const sniv_vhost_t *v, int nusers);
+
+/** Those of SNIVHostCertificates. */
+void snivhost_lint_folders(snivhost_lint_t *lint, snivhost_leaves_t *leaves);
 
 #endif /* MOD_SNIVHOST_LINT_H */

@@ -23,8 +23,7 @@
  * SSLCertificateFile. A file that cannot be read is mod_ssl's to tell.
  */
 
-/* So many names are written out in one sentence. */
-#define LISTED 3
+#define LISTED SNIVHOST_LINT_LISTED
 
 /* A certificate is renewed well before its end: those of 90 days with 30
  * left, shorter ones with a third or a half. Less than this, and the renewal
@@ -56,7 +55,7 @@ static int meets(const snivhost_leaf_t *leaf, const char *glob)
 
 /* A name that clients of the Internet use: neither an IP address nor a short
  * name, nor one that is said to be none. */
-static int is_public(const char *name)
+int snivhost_lint_is_public(const char *name)
 {
     apr_size_t len = strlen(name);
     const char *dot = ap_strrchr_c(name, '.');
@@ -65,19 +64,6 @@ static int is_public(const char *name)
            && name[strspn(name, "0123456789.")]
            && ap_cstr_casecmp(dot, ".invalid")
            && ap_cstr_casecmp(dot, ".localhost") && len < 254;
-}
-
-static const char *list_names(const char *const *names, int n, apr_pool_t *p)
-{
-    const char *text = "";
-    int i;
-
-    for (i = 0; i < n && i < LISTED; i++) {
-        text = apr_pstrcat(p, text, !i ? "'" : i + 1 < n ? ", '" : " and '",
-                           names[i], "'", NULL);
-    }
-    return n > LISTED ? apr_psprintf(p, "%s and %d more", text, n - LISTED)
-                      : text;
 }
 
 /* The first few are kept in out; the number of all is returned. */
@@ -89,7 +75,8 @@ static int uncovered_aliases(const snivhost_leaf_t *leaf,
     for (i = 0; i < v->naliases; i++) {
         const char *alias = v->aliases[i];
 
-        if (alias && is_public(alias) && !snivhost_leaf_covers(leaf, alias)) {
+        if (alias && snivhost_lint_is_public(alias)
+            && !snivhost_leaf_covers(leaf, alias)) {
             if (n < LISTED)
                 out[n] = alias;
             n++;
@@ -120,11 +107,12 @@ static void look_at_names(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
     if (leaf->is_self_signed)
         return;
     has = leaf->nnames ? apr_pstrcat(lint->ptemp, "has the names ",
-                                     list_names(leaf->names, leaf->nnames,
-                                                lint->ptemp), NULL)
+                                     snivhost_lint_list(leaf->names,
+                                                        leaf->nnames,
+                                                        lint->ptemp), NULL)
                        : "has no name in subjectAltName, and clients do not "
                          "look at the common name";
-    if (v->server_name && is_public(v->server_name)
+    if (v->server_name && snivhost_lint_is_public(v->server_name)
         && !snivhost_lint_is_nameless(lint, v)
         && !snivhost_leaf_covers(leaf, v->server_name)) {
         snivhost_lint_add(lint, SNIVHOST_LINT_CERT_SERVERNAME, v,
@@ -141,8 +129,8 @@ static void look_at_names(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
                           "the certificate does not cover %s: %s %s. Clients "
                           "refuse it under %s; get one with %s, or take %s "
                           "out of ServerAlias here",
-                          list_names(missing, n, lint->ptemp), leaf->path,
-                          has, n > 1 ? "these names" : "this name",
+                          snivhost_lint_list(missing, n, lint->ptemp),
+                          leaf->path, has, n > 1 ? "these names" : "this name",
                           n > 1 ? "them" : "it", n > 1 ? "them" : "it");
     }
 }
@@ -158,18 +146,17 @@ static const char *day(apr_time_t t, apr_pool_t *p)
                         x.tm_mday);
 }
 
-static void look_at_dates(snivhost_lint_t *lint, const cert_t *cert,
-                          apr_time_t now)
+void snivhost_lint_dates(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
+                         const sniv_vhost_t *v, int nusers)
 {
-    const snivhost_leaf_t *leaf = cert->leaf;
-    const sniv_vhost_t *v = cert->user;
+    const apr_time_t now = apr_time_now();
     apr_time_t soon = (leaf->not_after - leaf->not_before) / SOON_PART;
     apr_time_t left = leaf->not_after - now;
     const ap_directive_t *node =
         snivhost_lint_directive(lint, v, "SSLCertificateFile");
-    const char *others = cert->nusers > 1
+    const char *others = nusers > 1
         ? apr_psprintf(lint->ptemp, " (of %s and %d more)", v->server_name,
-                       cert->nusers - 1)
+                       nusers - 1)
         : apr_psprintf(lint->ptemp, " (of %s)", v->server_name);
 
     if (left <= 0) {
@@ -246,7 +233,7 @@ static void note_unserved(snivhost_lint_t *lint, const cert_t *cert)
                       "the certificate %s is also for %s, and no virtual host "
                       "of %s has %s: such requests get %s and its "
                       "certificate. If they come here, add a ServerAlias",
-                      leaf->path, list_names(names, n, lint->ptemp),
+                      leaf->path, snivhost_lint_list(names, n, lint->ptemp),
                       snivhost_set_text(lint->ptemp, set),
                       n > 1 ? "these names" : "this name",
                       snivhost_vhost_text(lint->ptemp, set->members[0]));
@@ -287,15 +274,14 @@ void snivhost_lint_certs(snivhost_lint_t *lint)
     snivhost_leaves_t *leaves = snivhost_leaves_make(lint->ptemp);
     apr_array_header_t *certs = apr_array_make(lint->ptemp, 16,
                                                sizeof(cert_t *));
-    const apr_time_t now = apr_time_now();
     int i, k;
 
     /* No file is read for who wants to hear nothing of it. */
     for (i = SNIVHOST_LINT_CERT_SERVERNAME;
-         i <= SNIVHOST_LINT_CERT_UNSERVED
+         i <= SNIVHOST_LINT_FOLDER_UNSERVED
          && !snivhost_lint_wants(lint, i, table->main_server); i++)
         ;
-    if (i > SNIVHOST_LINT_CERT_UNSERVED)
+    if (i > SNIVHOST_LINT_FOLDER_UNSERVED)
         return;
 
     for (i = 0; i < table->nvhosts; i++) {
@@ -329,8 +315,9 @@ void snivhost_lint_certs(snivhost_lint_t *lint)
     for (i = 0; i < certs->nelts; i++) {
         const cert_t *cert = APR_ARRAY_IDX(certs, i, cert_t *);
 
-        look_at_dates(lint, cert, now);
+        snivhost_lint_dates(lint, cert->leaf, cert->user, cert->nusers);
         if (lint->with_notes)
             note_unserved(lint, cert);
     }
+    snivhost_lint_folders(lint, leaves);
 }

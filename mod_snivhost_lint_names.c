@@ -29,8 +29,7 @@
  * name costs more than all the rest of choosing a virtual host. */
 #define MANY_SCANNED 100
 
-/* So many names are written out in one sentence. */
-#define LISTED 3
+#define LISTED SNIVHOST_LINT_LISTED
 
 /* Hosts are not longer; globs that are, or have more stars, are not compared
  * with each other. */
@@ -85,18 +84,9 @@ static void tell_hidden(snivhost_lint_t *lint, const hidden_t *h)
     const sniv_vhost_t *v = h->set->members[h->member];
     const sniv_vhost_t *w = h->set->members[h->winner];
     const char *pattern = sniv_names_pattern(h->set->names, h->by, NULL);
-    const char *names = "", *where, *they = h->count == 1 ? "it" : "them";
-    int i;
+    const char *names = snivhost_lint_list(h->names, h->count, lint->ptemp);
+    const char *where, *they = h->count == 1 ? "it" : "them";
 
-    for (i = 0; i < h->count && i < LISTED; i++) {
-        names = apr_psprintf(lint->ptemp, "%s%s'%s'", names,
-                             !i ? "" : i + 1 < h->count ? ", " : " and ",
-                             h->names[i]);
-    }
-    if (h->count > LISTED) {
-        names = apr_psprintf(lint->ptemp, "%s and %d more", names,
-                             h->count - LISTED);
-    }
     where = apr_psprintf(lint->ptemp, "%s, which comes first on %s",
                          snivhost_vhost_text(lint->ptemp, w),
                          snivhost_set_text(lint->ptemp, h->set));

@@ -30,9 +30,6 @@
  * first of.
  */
 
-/* So many names are written out in one sentence. */
-#define LISTED 3
-
 typedef struct place_t {
     const sniv_set_t *set;      /* NULL: connections that no set takes */
     const sniv_vhost_t *first;  /* who answers what nobody has */
@@ -201,7 +198,7 @@ static void look_at_tls(const speaker_t *s)
                                    : "For requests it is called "
                                      "SNIVHostUnknownHost");
     }
-    else if (!has_host) {
+    else if (!has_host && s->lint->table->nsets) {
         /* who refuses requests too has said it for what may come */
         snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PLAIN, s->v, line,
                           "%s refuses TLS handshakes, and no virtual host "
@@ -270,9 +267,9 @@ static void look_at_openers(const speaker_t *s, snivhost_refusal_e what)
     }
     if (first) {
         snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_NOBODY, s->v, line,
-                          "%s refuses nobody on %s: %s matches every name. Take "
-                          "one of the two away", directives[what], places_text(s),
-                          first);
+                          "%s refuses nobody on %s: %s matches every name. "
+                          "Take one of the two away", directives[what],
+                          places_text(s), first);
     }
 }
 
@@ -334,7 +331,7 @@ static int is_refused_by_core(const place_t *place, const char *name)
 
 /* Names of one server's SNIVHostAllowHost of which the same can be said. */
 typedef struct listed_t {
-    const char *names[LISTED];
+    const char *names[SNIVHOST_LINT_LISTED];
     const ap_directive_t *line; /* of the first */
     int n;
 } listed_t;
@@ -342,7 +339,7 @@ typedef struct listed_t {
 static void add_listed(listed_t *list, const char *name,
                        const ap_directive_t *line)
 {
-    if (list->n < LISTED)
+    if (list->n < SNIVHOST_LINT_LISTED)
         list->names[list->n] = name;
     if (list->n++ == 0)
         list->line = line;
@@ -350,17 +347,7 @@ static void add_listed(listed_t *list, const char *name,
 
 static const char *listed_text(const listed_t *list, apr_pool_t *p)
 {
-    const char *text = "";
-    int i;
-
-    for (i = 0; i < list->n && i < LISTED; i++) {
-        text = apr_pstrcat(p, text, !i ? "'" : i + 1 < list->n ? ", '"
-                                                               : " and '",
-                           list->names[i], "'", NULL);
-    }
-    return list->n > LISTED ? apr_psprintf(p, "%s and %d more", text,
-                                           list->n - LISTED)
-                            : text;
+    return snivhost_lint_list(list->names, list->n, p);
 }
 
 static void look_at_allowed(const speaker_t *s)

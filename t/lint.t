@@ -354,6 +354,61 @@ passes '0430, a note: a default', $listen,
 passes '0430, a note: a file with a number', $listen,
     "Include ca/000-b.conf\n", vhost('*:80', 'a.test');
 
+# ----- 0426, 0427, 0422 to 0424: certificates in folders
+
+# A virtual host whose certificate is in a folder below CERTS.
+sub stored {
+    my ($folder, $names, @more) = @_;
+    my $mark = $folder =~ s/!(\d+)// ? "!$1" : '';
+    return vhost("127.0.0.1:443$mark", $names, @more, 'SNIVHostTLS On',
+        "SNIVHostCertificates \${CERTS}/$folder");
+}
+my @first = site('first.w.test', 'wild');
+my $blog = site('blog.test www.blog.test', 'blog');
+
+finds '0426: no certificate', $tls, @first, stored('store', 'b.test!0426');
+finds '0426: for an alias', $tls, @first,
+    stored('store', 'a.test www.a.test b.test!0426 c.test');
+finds '0426: two labels', $tls, @first, stored('store', 'a.b.w.test!0426');
+finds '0426: the first virtual host', $tls,
+    stored('store', 'b.test!0426') =~ s/SNIVHostTLS/SSLEngine/r;
+finds '0426: folders of the whole server', $tls,
+    "SNIVHostCertificates \${CERTS}/store\n", @first,
+    vhost('127.0.0.1:443', 'b.test!0426', 'SNIVHostTLS On');
+passes '0426: all there', $tls, @first,
+    stored('store', 'A.test www.a.test'),
+    stored('store', 'w.test x.w.test intranet');
+passes '0426: the first one\'s is for it', $tls, @first,
+    stored('late', 'b.w.test');
+passes '0426: a file of its own', $tls, @first,
+    site('w.test', 'wild', 'SNIVHostCertificates ${CERTS}/late');
+passes '0426: no such folder', $tls, @first, stored('none', 'b.test');
+passes '0426: a pattern', $tls, @first, stored('store', 'a.test *.b.test');
+finds '0424: not renewed, in a folder', $tls, @first,
+    stored('late!0424', 'a.test');
+finds '0424: once for all who have it', $tls, @first,
+    stored('late!0424', 'a.test'), "Listen 127.0.0.2:443\n",
+    map { s/0\.1:/0.2:/r } site('y.w.test', 'wild'), stored('late', 'a.test');
+finds '0422: expired, in a folder', $tls, @first,
+    stored('expired!0422', 'a.test');
+passes '0422: there is a newer one', $tls, @first, stored('both', 'a.test');
+passes '0422: nobody is served it', $tls, @first,
+    stored('expired', 'b.w.test');
+finds '0427, a note: a name of nobody', $tls,
+    vhost('127.0.0.1:443!0427', 'x.w.test', 'SSLEngine on',
+        'SNIVHostCertificates ${CERTS}/many'), $blog;
+passes '0427, a note: somebody has it', $tls,
+    vhost('127.0.0.1:443', 'x.w.test', 'SSLEngine on',
+        'SNIVHostCertificates ${CERTS}/many'), $blog,
+    site('a.test www.a.test', 'plain');
+passes '0427, a note: mass hosting', $tls,
+    vhost('127.0.0.1:443', 'x.w.test', 'SSLEngine on',
+        'VirtualDocumentRoot /sites/%0',
+        'SNIVHostCertificates ${CERTS}/many'), $blog;
+passes '0427, a note: most are nobody\'s', $tls,
+    vhost('127.0.0.1:443', 'x.w.test', 'SSLEngine on',
+        'SNIVHostCertificates ${CERTS}/many');
+
 # ----- 0440 to 0450: names that nobody serves
 
 my ($sni, $nosni, $host) = map { "SNIVHost$_ refuse" } 'UnknownSNI',
@@ -669,6 +724,12 @@ END
     return;
 }
 
+sub ca_text {
+    open my $in, '<', Sniv::Certs::ca() or die "the CA: $!\n";
+    local $/;
+    return scalar <$in>;
+}
+
 sub run {
     my @command = @_;
     my $pid = open my $out, '-|';
@@ -727,6 +788,21 @@ $h->write('ca/no.crt', "-----BEGIN CERTIFICATE-----\nAAAA\n");
 $h->write("ca/$_.conf", vhost('*:80', 'b.test')) for 'b', '000-b';
 $h->write('ca/name.inc', "ServerName d.test\n");
 make_certs($h->dir . '/ca');
+sub slurp { return $h->read("ca/$_[0]"); }
+for my $put (['store/a.test/fullchain.pem', 'plain.crt'],
+             ['store/a.test/privkey.pem', 'key'],
+             ['store/a.test/cert.pem', 'plain.crt'],
+             ['store/any.pem', \'ca', 'wild.crt', 'key'],
+             ['late/soon.crt', 'soon.crt'], ['late/soon.key', 'key'],
+             ['expired/a.pem', 'expired.crt', 'key'],
+             ['both/a.pem', 'expired.crt', 'key'],
+             ['both/b.pem', 'plain.crt', 'key'],
+             ['many/w.pem', 'wild.crt', 'key'],
+             ['many/b.pem', 'blog.crt', 'key'],
+             ['many/a.pem', 'plain.crt', 'key']) {
+    my ($file, @parts) = @$put;
+    $h->write("ca/$file", join '', map { ref ? ca_text() : slurp($_) } @parts);
+}
 
 for my $case (@cases) {
     my ($title, @conf) = @$case;

@@ -17,6 +17,8 @@
 use strict;
 use warnings FATAL => 'all';
 
+use File::Copy qw(copy);
+use File::Path qw(remove_tree);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
@@ -45,7 +47,8 @@ sub conf {
     for my $v (sort keys %CERT) {
         $where{$v} = 1 + ($sites =~ tr/\n//);
         $sites .= "<VirtualHost 127.0.0.1:$port>\n  ServerName $v.x.test\n"
-            . "  SSLEngine on\n" . Sniv::Certs::conf($CERT{$v})
+            . "  SSLEngine on\n"
+            . ($CERT{$v} ? Sniv::Certs::conf($CERT{$v}) : '')
             . ($LINES{$v} || '') . "</VirtualHost>\n";
     }
     return ("Listen 127.0.0.1:$port\nTypesConfig /dev/null\n"
@@ -118,7 +121,7 @@ my %CASES = (
 );
 my $ncases = map { @$_ } values %CASES;
 
-plan tests => 4 * $ncases + 19, sub {
+plan tests => 4 * $ncases + 24, sub {
     Sniv::Httpd::mode() ne 'off' ? 1
         : skip_reason('the module is not loaded');
 };
@@ -239,6 +242,43 @@ for my $policy (sort keys %CASES) {
     my ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
     like $said, qr/^no certificate reaches/m, 'nobody has its name';
     $h->remove;
+}
+{
+    # the second certificate of v1 covers the others, of its own there is one
+    local @CERT{keys %CERT} = map { /v(\d)/ && "c$1" } keys %CERT;
+    local $LINES{v1} = Sniv::Certs::conf('shared');
+    my $h = server();
+    my ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
+    like $said, qr{/shared\.crt \(shared\.test, \*\.x\.test\)$}m,
+        'a second certificate is looked at';
+    like $said, qr/set-up 1: v1\.x\.test .*\n +set-up 2: v0\.x\.test /,
+        'of the one that serves it, and those that it covers';
+    $h->remove;
+}
+{
+    # certificates in a folder, of one that has no files and of the default
+    my $dir = Sniv::Httpd::work() . "/misdirected.$$.certs";
+    mkdir $dir;
+    for my $file (Sniv::Certs::crt('shared'), Sniv::Certs::key('shared')) {
+        copy($file, "$dir/") or die "$file: $!\n";
+    }
+    my %said;
+    for my $folder ('v1', 'v0', 'v3') {
+        local @CERT{keys %CERT} = map { /v(\d)/ && "c$1" } keys %CERT;
+        local $LINES{$folder} = "SNIVHostCertificates $dir\n";
+        $CERT{v1} = undef if $folder eq 'v1';
+        my $h = server();
+        (my $status, $said{$folder}) =
+            $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
+        $h->remove;
+    }
+    remove_tree($dir);
+    like $said{v1}, qr{$dir/shared\.crt\ \(.*\n\ +set-up\ 1:\ v1\.x\.test\ .*
+        \n\ +set-up\ 2:\ v0\.x\.test\ }x, 'a certificate in a folder';
+    like $said{v0}, qr{$dir/shared\.crt\ \(.*\n\ +set-up\ 1:\ v0\.x\.test\ }x,
+        'the default, for names that nobody has';
+    like $said{v3}, qr/^no certificate reaches/m,
+        'who has files serves no other certificates';
 }
 {
     my $h = server('SSLVHostSNIPolicy insecure');
