@@ -123,7 +123,6 @@ const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
 {
     static const sniv_ip_t any;
     const unsigned char *b = ip->bytes;
-    apr_sockaddr_t sa;
     const char *host;
 
     if (!memcmp(b, any.bytes, sizeof(any.bytes))) {
@@ -134,8 +133,9 @@ const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
     }
     else {
         char *text = NULL;
-
 #if APR_HAVE_IPV6
+        apr_sockaddr_t sa;
+
         memset(&sa, 0, sizeof(sa));
         sa.pool = p;
         sa.family = APR_INET6;
