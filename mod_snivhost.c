@@ -39,6 +39,7 @@
 #include "http_core.h"
 #include "http_protocol.h"
 #include "http_request.h"
+#include "http_ssl.h"
 #include "mod_core.h"
 
 #include "mod_snivhost_adopt.h"
@@ -48,22 +49,44 @@
  * How far a request has come. The request config points to one of these, so
  * that nothing is allocated for a request.
  */
-typedef enum {
-    REQUEST_OPEN,       /* core was kept from choosing, we have to */
-    REQUEST_DECIDED,    /* chosen by name */
-    REQUEST_EARLY       /* it failed before anybody looked at the name */
-} request_state_e;
+typedef struct request_state_t {
+    enum {
+        REQUEST_OPEN,       /* core was kept from choosing, we have to */
+        REQUEST_DECIDED,    /* chosen, by this rule */
+        REQUEST_EARLY       /* it failed before anybody looked at the name */
+    } at;
+    sniv_rule_e rule;
+} request_state_t;
 
-static const request_state_e state_open = REQUEST_OPEN;
-static const request_state_e state_decided = REQUEST_DECIDED;
-static const request_state_e state_early = REQUEST_EARLY;
+static const request_state_t state_open = { REQUEST_OPEN, SNIV_RULE_MAIN };
+static const request_state_t state_early = { REQUEST_EARLY, SNIV_RULE_MAIN };
+static const request_state_t states_decided[] = {
+#define DECIDED(rule) [rule] = { REQUEST_DECIDED, rule }
+    DECIDED(SNIV_RULE_MAIN),
+    DECIDED(SNIV_RULE_IP),
+    DECIDED(SNIV_RULE_SERVERNAME),
+    DECIDED(SNIV_RULE_ALIAS),
+    DECIDED(SNIV_RULE_GLOB),
+    DECIDED(SNIV_RULE_ADDRESS_TEXT),
+    DECIDED(SNIV_RULE_PATH),
+    DECIDED(SNIV_RULE_DEFAULT),
+    DECIDED(SNIV_RULE_DEFAULT_NO_NAME)
+#undef DECIDED
+};
 
-static const request_state_e *get_state(const request_rec *r)
+static const request_state_t *get_state(const request_rec *r)
 {
     return ap_get_module_config(r->request_config, &snivhost_module);
 }
 
-static void set_state(request_rec *r, const request_state_e *state)
+static int is_open(const request_rec *r)
+{
+    const request_state_t *state = get_state(r);
+
+    return state && state->at == REQUEST_OPEN;
+}
+
+static void set_state(request_rec *r, const request_state_t *state)
 {
     ap_set_module_config(r->request_config, &snivhost_module,
                          (void *)state);
@@ -196,41 +219,71 @@ static void apply_server(request_rec *r, server_rec *s)
     r->per_dir_config = s->lookup_defaults;
 }
 
+static int is_by_name(const sniv_decision_t *d)
+{
+    switch (d->rule) {
+    case SNIV_RULE_SERVERNAME:
+    case SNIV_RULE_ALIAS:
+    case SNIV_RULE_GLOB:
+    case SNIV_RULE_ADDRESS_TEXT:
+    case SNIV_RULE_PATH:
+        return 1;
+    case SNIV_RULE_MAIN:
+    case SNIV_RULE_IP:
+    case SNIV_RULE_DEFAULT:
+    case SNIV_RULE_DEFAULT_NO_NAME:
+        break;
+    }
+    return 0;
+}
+
+/*
+ * Where no name decides, core leaves a request with the server of its
+ * connection, and so do we: other modules (mod_qos) give a connection one of
+ * their own.
+ */
 static void decide(request_rec *r, const snivhost_conn_t *conn)
 {
     sniv_decision_t d;
+    server_rec *s;
 
     sniv_decide_request(snivhost_live->table, conn->set, r->hostname, r->uri,
                         &d);
-    if (conn->leave_requests) {
-        if (r->server != SNIVHOST_SERVER(&d)) {
-            snivhost_differs(r->connection, r, "Host", r->hostname,
-                             r->server, &d);
-        }
+    s = SNIVHOST_SERVER(&d);
+    if (is_open(r)) {
+        if (is_by_name(&d) && r->server != s)
+            apply_server(r, s);
     }
-    else if (r->server != SNIVHOST_SERVER(&d)) {
-        apply_server(r, SNIVHOST_SERVER(&d));
+    else if (r->server != s
+             && (is_by_name(&d) || r->server != r->connection->base_server)) {
+        snivhost_differs(r->connection, r, "Host", r->hostname, r->server,
+                         &d);
     }
-    set_state(r, &state_decided);
+    set_state(r, &states_decided[d.rule]);
     snivhost_count(r->connection, SNIVHOST_COUNT_REQUEST(d.rule));
     log_decision(r, &d);
 }
 
-int snivhost_request_decision(const request_rec *r, sniv_decision_t *d)
+const char *snivhost_request_rule(const request_rec *r)
 {
-    const snivhost_conn_t *conn = snivhost_conn(r->connection);
-    const request_state_e *state;
+    const request_state_t *state;
 
     while (r->main)
         r = r->main;
     state = get_state(r);
-    if (!conn || !state || *state != REQUEST_DECIDED)
-        return 0;
-    while (r->prev)
-        r = r->prev;
-    sniv_decide_request(snivhost_live->table, conn->set, r->hostname, r->uri,
-                        d);
-    return 1;
+    return state && state->at == REQUEST_DECIDED
+           ? sniv_rule_name(state->rule) : NULL;
+}
+
+/*
+ * TLS that is not mod_ssl's (mod_gnutls, mod_tls): its handshake, and with it
+ * a search of its own among the candidates, may come to pass while core reads
+ * the first request.
+ */
+static int may_search_itself(const snivhost_conn_t *conn, conn_rec *c)
+{
+    return !c->master && !conn->is_mod_ssl && c->keepalives == 0
+           && ap_ssl_conn_is_ssl(c);
 }
 
 /*
@@ -244,7 +297,7 @@ static void pre_read_request(request_rec *r, conn_rec *c)
     if (!snivhost_live || (conn = snivhost_conn(c)) == NULL
         || !conn->chain || conn->leave_requests
         || c->vhost_lookup_data != conn->chain
-        || c->base_server != conn->base) {
+        || may_search_itself(conn, c)) {
         return;
     }
     c->vhost_lookup_data = NULL;
@@ -322,7 +375,6 @@ static void decide_refused(request_rec *r, const snivhost_conn_t *conn)
 static int post_read_request(request_rec *r)
 {
     const snivhost_conn_t *conn;
-    const request_state_e *state;
 
     if (!snivhost_live || (conn = snivhost_conn(r->connection)) == NULL)
         return DECLINED;
@@ -331,21 +383,18 @@ static int post_read_request(request_rec *r)
         /* An internal redirect stays with its server. If it leads to the
          * ErrorDocument of a request that core refused, that one has to be
          * decided now. */
-        state = get_state(r->prev);
-        if (state && *state == REQUEST_OPEN) {
+        if (is_open(r->prev)) {
             decide_refused(r->prev, conn);
             apply_server(r, r->prev->server);
-            state = get_state(r->prev);
         }
-        set_state(r, state);
+        set_state(r, get_state(r->prev));
         return DECLINED;
     }
 
-    state = get_state(r);
-    if (state && *state == REQUEST_OPEN)
+    if (is_open(r))
         restore_chain(r, conn);
-    else if (conn->chain && !conn->leave_requests)
-        return DECLINED;        /* somebody else changed the connection */
+    else if (r->connection->vhost_lookup_data != conn->chain)
+        return DECLINED;        /* somebody has given it another address */
     decide(r, conn);
     return snivhost_live->mode == SNIVHOST_ON
            ? snivhost_policy_judge_request(r, conn, 0) : OK;
@@ -353,12 +402,8 @@ static int post_read_request(request_rec *r)
 
 static void insert_error_filter(request_rec *r)
 {
-    const request_state_e *state;
-
-    if (snivhost_live && (state = get_state(r)) != NULL
-        && *state == REQUEST_OPEN) {
+    if (snivhost_live && is_open(r))
         decide_refused(r, snivhost_conn(r->connection));
-    }
 }
 
 /* ----- configuration phases ----- */

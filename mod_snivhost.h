@@ -170,6 +170,7 @@ typedef struct snivhost_conn_t {
     unsigned leave_requests:1;  /**< core decides about requests (Verify,
                                      StrictHostCheck), we compare */
 
+    unsigned is_mod_ssl:1;      /**< its TLS is mod_ssl's */
     unsigned hello_seen:1;      /**< sni and hello are valid */
     unsigned narrowed:1;        /**< the window is open: the three fields
                                      below have to be put back */
@@ -201,10 +202,10 @@ typedef struct snivhost_conn_t {
 snivhost_conn_t *snivhost_conn(const conn_rec *c);
 
 /**
- * The decision about a request, made again from the tables.
- * @return 0 if the request was not ours to decide
+ * The rule by which a request got its virtual host.
+ * @return NULL if nobody has looked at its name
  */
-int snivhost_request_decision(const request_rec *r, sniv_decision_t *d);
+const char *snivhost_request_rule(const request_rec *r);
 
 /** Report that stock httpd and we differ; see SNIVHost Verify. */
 void snivhost_differs(const conn_rec *c, const request_rec *r,

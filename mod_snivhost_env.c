@@ -37,12 +37,11 @@ static const char *vhost_value(request_rec *r, const snivhost_conn_t *conn,
 static const char *rule_value(request_rec *r, const snivhost_conn_t *conn,
                               apr_pool_t *p)
 {
-    sniv_decision_t d;
+    const char *rule = snivhost_request_rule(r);
 
     (void)conn;
     (void)p;
-    return snivhost_request_decision(r, &d) ? sniv_rule_name(d.rule)
-                                            : "early";
+    return rule ? rule : "early";
 }
 
 static const char *sni_rule_value(request_rec *r, const snivhost_conn_t *conn,

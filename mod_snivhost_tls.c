@@ -395,6 +395,7 @@ static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
         || (conn = snivhost_conn(c)) == NULL) {
         return DECLINED;
     }
+    conn->is_mod_ssl = 1;
     if (!conn->chain && !snivhost_policy_in_handshakes()
         && !snivhost_store_serves(conn->base)) {
         conn->hello = SNIV_HELLO_NO_SNI;

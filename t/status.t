@@ -67,7 +67,8 @@ END
             for my $n (0 .. 1) {
                 $conf .= "<VirtualHost 127.0.0.1:$port>\nServerName v$n.test\n"
                     . ($n ? "ServerAlias a.v1.test *.x.test\n"
-                            . "ServerPath /sp1/\n" : '')
+                            . "ServerPath /sp1/\nRewriteEngine On\n"
+                            . "RewriteRule ^/sp1/old/ /new [PT]\n" : '')
                     . ($tls ? "SSLEngine on\n" . Sniv::Certs::conf("c$n") : '')
                     . ($arg{vhost} || '') . "</VirtualHost>\n";
             }
@@ -214,6 +215,11 @@ my @variables = (
     ['IP', "alone.test|ip|ip|127.0.0.1:$alone|c2.test", sni => 'x.test',
      host => 'x.test', n => 3],
 );
+# mod_rewrite has made it another path by the time of the log.
+ask($h, http => '1.0', path => '/sp1/old/');
+is((logged($h, '/sp1/old/'))[1], "v1.test|path|-|127.0.0.1:$http|-",
+   'a ServerPath that is rewritten: the rule that chose');
+
 my $n = 0;
 for my $case (@variables) {
     my ($what, $expected, @q) = @$case;
