@@ -19,10 +19,13 @@
 #include "apr_optional_hooks.h"
 #include "apr_strings.h"
 #include "http_core.h"
+#include "http_log.h"
 #include "http_protocol.h"
+#include "http_request.h"
 #include "mod_status.h"
 
 #include "mod_snivhost_dump.h"
+#include "mod_snivhost_limit.h"
 #include "mod_snivhost_render.h"
 #include "mod_snivhost_store.h"
 
@@ -241,6 +244,46 @@ static json_t *json_view(const snivhost_facts_t *facts,
     return json;
 }
 
+/* ----- who may map it ----- */
+
+/*
+ * Everybody who may write a .htaccess file with AllowOverride FileInfo can
+ * set a handler, and this one shows all of the server. So what counts is the
+ * handler that <Location> (or the server itself) gives before any file is
+ * looked at; the request remembers it.
+ */
+#define MAPPED HANDLER
+
+static int translate_name(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *err = NULL, *name;
+
+    if (core->expr_handler) {
+        name = ap_expr_str_exec(r, core->expr_handler, &err);
+        if (!err && name && !strcmp(name, HANDLER))
+            apr_table_setn(r->notes, MAPPED, "");
+    }
+    return DECLINED;
+}
+
+static int is_mapped(request_rec *r)
+{
+    static snivhost_limit_t limit;
+    apr_uint32_t unsaid;
+
+    if (apr_table_get(r->notes, MAPPED))
+        return 1;
+    if (snivhost_may_say(&limit, &unsaid)) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "SNIV0503: "
+                      "answered 403: the handler " HANDLER " is for "
+                      "<Location> in the configuration of the server, not for "
+                      ".htaccess files, <Directory>, <Files> or AddHandler%s",
+                      snivhost_unsaid_text(r->pool, unsaid));
+    }
+    return 0;
+}
+
 /* ----- the handler ----- */
 
 static void set_headers(request_rec *r, const snivhost_view_t *view)
@@ -269,6 +312,8 @@ static int handler(request_rec *r)
 
     if (!r->handler || strcmp(r->handler, HANDLER))
         return DECLINED;
+    if (!is_mapped(r))
+        return HTTP_FORBIDDEN;
     r->allowed = AP_METHOD_BIT << M_GET;
     if (r->method_number != M_GET)
         return HTTP_METHOD_NOT_ALLOWED;
@@ -360,6 +405,7 @@ static int status_hook(request_rec *r, int flags)
 void snivhost_status_register_hooks(apr_pool_t *p)
 {
     (void)p;
+    ap_hook_translate_name(translate_name, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ap, status_hook, status_hook, NULL, NULL,
                       APR_HOOK_MIDDLE);

@@ -19,8 +19,8 @@
  * The running server tells about itself: `SetHandler snivhost-status` (HTML,
  * and JSON with ?format=json), and a section in mod_status' page.
  *
- * Nothing is served unless the administrator maps it. Parameters of the
- * query string:
+ * Nothing is served unless the administrator maps it, in <Location>: a
+ * .htaccess file cannot. Parameters of the query string:
  *
  *     address, sni, host, path, http   a question, as in SNIVHostExplain
  *     set, page                        the virtual hosts of an address

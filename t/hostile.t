@@ -41,7 +41,9 @@ my $h = Sniv::Httpd->new(name => 'hostile', ports => 2, mode => 'on',
         . "Listen 127.0.0.2:$https\nProtocols h2 http/1.1\n"
         . "SSLVHostSNIPolicy insecure\n"
         . "SSLSessionCache shmcb:cache.shm(512000)\n"
-        . "<Location /why>\nSetHandler snivhost-status\n</Location>\n";
+        . "<Location /why>\nSetHandler snivhost-status\n</Location>\n"
+        . '<Directory "' . Sniv::Httpd::work() . "/hostile.$$/htdocs/site\">\n"
+        . "AllowOverride All\n</Directory>\n";
     for my $n (0 .. $HOSTS - 1) {
         $conf .= "<VirtualHost 127.0.0.1:$http>\nServerName v$n.test\n"
             . "ServerAlias *.first.*.v$n.last.*\nSNIVHostEnv On\n"
@@ -108,6 +110,23 @@ like(ask("/why?address=$address&host=a%0d%0aSet-Cookie:x")->{body},
      qr/control character/, 'a line break');
 like(ask("/why?address=$address&host=x%27;id;%27")->{body},
      qr{host=x'\\'';id;'\\''}, 'the line to copy stays one word');
+
+# ----- the author of a site, who may set a handler in .htaccess
+
+for my $how (['SetHandler snivhost-status', '/site/page.html'],
+             ['AddHandler snivhost-status .html', '/site/page.html'],
+             ["Options +FollowSymLinks\nRewriteEngine On\nRewriteRule ^page - [H=snivhost-status]",
+              '/site/page.html'],
+             ['<If "true">' . "\nSetHandler snivhost-status\n</If>",
+              '/site/page.html?format=json&dump']) {
+    my ($lines, $target) = @$how;
+    $h->write('htdocs/site/page.html', "the site's\n");
+    $h->write('htdocs/site/.htaccess', "$lines\n");
+    my $r = ask($target);
+    is($r->{status}, 403, ".htaccess with $lines");
+    unlike($r->{body}, qr/v1\.test/, 'nothing of others is shown');
+}
+like($h->read('error.log'), qr/SNIV0503: answered 403: /, 'the log says why');
 
 # ----- a session does not get past a refusal
 
