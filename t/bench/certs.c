@@ -16,9 +16,9 @@
  *
  *   certs DIR COUNT [ec|rsa [FROM]]
  *
- * DIR/CA.crt, and for COUNT numbers N from FROM (0) on an end-entity certificate of the
- * CA for siteN.example in DIR/N.crt (leaf, CA) with its key, PKCS#8 and mode
- * 0600, in DIR/N.key. What is there already stays.
+ * DIR/CA.crt, and for COUNT numbers N from FROM (0) on an end-entity
+ * certificate of the CA for siteN.example in DIR/N.crt (leaf, CA) with its
+ * key, PKCS#8 and mode 0600, in DIR/N.key. What is there already stays.
  */
 
 #include <stdio.h>
