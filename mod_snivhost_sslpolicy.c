@@ -38,7 +38,7 @@ typedef enum {
     AS_WORDS,           /* several words, case does not count */
     AS_PROTOCOLS,       /* a set of protocols */
     AS_CIPHERS,         /* one value for TLS 1.3, one for all before */
-    AS_FILES,           /* a list; see merge_files() */
+    AS_FILES,           /* a list, merged with the main server's */
     AS_COMMANDS         /* a list that grows from main server to vhost */
 } as_e;
 
@@ -85,10 +85,6 @@ static const struct known_t {
     { "SSLEngine", AS_FLAG, FOR_NONE, NULL },
     { "SSLStrictSNIVHostCheck", AS_FLAG, FOR_NONE, NULL }
 };
-
-/* A server's first certificate lines take the place of the main server's
- * lines with the same number (CERTKEYS_IDX_MAX + 1 of them, with ECC). */
-#define FILES_REPLACED 3
 
 /* The settings of one server. */
 typedef struct settings_t {
@@ -335,25 +331,6 @@ static void read_policy(snivhost_sslpolicy_t *all)
 
 /* ----- main server and virtual host ----- */
 
-static const apr_array_header_t *merge_files(apr_pool_t *p,
-                                             const apr_array_header_t *base,
-                                             const apr_array_header_t *add)
-{
-    apr_array_header_t *merged = apr_array_make(p, 4, sizeof(const char *));
-    int i;
-
-    for (i = 0; i < add->nelts && i < FILES_REPLACED; i++)
-        APR_ARRAY_PUSH(merged, const char *) = APR_ARRAY_IDX(add, i,
-                                                             const char *);
-    for (; i < base->nelts; i++)
-        APR_ARRAY_PUSH(merged, const char *) = APR_ARRAY_IDX(base, i,
-                                                             const char *);
-    for (i = FILES_REPLACED; i < add->nelts; i++)
-        APR_ARRAY_PUSH(merged, const char *) = APR_ARRAY_IDX(add, i,
-                                                             const char *);
-    return merged;
-}
-
 static void inherit(snivhost_sslpolicy_t *all, settings_t *s,
                     const settings_t *base)
 {
@@ -365,7 +342,8 @@ static void inherit(snivhost_sslpolicy_t *all, settings_t *s,
         }
         else if (s->of[i].list && base->of[i].list) {
             s->of[i].list = known[i].as == AS_FILES
-                ? merge_files(all->p, base->of[i].list, s->of[i].list)
+                ? snivhost_tlsconf_merge_files(all->p, base->of[i].list,
+                                               s->of[i].list)
                 : apr_array_append(all->p, base->of[i].list, s->of[i].list);
         }
     }

@@ -233,9 +233,8 @@ static int is_in(const char *const *list, const char *name)
     int i;
 
     for (i = 0; list[i]; i++) {
-        if (!ap_cstr_casecmp(list[i], name)) {
+        if (!ap_cstr_casecmp(list[i], name))
             return 1;
-        }
     }
     return 0;
 }
@@ -254,9 +253,8 @@ static const char *path_of(reader_t *r, const ap_directive_t *node)
     const char *arg = first_word(r->p, node->args);
     const char *path;
 
-    if (!ap_cstr_casecmpn(arg, "pkcs11:", 7)) {
+    if (!ap_cstr_casecmpn(arg, "pkcs11:", 7))
         return arg;
-    }
     path = ap_server_root_relative(r->p, arg);
     return path ? path : arg;
 }
@@ -268,12 +266,10 @@ static void add_file(reader_t *r, snivhost_tlsconf_t *conf,
 {
     const char *path = path_of(r, node);
 
-    if (!ap_cstr_casecmpn(path, "pkcs11:", 7)) {
+    if (!ap_cstr_casecmpn(path, "pkcs11:", 7))
         refuse(conf, node, "the key is in a token (pkcs11:)");
-    }
-    if (!*files) {
+    if (!*files)
         *files = apr_array_make(r->p, 2, sizeof(const char *));
-    }
     APR_ARRAY_PUSH((apr_array_header_t *)*files, const char *) = path;
 }
 
@@ -319,9 +315,8 @@ static void add_md_names(reader_t *r, const char *args)
         char *name = ap_getword_conf(r->p, &args);
         apr_size_t len = strlen(name);
 
-        if (len && name[len - 1] == '>') {
+        if (len && name[len - 1] == '>')
             name[--len] = '\0';
-        }
         if (len && ap_cstr_casecmp(name, "auto")
             && ap_cstr_casecmp(name, "manual")) {
             ap_str_tolower(name);
@@ -341,9 +336,8 @@ static void read_line(reader_t *r, snivhost_tlsconf_t *conf,
                                        "on") ? -1 : 1;
         break;
     case KIND_OURS:
-        if (!ap_cstr_casecmp(first_word(r->ptemp, node->args), "on")) {
+        if (!ap_cstr_casecmp(first_word(r->ptemp, node->args), "on"))
             conf->engine = 1;
-        }
         break;
     case KIND_CERT:
         add_file(r, conf, &conf->certs, node);
@@ -363,9 +357,8 @@ static void read_line(reader_t *r, snivhost_tlsconf_t *conf,
         /* fall through */
     case KIND_SAME_FLAG:
         conf->same[what->slot] = lower(r->p, words_of(r->ptemp, node->args));
-        if (what->slot == SAME_CRL_CHECK) {
+        if (what->slot == SAME_CRL_CHECK)
             conf->crl_check = 1;
-        }
         break;
     case KIND_SAME_FILE:
         conf->same[what->slot] = path_of(r, node);
@@ -399,9 +392,8 @@ static void read_line(reader_t *r, snivhost_tlsconf_t *conf,
                "adds cannot be seen");
         break;
     case KIND_MD_STAPLING:
-        if (ap_cstr_casecmp(first_word(r->ptemp, node->args), "off")) {
+        if (ap_cstr_casecmp(first_word(r->ptemp, node->args), "off"))
             r->md_stapling = node;
-        }
         break;
     case KIND_MD_NAMES:
         add_md_names(r, node->args);
@@ -432,9 +424,8 @@ static const known_t *find_known(reader_t *r, const char *name)
     char buffer[48];
     apr_size_t i;
 
-    for (i = 0; i < sizeof(buffer) && name[i]; i++) {
+    for (i = 0; i < sizeof(buffer) && name[i]; i++)
         buffer[i] = apr_tolower(name[i]);
-    }
     return i < sizeof(buffer) ? apr_hash_get(r->known, buffer, i) : NULL;
 }
 
@@ -502,40 +493,35 @@ static void read_section(reader_t *r, snivhost_tlsconf_t *conf,
     }
 }
 
-static const apr_array_header_t *merge_files(apr_pool_t *p,
-                                             const apr_array_header_t *base,
-                                             const apr_array_header_t *add)
+static void add_files(apr_array_header_t *files,
+                      const apr_array_header_t *from, int begin, int end)
+{
+    for (; begin < end && begin < from->nelts; begin++)
+        APR_ARRAY_PUSH(files, const char *) = APR_ARRAY_IDX(from, begin,
+                                                            const char *);
+}
+
+const apr_array_header_t *
+snivhost_tlsconf_merge_files(apr_pool_t *p, const apr_array_header_t *base,
+                             const apr_array_header_t *add)
 {
     apr_array_header_t *merged;
-    int i;
 
-    if (!add || apr_is_empty_array(add)) {
+    if (!add || apr_is_empty_array(add))
         return base;
-    }
-    if (!base || apr_is_empty_array(base)) {
+    if (!base || apr_is_empty_array(base))
         return add;
-    }
     merged = apr_array_make(p, base->nelts + add->nelts,
                             sizeof(const char *));
-    for (i = 0; i < add->nelts && i < CERTKEYS_REPLACED; i++) {
-        APR_ARRAY_PUSH(merged, const char *)
-            = APR_ARRAY_IDX(add, i, const char *);
-    }
-    for (; i < base->nelts; i++) {
-        APR_ARRAY_PUSH(merged, const char *)
-            = APR_ARRAY_IDX(base, i, const char *);
-    }
-    for (i = CERTKEYS_REPLACED; i < add->nelts; i++) {
-        APR_ARRAY_PUSH(merged, const char *)
-            = APR_ARRAY_IDX(add, i, const char *);
-    }
+    add_files(merged, add, 0, CERTKEYS_REPLACED);
+    add_files(merged, base, merged->nelts, base->nelts);
+    add_files(merged, add, CERTKEYS_REPLACED, add->nelts);
     return merged;
 }
 
 #define INHERIT(member) \
-    if (!conf->member) { \
-        conf->member = base->member; \
-    }
+    if (!conf->member) \
+        conf->member = base->member
 
 /* Make the lines of a virtual host what is in effect for it. */
 static void inherit(reader_t *r, snivhost_tlsconf_t *conf,
@@ -550,16 +536,15 @@ static void inherit(reader_t *r, snivhost_tlsconf_t *conf,
     INHERIT(crl_check);
     INHERIT(ocsp_enable);
     INHERIT(chain);
-    conf->certs = merge_files(r->p, base->certs, conf->certs);
-    conf->keys = merge_files(r->p, base->keys, conf->keys);
+    conf->certs = snivhost_tlsconf_merge_files(r->p, base->certs,
+                                               conf->certs);
+    conf->keys = snivhost_tlsconf_merge_files(r->p, base->keys, conf->keys);
     for (i = 0; i < SAME_COUNT; i++) {
-        if (i == SAME_CONFCMD && conf->same[i] && base->same[i]) {
+        if (i == SAME_CONFCMD && conf->same[i] && base->same[i])
             conf->same[i] = apr_pstrcat(r->p, base->same[i], conf->same[i],
                                         NULL);
-        }
-        else {
+        else
             INHERIT(same[i]);
-        }
     }
     if (!conf->obstacle) {
         conf->obstacle = base->obstacle;
@@ -586,18 +571,14 @@ static void settle(reader_t *r, snivhost_tlsconf_t *conf)
         refuse(conf, NULL, "SSLVerifyClient asks every client for a "
                "certificate");
     }
-    if (conf->ocsp_enable < 0) {
+    if (conf->ocsp_enable < 0)
         refuse(conf, NULL, "SSLOCSPEnable is on");
-    }
-    if (r->md_stapling) {
+    if (r->md_stapling)
         refuse(conf, r->md_stapling, "MDStapling is on");
-    }
-    if (!conf->certs) {
+    if (!conf->certs)
         conf->certs = apr_array_make(r->p, 0, sizeof(const char *));
-    }
-    if (!conf->keys) {
+    if (!conf->keys)
         conf->keys = apr_array_make(r->p, 0, sizeof(const char *));
-    }
 }
 
 /* Whether a name is one that mod_md may take care of: the same, or one of
@@ -614,14 +595,12 @@ static int is_managed_name(reader_t *r, const char *name)
                                 APR_HASH_KEY_STRING))) {
         return 1;
     }
-    if (!ap_is_matchexp(host)) {
+    if (!ap_is_matchexp(host))
         return 0;
-    }
     for (hi = apr_hash_first(r->ptemp, r->md_names); hi;
          hi = apr_hash_next(hi)) {
-        if (!ap_strcmp_match(apr_hash_this_key(hi), host)) {
+        if (!ap_strcmp_match(apr_hash_this_key(hi), host))
             return 1;
-        }
     }
     return 0;
 }
@@ -639,26 +618,21 @@ static int each_name(reader_t *r, server_rec *s, int add)
     int i, k;
 
     if (s->server_hostname) {
-        if (add) {
+        if (add)
             add_managed_name(r, s->server_hostname);
-        }
-        else if (is_managed_name(r, s->server_hostname)) {
+        else if (is_managed_name(r, s->server_hostname))
             return 1;
-        }
     }
     for (i = 0; i < 2; i++) {
         for (k = 0; lists[i] && k < lists[i]->nelts; k++) {
             const char *name = APR_ARRAY_IDX(lists[i], k, const char *);
 
-            if (!name) {
+            if (!name)
                 continue;
-            }
-            if (add) {
+            if (add)
                 add_managed_name(r, name);
-            }
-            else if (is_managed_name(r, name)) {
+            else if (is_managed_name(r, name))
                 return 1;
-            }
         }
     }
     return 0;
@@ -703,9 +677,8 @@ static int is_among(server_rec *const *servers, int n, const server_rec *s)
     int i;
 
     for (i = 0; i < n; i++) {
-        if (servers[i] == s) {
+        if (servers[i] == s)
             return 1;
-        }
     }
     return 0;
 }
@@ -725,26 +698,23 @@ static void pair_nodes(reader_t *r, snivhost_tlsconfs_t *all,
     server_rec *s;
     int i;
 
-    for (s = main_server->next; s; s = s->next) {
+    for (s = main_server->next; s; s = s->next)
         APR_ARRAY_PUSH(servers, server_rec *) = s;
-    }
     for (i = servers->nelts - 1; i >= 0; i--) {
         const ap_directive_t *node;
         snivhost_tlsconf_t *conf = NULL;
 
         s = APR_ARRAY_IDX(servers, i, server_rec *);
-        if (!only || is_among(only, nonly, s)) {
+        if (!only || is_among(only, nonly, s))
             conf = make_conf(r, all, s);
-        }
         for (node = from; node; node = node->next) {
             if ((unsigned)node->line_num == s->defn_line_number
                 && s->defn_name && node->filename
                 && (node->filename == s->defn_name
                     || !strcmp(node->filename, s->defn_name))
                 && !ap_cstr_casecmp(node->directive, "<VirtualHost")) {
-                if (conf) {
+                if (conf)
                     conf->node = node;
-                }
                 from = node->next;
                 break;
             }
@@ -778,12 +748,10 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
         snivhost_tlsconf_t *conf = apr_hash_get(all->by_server, &s,
                                                 sizeof(s));
 
-        if (!conf) {
+        if (!conf)
             continue;
-        }
-        if (conf->node) {
+        if (conf->node)
             read_lines(&reader, conf, conf->node->first_child);
-        }
         inherit(&reader, conf, base);
         if (!conf->node) {
             refuse(conf, NULL, "it is not in the configuration files, so "
@@ -795,9 +763,8 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
         snivhost_tlsconf_t *conf = apr_hash_get(all->by_server, &s,
                                                 sizeof(s));
 
-        if (conf) {
+        if (conf)
             settle(&reader, conf);
-        }
     }
     return all;
 }
@@ -824,9 +791,8 @@ const char *snivhost_tlsconf_differs(const snivhost_tlsconf_t *a,
         const char *x = a->same[i];
         const char *y = b->same[i];
 
-        if (x != y && (!x || !y || strcmp(x, y))) {
+        if (x != y && (!x || !y || strcmp(x, y)))
             return same_names[i];
-        }
     }
     return NULL;
 }

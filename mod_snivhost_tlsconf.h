@@ -92,6 +92,14 @@ const snivhost_tlsconf_t *snivhost_tlsconf_get(const snivhost_tlsconfs_t *all,
                                                const server_rec *s);
 
 /**
+ * The certificate or key files that are in effect for a virtual host.
+ * @param base the main server's lines, add its own; either may be NULL
+ */
+const apr_array_header_t *
+snivhost_tlsconf_merge_files(apr_pool_t *p, const apr_array_header_t *base,
+                             const apr_array_header_t *add);
+
+/**
  * The first directive whose effective value is not the same for both.
  * @return its name, NULL if there is none
  */

@@ -25,6 +25,7 @@ use Test::More;
 use Sniv::Chain qw(make_cert slurp);
 use Sniv::Client;
 use Sniv::Httpd;
+use Sniv::Pair;
 
 plan skip_all => 'without the module there is nothing to test'
     if Sniv::Httpd::mode() eq 'off';
@@ -435,5 +436,30 @@ my ($merged) = adopted(sub {
         . vhost("*:$port", 'c.test', 'SSLEngine on');
 });
 like($merged, qr/adopted 2 of 3/, 'certificates of the main server');
+
+# The main server's second line stays where a virtual host has one.
+my $pair = Sniv::Pair->new(name => 'adopt-lines', extra => "SNIVHostAdopt On\n",
+                           conf => sub {
+    my ($port, $which) = @_;
+    my $address = Sniv::Pair->addr($which) . ":$port";
+    return cert('chained') . cert('rsa')
+        . vhost($address, 'a.test', 'SSLEngine on')
+        . vhost($address, 'b.test', 'SSLEngine on', cert('a'));
+});
+$pair->start;
+for my $sigalgs ('ECDSA+SHA256', 'RSA-PSS+SHA256:RSA+SHA256') {
+    my ($same, $said) = $pair->same("two lines, one replaced: $sigalgs", sub {
+        my ($addr, $port) = @_;
+        my $c = Sniv::Client->new(addr => $addr, port => $port,
+            tls => { sni => 'b.test', sigalgs => $sigalgs });
+        my $text = $c->error || $c->cert;
+        $c->close;
+        return $text;
+    });
+    like($said, $sigalgs =~ /ECDSA/ ? qr/\Aa\b/ : qr/\Arsa\b/,
+         "$sigalgs: whose it is");
+}
+like($pair->log('ours'), qr/adopted 1 of 2/, 'by a lean one, too');
+$pair->stop;
 
 done_testing;

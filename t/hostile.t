@@ -115,7 +115,8 @@ like(ask("/why?address=$address&host=x%27;id;%27")->{body},
 
 for my $how (['SetHandler snivhost-status', '/site/page.html'],
              ['AddHandler snivhost-status .html', '/site/page.html'],
-             ["Options +FollowSymLinks\nRewriteEngine On\nRewriteRule ^page - [H=snivhost-status]",
+             ["Options +FollowSymLinks\nRewriteEngine On\n"
+              . 'RewriteRule ^page - [H=snivhost-status]',
               '/site/page.html'],
              ['<If "true">' . "\nSetHandler snivhost-status\n</If>",
               '/site/page.html?format=json&dump']) {
