@@ -17,6 +17,7 @@
 #   plain    on port 80, three names each
 #   one      with TLS and one wildcard certificate for all
 #   each     with TLS and a certificate of its own for each
+#   stored   the same, from a folder, without SSLCertificateFile
 #
 #   t/bench/lint.sh [size] ...      (5000 50000)
 #
@@ -24,11 +25,11 @@
 # within a round. Certificates are read once before, so that the disk does not
 # count.
 #
-# Environment: ROUNDS (5), KINDS ("plain one each"), WORK (a folder that is
-# kept, with its certificates), MODULE (the .so), HTTPD.
+# Environment: ROUNDS (5), KINDS ("plain one each stored"), WORK (a folder
+# that is kept, with its certificates), MODULE (the .so), HTTPD.
 
 here=`cd "\`dirname "$0"\`" && pwd`
-: "${ROUNDS:=5}" "${KINDS:=plain one each}"
+: "${ROUNDS:=5}" "${KINDS:=plain one each stored}"
 : "${MODULE:=$here/../../.libs/mod_snivhost.so}"
 test -n "$HTTPD" || HTTPD=`PATH=$PATH:/usr/sbin command -v apache2` ||
     HTTPD=`PATH=$PATH:/usr/sbin command -v httpd`
@@ -46,7 +47,7 @@ for n; do
     test "$n" -le $most || most=$n
 done
 case $KINDS in
-*each*)
+*each*|*stored*)
     cc -O2 "$here/certs.c" -o "$WORK/make-certs" -lcrypto &&
         "$WORK/make-certs" "$WORK/certs" $most ec || exit 1 ;;
 esac
@@ -86,7 +87,9 @@ END
             print "ServerAlias www.site$i.example *.site$i.cdn.example\n"
                 if $kind eq "plain";
             print "SSLEngine on\nSSLCertificateFile $crt.crt\n",
-                "SSLCertificateKeyFile $crt.key\n" if $kind ne "plain";
+                "SSLCertificateKeyFile $crt.key\n" if $kind =~ /one|each/;
+            print $i ? "SNIVHostTLS On\n" : "SSLEngine on\n",
+                "SNIVHostCertificates $work/certs\n" if $kind eq "stored";
             print "</VirtualHost>\n";
         }' "$1" "$2" "$WORK"
 }
@@ -123,6 +126,7 @@ for size; do
         plain) certs=0 ;;
         one) certs=1 ;;
         each) certs=$size ;;
+        stored) certs=$most ;;
         esac
         printf '%9d %12d ' $size $certs
         measure || exit 1
