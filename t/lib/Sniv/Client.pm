@@ -76,6 +76,10 @@ sub _tls {
         if $o->{max};
     Net::SSLeay::CTX_set_cipher_list($ctx,
         $o->{ciphers} || 'DEFAULT:@SECLEVEL=0');
+    # SSL_OP_IGNORE_UNEXPECTED_EOF: a server that closes without a word has
+    # not spoilt the session. OpenSSL takes a FIN for such, but not a RST, and
+    # which of them comes depends on who is faster.
+    Net::SSLeay::CTX_set_options($ctx, 0x80);
     Net::SSLeay::CTX_set_options($ctx, Net::SSLeay::OP_NO_TICKET())
         if defined $o->{tickets} && !$o->{tickets};
     if (my @files = $o->{cert} ? (Sniv::Certs::crt($o->{cert}),

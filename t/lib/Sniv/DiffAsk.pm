@@ -50,7 +50,8 @@ my @odd_snis = ('unknown.test', 'a.x.test.', 'A.X.TEST', '127.0.0.1', '::1',
 my @paths = ('/', '/', '/', '/', '/other.html', '/index.html', '/dir',
     '/dir/', '/inc.shtml', '/inc.shtml', '/sp1/', '/sp1', '/sp1/index.html',
     '/sp1x', '/sp2', '/sp2/', '//sp1/', '/%73p1/', '/sp1/../sp2/', '/none',
-    '/deny/', '/secure/', '/cipher/', '/px/', '/px/x', '/loop/', '/rw/x',
+    '/deny/', '/secure/', '/cipher/', '/px/', '/px/x', '/spx/', '/loop/',
+    '/rw/x',
     '/gone', '/status/', '/error.shtml');
 my @odd_paths = ('/%', '/%00', '/..', '/%2f', '/./', '/a//b', '/?', '/;x',
     '/%2e%2e/', '/sp1%2f');
@@ -113,8 +114,10 @@ sub request {
         my $scheme = pick('http', 'http', 'https', 'HTTP', 'ftp', 'h2c');
         my $authority = host($w);
         $authority .= pick(':80', ':', ':8080') if chance(0.2);
-        $authority = "user:pw\@$authority" if chance(0.05);
-        $authority = 'localhost:' . $w->{c}{ports}{h1} if chance(0.1);
+        $authority = pick('localhost', '127.0.0.2', '[::1]') . ':'
+            . $w->{c}{ports}{h1} if chance(0.15);
+        $authority = pick('user:pw', 'u', '') . "\@$authority"
+            if chance(0.07);
         $uri = "$scheme://$authority$path";
     }
     elsif (chance(0.02)) {
@@ -205,7 +208,9 @@ sub tls_options {
     $t{ciphers} = pick('AES128-GCM-SHA256:@SECLEVEL=0',
         'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384',
         'aRSA:@SECLEVEL=0', 'aECDSA:@SECLEVEL=0') if chance(0.12);
-    $t{groups} = pick('P-256', 'P-521:X25519', 'P-384') if chance(0.08);
+    # A first guess that the server may not like: HelloRetryRequest
+    $t{groups} = pick('P-256', 'P-521:X25519', 'P-384', 'X25519:P-256',
+                      'P-521:P-256') if chance(0.1);
     return \%t;
 }
 
@@ -262,7 +267,9 @@ sub generate {
             $q{kind} = 'http';
             @q{qw(addr port)} = where($w, 'h');
             $q{requests} = requests($w, $q{id}, 4);
-            $q{pipelined} = 1 if chance(0.2);
+            # After an upgrade the next request would be a broken preface
+            $q{pipelined} = 1 if chance(0.2)
+                && !grep { /Upgrade: h2c/ } @{ $q{requests} };
         }
         elsif ($r < 0.62) {
             $q{kind} = 'https';
@@ -274,17 +281,7 @@ sub generate {
                 s/^Host: .*?\r$/Host: $q{tls}{sni}\r/m for @{ $q{requests} };
             }
             delete $q{tls}{alpn} if "@{ $q{tls}{alpn} || [] }" =~ /h2/;
-            if (chance(0.3)) {
-                $q{again} = { tls => tls_options($w),
-                              requests => requests($w, "$q{id}.again", 2) };
-                # A session is most interesting where little else differs
-                $q{again}{tls} = { %{ $q{tls} },
-                    sni => $q{again}{tls}{sni} } if chance(0.8);
-                $q{again}{tls}{sni} = $q{tls}{sni} if chance(0.4);
-                delete $q{again}{tls}{sni}
-                    if !defined $q{again}{tls}{sni};
-                delete $q{again}{tls}{alpn};
-            }
+            $q{again} = again($w, \%q) if chance(0.3);
             $q{renegotiate} = sni($w) if chance(0.04);
         }
         elsif ($r < 0.80) {
@@ -298,6 +295,7 @@ sub generate {
                 stream($w, "$q{id}.$_", $plain, $q{tls}{sni})
             } 1 .. 1 + int rand 4];
             $q{together} = 1 if chance(0.3);
+            $q{again} = again($w, \%q) if !$plain && chance(0.15);
         }
         elsif ($r < 0.97) {
             $q{kind} = 'hello';
@@ -318,11 +316,29 @@ sub generate {
     return @all;
 }
 
+# Another connection, with the session of the first.
+sub again {
+    my ($w, $q) = @_;
+    my %again = (tls => tls_options($w),
+                 requests => requests($w, "$q->{id}.again", 2));
+    # A session is most interesting where little else differs
+    $again{tls} = { %{ $q->{tls} }, sni => $again{tls}{sni} } if chance(0.8);
+    $again{tls}{sni} = $q->{tls}{sni} if chance(0.4);
+    delete $again{tls}{sni} if !defined $again{tls}{sni};
+    delete $again{tls}{alpn};
+    @again{qw(addr port)} = chance(0.2) ? where($w, 's')
+                                        : @$q{qw(addr port)};
+    return \%again;
+}
+
 sub stream {
     my ($w, $id, $plain, $sni) = @_;
     my $host = defined $sni && chance(0.6) ? $sni : host($w);
     my $method = chance(0.85) ? 'GET' : pick('HEAD', 'OPTIONS', 'POST',
         'BREW', 'TRACE');
+    return { fields => [':method' => 'CONNECT', ':authority' =>
+        pick("$host:80", '127.0.0.1:1', 'localhost:1', $host)] }
+        if chance(0.02);
     my @f = (':method' => $method, ':scheme' => $plain ? 'http' : 'https');
     $f[3] = pick('http', 'https', 'ftp') if chance(0.03);
     push @f, ':authority' => $host if chance(0.93);
@@ -336,6 +352,10 @@ sub stream {
     return { fields => \@f, $method eq 'POST'
              ? (body => 'b' x pick(0, 5, 20)) : () };
 }
+
+# Connections whose hello was not read as one ("PORT SERVER:PORT"). Its bytes
+# are random, and so is what the logs say of them.
+our %misread;
 
 # The answer as text.
 sub ask {
@@ -351,8 +371,8 @@ sub ask {
                                     : requests_text($q, $c);
     }
     if ($q->{again} && !$c->error) {
-        my $d = Sniv::Client->new(addr => $q->{addr}, port => $q->{port},
-            seconds => $SECONDS,
+        my $d = Sniv::Client->new(addr => $q->{again}{addr},
+            port => $q->{again}{port}, seconds => $SECONDS,
             tls => { %{ $q->{again}{tls} }, session => $c->session });
         $c->close;
         $text .= "again:\n" . connection_text($d);
@@ -365,6 +385,9 @@ sub ask {
 
 sub connection_text {
     my ($c) = @_;
+    # Not an alert: a server without TLS has read the hello as a request
+    $misread{ $c->{socket}->sockport . " $c->{addr}:$c->{port}" } = 1
+        if $c->{ssl} && ($c->error // 'alert') !~ /\A(?:alert|closed|time)/;
     return 'no connection: ' . $c->error . "\n" if $c->error;
     return '' if !$c->{ssl};
     return join(' ', 'connected:', map { defined $_ ? $_ : '-' } $c->cert,

@@ -51,7 +51,10 @@ sub generate {
     push @main, 'SSLStrictSNIVHostCheck on' if chance(0.08);
     push @main, 'UseCanonicalName On' if chance(0.15);
     push @main, 'UseCanonicalPhysicalPort On' if chance(0.1);
-    push @main, 'StrictHostCheck On' if chance(0.05);
+    push @main, 'StrictHostCheck On' if chance(0.08);
+    push @main, 'ProxyRequests On' if chance(0.06);
+    push @main, 'SSLVerifyClient optional',
+        'SSLCACertificateFile "%certs%/ca.crt"' if chance(0.03);
     push @main, 'HttpProtocolOptions ' . pick('Unsafe', 'Strict',
         'Unsafe LenientMethods Allow0.9', 'Strict RegisteredMethods',
         'Strict Require1.0') if chance(0.15);
@@ -78,6 +81,10 @@ sub generate {
         if chance(0.1);
     $c->{main} = \@main;
 
+    # Sockets whose connections have IPv4-mapped addresses
+    $c->{mapped} = { map { $_ => 1 } grep { chance(0.5) } @IPS }
+        if $c->{ipv6} && chance(0.25);
+
     # A few styles of addresses, so that sets get members.
     my @specs = specs($c);
     my $n = 1 + int(rand 4) + int(rand 5) * int(rand 3);
@@ -103,7 +110,7 @@ sub generate {
 sub specs {
     my ($c) = @_;
     my @kinds = ('ip1', ('ip1') x 3, 'ip2', 'any', 'ipany', 'v6', 'text',
-                 'anyany', 'zero', 'noport', 'default', 'upper');
+                 'anyany', 'zero', 'noport', 'default', 'upper', 'v6mapped');
     my @chosen = ('ip1', map { pick(@kinds) } 1 .. int rand 4);
     @chosen = ('any', @chosen[1 .. $#chosen]) if chance(0.3);
     my @specs;
@@ -118,6 +125,7 @@ sub specs {
                 anyany => '*:*', zero => "0.0.0.0:%$port%",
                 default => "_default_:%$port%", noport => '127.0.0.3',
                 upper => "LOCALHOST:%$port%",
+                v6mapped => "[::ffff:127.0.0.1]:%$port%",
             }->{$kind};
         }
     }
@@ -142,7 +150,7 @@ sub vhost {
         : $r < 0.85 ? name() . '.'
         : $r < 0.89 ? pick('http', 'https', 'HTTP') . '://' . name()
         : $r < 0.93 ? pick(@IPS[0 .. 2], 'localhost')
-        : pick('*.x.test', 'test', '_.x.test', 'a-b.y.test')) if $r < 0.96
+        : pick('test', '_.x.test', 'a-b.y.test')) if $r < 0.96
         || "@{ $v{addrs} }" !~ /\A(?:\*|127\.0\.0\.1)/;
     for (1 .. int rand 3) {
         my $q = rand;
@@ -179,6 +187,10 @@ sub vhost {
     push @l, qq(ProxyPass "/loop/" "http://127.0.0.2:%h1%/")
         if chance(0.08);
     push @l, 'ProxyRequests On' if chance(0.07);
+    # httpd as a client of itself: handshakes that are not ours to decide
+    push @l, 'SSLProxyEngine on', 'SSLProxyVerify none',
+        'SSLProxyCheckPeerName off', 'SSLProxyCheckPeerExpire off',
+        qq(ProxyPass "/spx/" "https://127.0.0.1:%s1%/") if chance(0.08);
     push @l, 'TraceEnable ' . pick('on', 'off') if chance(0.05);
     push @l, 'RewriteEngine On', pick(
         'RewriteRule ^/rw/(.*) /$1 [PT]',
@@ -341,9 +353,11 @@ sub hosts {
 sub render {
     my ($c) = @_;
     my $text = '';
+    my $mapped = $c->{mapped} || {};
     for my $port (qw(h1 h2 s1 s2)) {
         $text .= "Listen $_:%$port%" . ($port =~ /s/ ? ' https' : '') . "\n"
-            for @IPS, $c->{ipv6} ? '[::1]' : ();
+            for (map { $mapped->{$_} ? "[::ffff:$_]" : $_ } @IPS),
+                $c->{ipv6} ? '[::1]' : ();
     }
     $text .= "Listen 127.0.0.1:%back%\n";
     $text .= <<'END';
@@ -351,7 +365,7 @@ sub render {
     Header always set X-Vhost $name
     DocumentRoot "%www%/$name"
     ServerAdmin $name@sniv.test
-    CustomLog access.log "$name %%v %%p %%>s %%s %%H \"%%r\" %%{SSL_TLS_SNI}x %%{SSL_PROTOCOL}x %%{SSL_CIPHER}x %%{SSL_SERVER_S_DN_CN}x %%{SSL_CLIENT_S_DN_CN}x %%{SSL_CLIENT_VERIFY}x %%{SSL_SESSION_RESUMED}x %%A %%{local}p %%V %%u %%{IS_A}e"
+    CustomLog access.log "$name %%v %%p %%>s %%s %%H \"%%r\" %%{SSL_TLS_SNI}x %%{SSL_PROTOCOL}x %%{SSL_CIPHER}x %%{SSL_SERVER_S_DN_CN}x %%{SSL_CLIENT_S_DN_CN}x %%{SSL_CLIENT_VERIFY}x %%{SSL_SESSION_RESUMED}x %%A %%{local}p %%V %%u %%{IS_A}e %%{remote}p %%A:%%{local}p"
 </Macro>
 <Directory "%www%">
     Options Includes
@@ -365,6 +379,7 @@ Timeout 4
 KeepAliveTimeout 4
 AllowCONNECT 1-65535
 LogLevel info ssl:info
+ErrorLogFormat "[%%{u}t] [%%-m:%%l] [pid %%P] %%E: [client\ %%a\ at\ %%A] %%M% ,\ referer\ %%{Referer}i"
 END
     $text .= join("\n", @{ $c->{main} }) . "\n";
     for my $v (@{ $c->{vhosts} }) {
@@ -404,13 +419,17 @@ sub write_pages {
     return;
 }
 
+# Servers of another run may be reading it.
 sub _write {
     my ($file, $text) = @_;
-    open my $fh, '>', $file or die "$file: $!\n";
+    return if -e $file && -s _ == length $text;
+    my $new = "$file.$$";
+    open my $fh, '>', $new or die "$new: $!\n";
     print $fh $text;
-    close $fh or die "$file: $!\n";
+    close $fh or die "$new: $!\n";
     # A young file has a weak ETag, for a moment.
-    utime 1_000_000_000, 1_000_000_000, $file;
+    utime 1_000_000_000, 1_000_000_000, $new;
+    rename $new, $file or die "$file: $!\n";
     return;
 }
 
