@@ -22,7 +22,6 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Copy qw(copy);
 use Test::More;
-use Time::HiRes qw(sleep);
 
 use Sniv::Chain qw(make_cert slurp);
 use Sniv::Client;
@@ -79,14 +78,8 @@ sub log_count {
 }
 
 sub restart {
-    my $done = log_count(qr/resuming normal operations/);
     $httpd->write_conf;
-    $httpd->signal('USR1');
-    for (1 .. 1500) {
-        last if log_count(qr/resuming normal operations/) > $done;
-        sleep 0.02;
-    }
-    return;
+    return $httpd->graceful;
 }
 
 # ----- restarts

@@ -112,7 +112,7 @@ my $reader = do {
     if (!$pid) {
         my ($n, %wrong, $stop) = (0);
         local $SIG{TERM} = sub { $stop = 1 };
-        my $end = time + 6 * $LONG;
+        my $end = time + 6 * $LONG * Sniv::Httpd::patience();
         while (!$stop && time < $end) {
             for my $name ('a', 'first', 'half', 'lean', 'broken') {
                 my $got = served("$name.test");

@@ -84,7 +84,7 @@ my %read;
 sub lines {
     my ($h, $want) = @_;
     my @lines;
-    for (1 .. 100) {
+    for (1 .. 100 * Sniv::Httpd::patience()) {
         @lines = $h->read('error.log') =~ /^.*SNIV0700: .*$/mg;
         splice @lines, 0, $read{$h} || 0;
         last if @lines >= $want;

@@ -73,7 +73,7 @@ sub server {
     # The lines of the module since the last time; waits for the first.
     my $lines = sub {
         my @all;
-        for (1 .. 200) {
+        for (1 .. 200 * Sniv::Httpd::patience()) {
             @all = $h->read('error.log') =~ /^(.*\[snivhost:debug\].*)$/mg;
             last if @all > $seen;
             select undef, undef, undef, 0.02;

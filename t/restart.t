@@ -72,18 +72,6 @@ sub memory {
     return;
 }
 
-sub restart {
-    my $done = qr/resuming normal operations/;
-    my $before = () = $h->read('error.log') =~ /$done/g;
-    $h->signal('USR1');
-    for (1 .. 3000) {
-        my $now = () = $h->read('error.log') =~ /$done/g;
-        return 1 if $now > $before;
-        sleep 0.02;
-    }
-    return 0;
-}
-
 # A client in a process of its own: one connection after the other, each
 # checked; at the end it says how many, and what went wrong.
 sub client {
@@ -141,7 +129,7 @@ for my $c (@slow) {
 
 my ($ok, @memory) = (0);
 for my $n (1 .. $restarts) {
-    $ok += restart();
+    $ok += $h->graceful;
     push @memory, memory() if $n >= $settled;
     sleep 0.2;
     next if $n != 8;
@@ -185,9 +173,9 @@ $generation = 1;
 my $old = Sniv::Client->new(addr => '127.0.0.1', port => $port)
     ->get('gen0.test')->{headers}{'x-vhost'};
 $h->write_conf;
-restart();
+$h->graceful;
 my $vhost;
-for (1 .. 100) {
+for (1 .. 100 * Sniv::Httpd::patience()) {
     # Children of the old configuration may still take a connection.
     $vhost = Sniv::Client->new(addr => '127.0.0.1', port => $port)
         ->get('gen1.test')->{headers}{'x-vhost'};

@@ -103,7 +103,7 @@ sub json {
 my %before;
 sub changed {
     my ($h, $expected) = @_;
-    my $end = time + 5;
+    my $end = time + 5 * Sniv::Httpd::patience();
     my ($now, $changed);
     while (1) {
         $now = json($h)->{counters};
@@ -325,7 +325,7 @@ cmp_ok($sum->(), '>', 30, 'much was counted');
 my $since = json($h)->{counted_since};
 sleep 1.1;
 $h->signal('USR1');
-my $end = time + 20;
+my $end = time + 20 * Sniv::Httpd::patience();
 sleep 0.1 while json($h)->{counted_since} eq $since && time < $end;
 isnt(json($h)->{counted_since}, $since, 'a graceful restart');
 cmp_ok($sum->(), '<=', 1, 'begins at zero');

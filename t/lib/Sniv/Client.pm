@@ -29,11 +29,13 @@ use IO::Socket::IP;
 use Net::SSLeay 1.85;
 use Socket qw(SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO);
 
+use Sniv::Httpd;
+
 Net::SSLeay::load_error_strings();
 Net::SSLeay::SSLeay_add_ssl_algorithms();
 $SIG{PIPE} = 'IGNORE';
 
-my $SECONDS = 15;
+my $SECONDS = 15;               # times Sniv::Httpd::patience()
 
 # Names used by tests => what OpenSSL calls them.
 my %VERSION = (
@@ -48,16 +50,17 @@ my %VERSION_NAME = reverse %VERSION;
 sub new {
     my ($class, %arg) = @_;
     my $self = bless { %arg, buffer => '' }, $class;
+    my $seconds = ($arg{seconds} || $SECONDS) * Sniv::Httpd::patience();
     my $s = $self->{socket} = IO::Socket::IP->new(
         PeerHost => $arg{addr}, PeerPort => $arg{port}, Type =>
-        Socket::SOCK_STREAM(), Timeout => $SECONDS,
+        Socket::SOCK_STREAM(), Timeout => $seconds,
         $arg{local} ? (LocalHost => $arg{local}) : ());
     if (!$s) {
         $self->{error} = "connect: $@";
         return $self;
     }
     $s->blocking(1);
-    my $tv = pack 'l!l!', $arg{seconds} || $SECONDS, 0;
+    my $tv = pack 'l!l!', $seconds, 0;
     setsockopt $s, SOL_SOCKET, SO_RCVTIMEO, $tv;
     setsockopt $s, SOL_SOCKET, SO_SNDTIMEO, $tv;
     $self->_tls($arg{tls}) if $arg{tls};

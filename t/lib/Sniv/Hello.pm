@@ -28,7 +28,9 @@ use MIME::Base64 qw(encode_base64);
 use Net::SSLeay;
 use Socket qw(SOL_SOCKET SO_RCVTIMEO SO_SNDTIMEO);
 
-my $SECONDS = 10;
+use Sniv::Httpd;
+
+my $SECONDS = 10;               # times Sniv::Httpd::patience()
 
 sub _v8  { return pack('C', length $_[0]) . $_[0]; }
 sub _v16 { return pack('n', length $_[0]) . $_[0]; }
@@ -131,11 +133,12 @@ sub ask {
     my $bytes = defined $o{bytes} ? $o{bytes}
         : records(message(%o), $o{record_size});
     $bytes = substr $bytes, 0, $o{cut} if $o{cut};
+    my $seconds = $SECONDS * Sniv::Httpd::patience();
     my $s = IO::Socket::IP->new(PeerHost => $o{addr}, PeerPort => $o{port},
-        Type => Socket::SOCK_STREAM(), Timeout => $SECONDS)
+        Type => Socket::SOCK_STREAM(), Timeout => $seconds)
         or return { error => "connect: $@" };
     $s->blocking(1);
-    my $tv = pack 'l!l!', $SECONDS, 0;
+    my $tv = pack 'l!l!', $seconds, 0;
     setsockopt $s, SOL_SOCKET, SO_RCVTIMEO, $tv;
     setsockopt $s, SOL_SOCKET, SO_SNDTIMEO, $tv;
     $s->setsockopt(Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1);

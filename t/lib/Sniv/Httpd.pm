@@ -22,7 +22,7 @@ package Sniv::Httpd;
 #   $h->start;                    # dies with httpd's words if it cannot
 #
 # Environment (see t/README): SNIVHOST=on|off|verify, SNIVHOST_SO,
-# SNIVHOST_MPM, SNIVHOST_PRELOAD, SNIVHOST_WRAPPER.
+# SNIVHOST_MPM, SNIVHOST_PRELOAD, SNIVHOST_WRAPPER, SNIVHOST_PATIENCE.
 
 use strict;
 use warnings;
@@ -46,7 +46,7 @@ my @MODULES = qw(
     proxy_http proxy_connect actions log_config logio version
 );
 
-my $START = 60;                 # seconds; generous, valgrind is slow
+my $START = 60;                 # seconds, times patience()
 my $STOP = 30;
 
 my %running;                    # process id => object, for END
@@ -60,6 +60,12 @@ sub mode {
     die "SNIVHOST is '$mode': say on, off or verify\n"
         if $mode !~ /\A(?:on|off|verify)\z/;
     return $mode;
+}
+
+# What every time limit is multiplied with: a server under valgrind or with a
+# thread sanitizer is slow.
+sub patience {
+    return $ENV{SNIVHOST_PATIENCE} || ($ENV{SNIVHOST_WRAPPER} ? 10 : 1);
 }
 
 sub mpm { return lc($ENV{SNIVHOST_MPM} || 'event'); }
@@ -237,8 +243,8 @@ ErrorLog error.log
 LogLevel $loglevel
 ServerName main.test
 ${user}DefaultRuntimeDir "$dir"
-Timeout 20
-KeepAliveTimeout 10
+Timeout @{[ 20 * patience() ]}
+KeepAliveTimeout @{[ 10 * patience() ]}
 @{[ modules_conf($self->{mpm}, @{ $self->{modules} }) ]}
 <IfModule mime_module>
     TypesConfig /dev/null
@@ -322,7 +328,7 @@ sub _start {
     }
     $self->{pid} = $pid;
     $running{$pid} = $self;
-    my $end = time + $START;
+    my $end = time + $START * patience();
     while (time < $end) {
         if (waitpid($pid, WNOHANG) == $pid) {
             delete $running{$pid};
@@ -339,7 +345,7 @@ sub _start {
         sleep 0.01;
     }
     $self->stop;
-    die "httpd did not start within $START seconds\n";
+    die "httpd did not start in time\n";
 }
 
 # The kernel queues connections from now on; waiting for the first child
@@ -358,6 +364,21 @@ sub signal {
     return kill $name, $self->{pid};
 }
 
+# A graceful restart: 1 when the parent has said that it is done.
+sub graceful {
+    my ($self) = @_;
+    my $done = qr/resuming normal operations/;
+    my $before = () = $self->read('error.log') =~ /$done/g;
+    $self->signal('USR1');
+    my $end = time + 60 * patience();
+    while (time < $end) {
+        my $now = () = $self->read('error.log') =~ /$done/g;
+        return 1 if $now > $before;
+        sleep 0.02;
+    }
+    return 0;
+}
+
 # Ends it and all its children; bounded, never by name.
 sub stop {
     my ($self, $signal) = @_;
@@ -365,7 +386,7 @@ sub stop {
     delete $running{$pid};
     $self->{before_stop} = length $self->read('error.log');
     kill $signal || 'TERM', $pid;
-    my $end = time + $STOP;
+    my $end = time + $STOP * patience();
     while (time < $end) {
         if (waitpid($pid, WNOHANG) == $pid) {
             $self->{exit} = $?;
@@ -384,7 +405,7 @@ sub stop {
 # after the client has its answer); undef if it does not come.
 sub wait_for_log {
     my ($self, $log, $regex, $seconds) = @_;
-    my $end = time + ($seconds || 5);
+    my $end = time + ($seconds || 5) * patience();
     while (1) {
         for my $line (split /\n/, $self->read($log)) {
             return $line if $line =~ $regex;

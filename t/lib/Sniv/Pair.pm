@@ -27,7 +27,6 @@ use strict;
 use warnings;
 
 use Test::More ();
-use Time::HiRes qw(sleep time);
 
 use Sniv::Httpd;
 
@@ -109,17 +108,7 @@ sub stop {
 # Graceful; returns when the parent has said that it is done.
 sub restart {
     my ($self, @which) = @_;
-    for my $which (@which ? @which : @WHICH) {
-        my $done = qr/resuming normal operations/;
-        my $before = () = $self->log($which) =~ /$done/g;
-        $self->{server}{$which}->signal('USR1');
-        my $end = time + 30;
-        while (time < $end) {
-            my $now = () = $self->log($which) =~ /$done/g;
-            last if $now > $before;
-            sleep 0.02;
-        }
-    }
+    $self->{server}{$_}->graceful for @which ? @which : @WHICH;
     return $self;
 }
 

@@ -112,7 +112,7 @@ sub _ask {
 sub logged {
     my ($r) = @_;
     my $file = Apache::Test::vars('t_logs') . '/access.log';
-    my $end = time + 5;
+    my $end = time + 5 * Sniv::Httpd::patience();
     while (defined $r->{id}) {
         open my $fh, '<', $file or last;
         while (my $line = <$fh>) {
