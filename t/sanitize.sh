@@ -13,16 +13,33 @@
 
 
 # The functional tests and the differential test with a module that watches
-# itself. Builds it in t/work/SANITIZER, in a copy of nothing: the sources
-# stay as they are.
+# itself. Builds it in t/work/SANITIZER; the sources stay as they are.
 #
 #   t/sanitize.sh address [TEST...]     AddressSanitizer and UBSan
 #   t/sanitize.sh valgrind [TEST...]    memcheck, without a special build
+#   HTTPD=... APXS=... t/sanitize.sh thread [TEST...]   ThreadSanitizer
 #
-# CONFIGS=100 sets how many configurations the differential test takes.
-# httpd itself is not instrumented. A finding of a sanitizer ends the child
-# and is in the server's error log, where the tests look for it; those of
-# valgrind are in t/work/valgrind/report.*.
+# CONFIGS=100 sets how many configurations the differential test takes, and
+# so many more with SNIVHostAdopt On. SNIVHOST_MPM=worker works here, too.
+# With address and valgrind httpd itself is not instrumented. A finding of a
+# sanitizer ends the child and is in the server's error log, where the tests
+# look for it; those of valgrind and of ThreadSanitizer are in
+# t/work/SANITIZER/report.*.
+#
+# ThreadSanitizer has to see how httpd hands memory from thread to thread, or
+# it takes recycled memory for a race. So it needs an httpd and an APR of
+# their own, built like this (in their sources, with one PREFIX):
+#
+#   export CFLAGS='-g -O1 -fno-omit-frame-pointer -fsanitize=thread'
+#   export LDFLAGS=-fsanitize=thread
+#   apr:       ./configure --prefix=PREFIX --enable-nonportable-atomics
+#   apr-util:  ./configure --prefix=PREFIX --with-apr=PREFIX
+#   httpd:     ./configure --prefix=PREFIX --with-apr=PREFIX
+#                  --with-apr-util=PREFIX --enable-mods-shared=most
+#                  --enable-mpms-shared='event worker prefork'
+#
+# and HTTPD=PREFIX/bin/httpd APXS=PREFIX/bin/apxs. httpd's MPMs have races of
+# their own; what counts is a report with the module in one of its accesses.
 
 usage() {
     sed -n '/^# The functional/,/^$/s/^# \{0,1\}//p' "$0" >&2
@@ -51,6 +68,22 @@ address)
     ASAN_OPTIONS=detect_leaks=0,detect_stack_use_after_return=1
     UBSAN_OPTIONS=print_stacktrace=1
     export SNIVHOST_SO SNIVHOST_PRELOAD ASAN_OPTIONS UBSAN_OPTIONS ;;
+thread)
+    if ! ldd "${HTTPD:?is not set, see $0}" | grep libtsan >/dev/null; then
+        echo "$HTTPD is not built with -fsanitize=thread" >&2
+        exit 1
+    fi
+    (cd "$dir" && "$top/configure.apxs" --enable-sanitizers=thread &&
+        make) >"$dir/build.log" 2>&1 || {
+        tail -n 20 "$dir/build.log" >&2
+        exit 1
+    }
+    SNIVHOST_SO=$dir/.libs/mod_snivhost.so
+    SNIVHOST_PATIENCE=${SNIVHOST_PATIENCE-5}
+    # httpd leaves by exit() in signal handlers
+    TSAN_OPTIONS="log_path=$dir/report report_signal_unsafe=0 exitcode=0"
+    TSAN_OPTIONS="$TSAN_OPTIONS history_size=7"
+    export SNIVHOST_SO SNIVHOST_PATIENCE TSAN_OPTIONS ;;
 valgrind)
     SNIVHOST_WRAPPER="valgrind -q --trace-children=yes --num-callers=30"
     SNIVHOST_WRAPPER="$SNIVHOST_WRAPPER --child-silent-after-fork=no"
@@ -64,13 +97,31 @@ chmod 1777 "$dir"
 
 status=0
 t/TEST "$@" || status=1
-test -z "${CONFIGS-}" || t/differential/run.pl --configs "$CONFIGS" ||
-    status=1
+if test -n "${CONFIGS-}"; then
+    t/differential/run.pl --configs "$CONFIGS" || status=1
+    t/differential/run.pl --configs "$CONFIGS" --with 'SNIVHostAdopt On' ||
+        status=1
+fi
 
 if test "$kind" = address; then
     found=`grep -c 'Sanitizer:\|runtime error:' t/logs/error_log`
     echo "address: $found findings in t/logs/error_log"
     test "$found" = 0 || status=1
+    exit $status
+fi
+
+if test "$kind" = thread; then
+    # Ours is what the two accesses show, not where memory was allocated
+    # or a thread was made.
+    cat "$dir"/report.* 2>/dev/null | awk '
+        /^WARNING: ThreadSanitizer/ { all++; access = 1; ours = 0 }
+        /^  (Location|Mutex|Thread|As if)/ { access = 0 }
+        access && /(snivhost|sniv_)[a-z0-9_]*\.c:/ && !ours++ { found++ }
+        END {
+            printf "thread: %d reports, %d of the module\n", all, found
+            exit found > 0
+        }' || status=1
+    echo "  in $dir/report.*"
     exit $status
 fi
 
