@@ -191,9 +191,13 @@ for my $policy (sort keys %CASES) {
         join(' ', (421) x 8), 'eight 421';
     next_second();
     is ask($h, 'v1.x.test', 'v4.x.test'), 421, 'and one';
-    my $sum = 0;
-    my @lines = lines($h, 2);
-    $sum += 1 + (/\(and (\d+) like it/ ? $1 : 0) for @lines;
+    # Two lines, or more if the eight took more than a second
+    my ($sum, @lines) = (0);
+    while ($sum < 9) {
+        my @new = lines($h, 1) or last;
+        $sum += 1 + (/\(and (\d+) like it/ ? $1 : 0) for @new;
+        push @lines, @new;
+    }
     ok @lines < 9 || Sniv::Httpd::mpm() eq 'prefork', 'fewer lines';
     is $sum, 9, 'that stand for all' if Sniv::Httpd::mpm() ne 'prefork';
     pass 'that stand for all' if Sniv::Httpd::mpm() eq 'prefork';

@@ -127,7 +127,7 @@ exit($different ? 1 : $done ? 0 : 2);
 
 # One configuration: 1 if the answers were equal.
 sub one {
-    my ($n) = @_;
+    my ($n, $tries) = @_;
     srand $n;
     my $c = Sniv::DiffConfig::generate(\@ports, Sniv::Httpd::has_ipv6());
     $c->{www} = $www;
@@ -141,6 +141,7 @@ sub one {
             or return 1;
     }
     my $stock = serve('stock', $c, \@q, 'none');
+    return other_ports($n, $tries) if $stock->{busy};
     if (!$stock->{started}) {
         $invalid++;
         print "seed $n: stock httpd does not start: $stock->{why}\n"
@@ -148,6 +149,7 @@ sub one {
         return 1;
     }
     my $module = serve('module', $second, \@q, $o{mode}, @{ $o{with} });
+    return other_ports($n, $tries) if $module->{busy};
     $done++;
     $asked += @q;
     count($stock);
@@ -179,6 +181,14 @@ sub one {
     ($c, $few, @diff) = shrink($c, \@q, @diff) if $o{shrink};
     report($n, $c, $few, @diff);
     return 0;
+}
+
+# Another program has taken one of the ports: again, with others.
+sub other_ports {
+    my ($n, $tries) = @_;
+    die "no ports\n" if ($tries || 0) > 5;
+    @ports = Sniv::Httpd::free_ports(5);
+    return one($n, ($tries || 0) + 1);
 }
 
 # How many answers of each sort there were: shows what the test covers.
@@ -217,6 +227,7 @@ sub serve {
     my %run = (started => 0, why => '', answers => []);
     if (!eval { $h->start; 1 }) {
         $run{why} = $@;
+        $run{busy} = $@ =~ /Address already in use/;
         $h->remove;
         return \%run;
     }

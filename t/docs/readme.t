@@ -27,6 +27,8 @@ use Sniv::Httpd;
 
 plan skip_all => 'SNIVHOST=off: the module is not loaded'
     if Sniv::Httpd::mode() eq 'off';
+plan skip_all => 'the commands do not load a sanitizer first'
+    if $ENV{SNIVHOST_PRELOAD};
 plan skip_all => 'openssl or curl is not installed'
     if system('openssl version >/dev/null 2>&1; curl -V >/dev/null 2>&1');
 
