@@ -24,6 +24,10 @@
 #include "http_config.h"
 #include "http_log.h"
 
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
+#error "mod_snivhost needs httpd 2.4.49 or later: conn_rec has to have outgoing"
+#endif
+
 #include "sniv_decide.h"
 #include "sniv_hello.h"
 #include "sniv_table.h"

@@ -108,6 +108,7 @@ static void explain(request_rec *r, const snivhost_conn_t *conn)
         || !snivhost_may_say(&limit, &unsaid)) {
         return;
     }
+    sni = sni_of(r);
     tls = snivhost_tlsconf_read_some(ap_conftree, ap_server_conf, pair, 2,
                                      r->pool, r->pool);
     all = snivhost_sslpolicy_make(ap_conftree, tls, ap_server_conf, r->pool);
@@ -116,26 +117,26 @@ static void explain(request_rec *r, const snivhost_conn_t *conn)
         why = policy == SNIVHOST_SSLPOLICY_STRICT ? ""
             : differences(all, pair[0], pair[1], policy, r->pool);
     }
-    else if (snivhost_sslpolicy_unsure(all, pair[0], pair[1])) {
+    else if (snivhost_sslpolicy_unsure(all, sni != NULL, pair[0],
+                                       pair[1])) {
         why = "certificates that mod_md gives";
     }
     else {
         return;         /* somebody else's 421 */
     }
 
-    sni = sni_of(r);
     host = r->hostname ? ap_escape_logitem(r->pool, r->hostname) : NULL;
     sniv_ip_from_sockaddr(&ip, conn->c->local_addr);
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "SNIV0700: "
                   "answered 421: %s; the request is for %s%s%s and %s. "
-                  "SSLVHostSNIPolicy %s %s%s. %s. More is told by: apachectl "
+                  "%s %s%s. %s. More is told by: apachectl "
                   "-t -c 'SNIVHostExplain %s%s%s%s%s'%s",
                   snivhost_handshake_text(r),
                   host ? "Host '" : "no Host", host ? host : "",
                   host ? "'" : "",
                   snivhost_vhost_text(r->pool,
                                       snivhost_conf(r->server)->vhost),
-                  snivhost_sslpolicy_name(policy),
+                  snivhost_sslpolicy_text(policy, r->pool),
                   *why ? "wants these to be equal: "
                        : "lets no virtual host answer for another one",
                   why,

@@ -117,8 +117,8 @@ static void read_members(dump_t *dump)
         const sniv_vhost_t *v = set->members[m];
 
         member->vhost = v;
-        member->has_tls = snivhost_sslpolicy_enabled(dump->facts->policy,
-                                                     v->server);
+        member->has_tls = snivhost_sslpolicy_has_context(
+                              dump->facts->policy, v->server);
         if (!member->has_tls)
             continue;
         if (v->server_name)
@@ -436,8 +436,8 @@ static void test_config(apr_pool_t *p, server_rec *s)
     dump.facts = facts;
     dump.policy = snivhost_sslpolicy_configured(facts->policy);
     dump.leaves = snivhost_leaves_make(p);
-    apr_file_printf(dump.out, "SSLVHostSNIPolicy %s\n",
-                    snivhost_sslpolicy_name(dump.policy));
+    apr_file_printf(dump.out, "%s\n", snivhost_sslpolicy_text(dump.policy,
+                                                               p));
     apr_pool_create(&each, p);
     for (i = 0; i < facts->table->nsets
                 && dump.policy != SNIVHOST_SSLPOLICY_INSECURE; i++) {

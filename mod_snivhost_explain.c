@@ -330,7 +330,7 @@ static void explain_certificate(explainer_t *e)
     const sniv_vhost_t *v = x->handshake.vhost;
 
     e->phase = SNIVHOST_PHASE_CERTIFICATE;
-    if (!snivhost_facts_speaks_tls(facts, v->server)) {
+    if (!snivhost_facts_has_context(facts, v->server)) {
         step(e, "%s has no TLS of its own: the handshake goes on with the "
              "default's", snivhost_vhost_text(e->p, v));
         v = x->set->members[0];
@@ -526,21 +526,22 @@ static void explain_policies(explainer_t *e, server_rec *a, server_rec *b)
     const char *other = "";
     int i;
 
-    for (i = 0; i < SNIVHOST_NSSLPOLICIES; i++) {
+    if (a == b) {
+        step(e, "mod_ssl: handshake and request have the same virtual host, "
+             "which is always allowed");
+        return;
+    }
+    for (i = 0; i < SNIVHOST_NSSLPOLICIES
+                && x->policy != SNIVHOST_SSLPOLICY_BUILT_IN; i++) {
         if (i != (int)x->policy) {
-            other = apr_psprintf(e->p, "%s%s%s %s", other, *other ? ", " : "",
+            other = apr_psprintf(e->p, "%s%s %s %s", other,
+                                 *other ? "," : ";",
                                  snivhost_sslpolicy_name(i),
                                  x->allows[i] ? "allows it" : "says 421");
         }
     }
-    if (a == b) {
-        step(e, "SSLVHostSNIPolicy: handshake and request have the same "
-             "virtual host, which every policy allows");
-        return;
-    }
-    step(e, "SSLVHostSNIPolicy %s: the handshake was done by %s, the "
-         "request is for %s: %s; %s",
-         snivhost_sslpolicy_name(x->policy),
+    step(e, "%s: the handshake was done by %s, the request is for %s: %s%s",
+         snivhost_sslpolicy_text(x->policy, e->p),
          snivhost_vhost_text(e->p, x->handshake.vhost),
          snivhost_vhost_text(e->p, x->request.vhost),
          x->allows[x->policy] ? "allowed" : "421", other);
@@ -559,9 +560,12 @@ static void explain_mod_ssl(explainer_t *e)
 
     e->phase = SNIVHOST_PHASE_CHECKS;
     x->policy = snivhost_sslpolicy_configured(policy);
-    x->unsure = snivhost_sslpolicy_unsure(policy, a, b);
-    for (i = 0; i < SNIVHOST_NSSLPOLICIES; i++)
-        x->allows[i] = snivhost_sslpolicy_allows(policy, i, a, b);
+    x->unsure = snivhost_sslpolicy_unsure(policy, e->q->sni != NULL, a, b);
+    for (i = 0; i <= SNIVHOST_SSLPOLICY_BUILT_IN; i++) {
+        x->allows[i] = snivhost_sslpolicy_allows(policy, i, a, b)
+            || (i == SNIVHOST_SSLPOLICY_BUILT_IN
+                && !snivhost_sslpolicy_is_asked(policy, e->q->sni != NULL));
+    }
     if (a != b)
         x->differs = snivhost_sslpolicy_differs(policy, a, b, e->p);
 
@@ -584,9 +588,9 @@ static void explain_mod_ssl(explainer_t *e)
         explain_policies(e, a, b);
         if (!x->allows[x->policy]) {
             refuse(e, HTTP_MISDIRECTED_REQUEST, apr_psprintf(e->p,
-                   "SSLVHostSNIPolicy %s does not let a connection of %s "
-                   "carry a request for %s",
-                   snivhost_sslpolicy_name(x->policy),
+                   "%s does not let a connection of %s carry a request for "
+                   "%s",
+                   snivhost_sslpolicy_text(x->policy, e->p),
                    snivhost_vhost_text(e->p, x->handshake.vhost),
                    snivhost_vhost_text(e->p, x->request.vhost)));
         }

@@ -72,8 +72,9 @@ typedef struct snivhost_explanation_t {
     int status;                 /**< 400, 403, 421; 0: nothing in the choice
                                      of virtual hosts refuses it */
     const char *reason;         /**< of a status, a sentence */
-    int allows[SNIVHOST_NSSLPOLICIES];  /**< what each SSLVHostSNIPolicy
-                                     says, if speaks_tls */
+    int allows[SNIVHOST_NSSLPOLICIES + 1];  /**< what each
+                                     SSLVHostSNIPolicy says, if speaks_tls,
+                                     and the built-in rule */
     snivhost_sslpolicy_e policy;        /**< the one that is configured */
     const char *unsure;         /**< why that may not be so, or NULL */
     const apr_array_header_t *differs;  /**< snivhost_difference_t, a is the

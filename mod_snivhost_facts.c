@@ -350,7 +350,7 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
 
     memset(tls, 0, sizeof(*tls));
     tls->how = "none";
-    if (!facts->policy || !snivhost_sslpolicy_enabled(facts->policy, s))
+    if (!snivhost_facts_has_context(facts, s))
         return;
 
     conf = snivhost_tlsconf_get(facts->tls, s);
@@ -413,9 +413,14 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
         }
     }
     /* One without TLS goes on with the context of the first. */
-    if (!snivhost_facts_speaks_tls(facts, s) && set)
+    if (!snivhost_facts_has_context(facts, s) && set)
         s = set->members[0]->server;
     snivhost_facts_tls(facts, s, 1, tls, p);
+}
+
+int snivhost_facts_has_context(const snivhost_facts_t *facts, server_rec *s)
+{
+    return facts->policy && snivhost_sslpolicy_has_context(facts->policy, s);
 }
 
 int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s)

@@ -99,6 +99,10 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
 /** Whether connections that start at this server speak TLS. */
 int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s);
 
+/** Whether handshakes for this server, chosen by SNI, have a TLS context and
+ * certificate of its own. */
+int snivhost_facts_has_context(const snivhost_facts_t *facts, server_rec *s);
+
 /** Whether something listens on an address. */
 int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port);
 

@@ -315,7 +315,7 @@ static void answer_differs(page_t *page, const snivhost_explanation_t *x)
             &APR_ARRAY_IDX(x->differs, i, snivhost_difference_t);
 
         out(page, "<h4>%s <span class=\"tag\">%s</span></h4>\n",
-            d->directive, d->authonly ? "secure, authonly" : "secure");
+            d->directive, d->policies);
         setting(page, "handshake", &d->a);
         setting(page, "request", &d->b);
     }

@@ -149,9 +149,8 @@ static void add_differs(snivhost_lines_t *lines,
             &APR_ARRAY_IDX(x->differs, i, snivhost_difference_t);
 
         snivhost_lines_add(lines, apr_psprintf(lines->pool, "    %s (%s)",
-                                               d->directive, d->authonly
-                                               ? "secure, authonly"
-                                               : "secure"), 0, "");
+                                               d->directive, d->policies),
+                           0, "");
         add_setting(lines, "handshake", &d->a);
         add_setting(lines, "request", &d->b);
     }
@@ -329,7 +328,7 @@ static json_t *json_setting(const snivhost_setting_t *setting, apr_pool_t *p)
 static json_t *json_differs(const snivhost_explanation_t *x, apr_pool_t *p)
 {
     json_t *list = json_array();
-    int i;
+    int i, is_built_in = x->policy == SNIVHOST_SSLPOLICY_BUILT_IN;
 
     for (i = 0; x->differs && i < x->differs->nelts; i++) {
         const snivhost_difference_t *d =
@@ -337,7 +336,8 @@ static json_t *json_differs(const snivhost_explanation_t *x, apr_pool_t *p)
         json_t *json = json_object();
 
         json_object_set_new(json, "directive", json_string(d->directive));
-        json_object_set_new(json, "policies", d->authonly
+        json_object_set_new(json, "policies", is_built_in
+                            ? json_pack("[s]", "built-in") : d->authonly
                             ? json_pack("[ss]", "secure", "authonly")
                             : json_pack("[s]", "secure"));
         json_object_set_new(json, "handshake", json_setting(&d->a, p));
@@ -349,6 +349,7 @@ static json_t *json_differs(const snivhost_explanation_t *x, apr_pool_t *p)
 
 static json_t *json_policies(const snivhost_explanation_t *x, apr_pool_t *p)
 {
+    const int is_built_in = x->policy == SNIVHOST_SSLPOLICY_BUILT_IN;
     json_t *json;
     int i;
 
@@ -357,7 +358,9 @@ static json_t *json_policies(const snivhost_explanation_t *x, apr_pool_t *p)
     json = json_object();
     json_object_set_new(json, "configured", json_string(
                             snivhost_sslpolicy_name(x->policy)));
-    for (i = 0; i < SNIVHOST_NSSLPOLICIES; i++) {
+    for (i = 0; i <= SNIVHOST_SSLPOLICY_BUILT_IN; i++) {
+        if ((i == SNIVHOST_SSLPOLICY_BUILT_IN) != is_built_in)
+            continue;
         json_object_set_new(json, snivhost_sslpolicy_name(i), x->allows[i]
                             ? json_null()
                             : json_integer(HTTP_MISDIRECTED_REQUEST));

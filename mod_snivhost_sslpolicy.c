@@ -26,12 +26,15 @@
 /*
  * The settings that mod_ssl's digest has, in its order, as ssl_engine_init.c
  * of httpd 2.4.68 has it: hash_sni_policy_auth() and hash_sni_policy_pk().
+ * The built-in rule is ssl_server_compatible() in ssl_engine_kernel.c of
+ * httpd 2.4.49 to 2.4.62.
  */
 
 /* How a line becomes a value. */
 typedef enum {
     AS_WORD,            /* the first word */
     AS_FLAG,            /* on or off */
+    AS_ENGINE,          /* on, off or optional */
     AS_PATH,            /* relative to ServerRoot */
     AS_NUMBER,
     AS_VERIFY,          /* none, optional, require, optional_no_ca */
@@ -42,8 +45,15 @@ typedef enum {
     AS_COMMANDS         /* a list that grows from main server to vhost */
 } as_e;
 
-/* Which policy looks at a setting. */
-typedef enum { FOR_NONE, FOR_AUTH, FOR_SECURE } for_e;
+/* Which policies look at a setting. */
+typedef enum {
+    FOR_NONE = 0,
+    FOR_SECURE = 1,
+    FOR_AUTH = 2,           /* authonly, and secure */
+    FOR_BUILT_IN = 4,
+    FOR_ALL = FOR_AUTH | FOR_BUILT_IN,
+    FOR_SECURE_BUILT_IN = FOR_SECURE | FOR_BUILT_IN
+} for_e;
 
 enum {
     SET_VERIFY_DEPTH, SET_VERIFY_CLIENT, SET_CADN_PATH, SET_CADN_FILE,
@@ -61,12 +71,12 @@ static const struct known_t {
     const char *implied;    /* what an unset one is set to for a server with
                                TLS (ssl_init_ctx_verify, ssl_init_ctx_crl) */
 } known[NSETTINGS] = {
-    { "SSLVerifyDepth", AS_NUMBER, FOR_AUTH, "1" },
-    { "SSLVerifyClient", AS_VERIFY, FOR_AUTH, "none" },
-    { "SSLCADNRequestPath", AS_PATH, FOR_AUTH, NULL },
-    { "SSLCADNRequestFile", AS_PATH, FOR_AUTH, NULL },
-    { "SSLCACertificatePath", AS_PATH, FOR_AUTH, NULL },
-    { "SSLCACertificateFile", AS_PATH, FOR_AUTH, NULL },
+    { "SSLVerifyDepth", AS_NUMBER, FOR_ALL, "1" },
+    { "SSLVerifyClient", AS_VERIFY, FOR_ALL, "none" },
+    { "SSLCADNRequestPath", AS_PATH, FOR_ALL, NULL },
+    { "SSLCADNRequestFile", AS_PATH, FOR_ALL, NULL },
+    { "SSLCACertificatePath", AS_PATH, FOR_ALL, NULL },
+    { "SSLCACertificateFile", AS_PATH, FOR_ALL, NULL },
     { "SSLCARevocationPath", AS_PATH, FOR_AUTH, NULL },
     { "SSLCARevocationFile", AS_PATH, FOR_AUTH, NULL },
     { "SSLCARevocationCheck", AS_WORDS, FOR_AUTH, "none" },
@@ -75,14 +85,14 @@ static const struct known_t {
     { "SSLOCSPDefaultResponder", AS_WORD, FOR_AUTH, NULL },
     { "SSLSRPVerifierFile", AS_PATH, FOR_AUTH, NULL },
     { "SSLOpenSSLConfCmd", AS_COMMANDS, FOR_AUTH, NULL },
-    { "SSLProtocol", AS_PROTOCOLS, FOR_SECURE, NULL },
-    { "SSLCipherSuite", AS_CIPHERS, FOR_SECURE, NULL },
-    { "SSLCipherSuite TLSv1.3", AS_CIPHERS, FOR_SECURE, NULL },
-    { "SSLCertificateFile", AS_FILES, FOR_SECURE, NULL },
-    { "SSLCertificateKeyFile", AS_FILES, FOR_SECURE, NULL },
+    { "SSLProtocol", AS_PROTOCOLS, FOR_SECURE_BUILT_IN, NULL },
+    { "SSLCipherSuite", AS_CIPHERS, FOR_SECURE_BUILT_IN, NULL },
+    { "SSLCipherSuite TLSv1.3", AS_CIPHERS, FOR_SECURE_BUILT_IN, NULL },
+    { "SSLCertificateFile", AS_FILES, FOR_SECURE_BUILT_IN, NULL },
+    { "SSLCertificateKeyFile", AS_FILES, FOR_SECURE_BUILT_IN, NULL },
     /* not read as a line: mod_md adds files when the server starts */
-    { "MDomain", AS_FLAG, FOR_SECURE, NULL },
-    { "SSLEngine", AS_FLAG, FOR_NONE, NULL },
+    { "MDomain", AS_FLAG, FOR_SECURE_BUILT_IN, NULL },
+    { "SSLEngine", AS_ENGINE, FOR_NONE, NULL },
     { "SSLStrictSNIVHostCheck", AS_FLAG, FOR_NONE, NULL }
 };
 
@@ -90,6 +100,8 @@ static const struct known_t {
 typedef struct settings_t {
     server_rec *server;
     int enabled;
+    int optional;               /* SSLEngine optional, of mod_ssl before
+                                   httpd 2.4.64: plain, but with an SSL_CTX */
     struct {
         const char *value;              /* NULL: not set */
         const ap_directive_t *node;     /* the last line, of a list the
@@ -111,12 +123,19 @@ struct snivhost_sslpolicy_t {
 };
 
 static const char *const policy_names[] = {
-    "strict", "secure", "authonly", "insecure"
+    "strict", "secure", "authonly", "insecure", "built-in"
 };
 
 const char *snivhost_sslpolicy_name(snivhost_sslpolicy_e policy)
 {
     return policy_names[policy];
+}
+
+const char *snivhost_sslpolicy_text(snivhost_sslpolicy_e policy, apr_pool_t *p)
+{
+    return policy == SNIVHOST_SSLPOLICY_BUILT_IN
+           ? "mod_ssl (of an httpd without SSLVHostSNIPolicy)"
+           : apr_pstrcat(p, "SSLVHostSNIPolicy ", policy_names[policy], NULL);
 }
 
 /* ----- lines to values ----- */
@@ -250,6 +269,11 @@ static void read_line(snivhost_sslpolicy_t *all, settings_t *s, int what,
     case AS_FLAG:
         value = ap_cstr_casecmp(word, "on") ? "off" : "on";
         break;
+    case AS_ENGINE:
+        value = !ap_cstr_casecmp(word, "on") ? "on"
+                : all->configured == SNIVHOST_SSLPOLICY_BUILT_IN
+                  && !ap_cstr_casecmp(word, "optional") ? "optional" : "off";
+        break;
     case AS_PATH:
         value = path_value(p, word);
         break;
@@ -314,6 +338,10 @@ static void read_policy(snivhost_sslpolicy_t *all)
     const ap_directive_t *node;
     int i;
 
+    if (all->ssl && !ap_find_command("SSLVHostSNIPolicy", all->ssl->cmds)) {
+        all->configured = SNIVHOST_SSLPOLICY_BUILT_IN;
+        return;
+    }
     all->configured = SNIVHOST_SSLPOLICY_SECURE;
     for (node = all->tree; node; node = node->next) {
         if (ap_cstr_casecmp(node->directive, "SSLVHostSNIPolicy"))
@@ -384,6 +412,7 @@ static void settle(snivhost_sslpolicy_t *all, settings_t *s)
 
     if (engine) {
         s->enabled = !strcmp(engine, "on");
+        s->optional = !strcmp(engine, "optional");
     }
     else if (s->of[SET_CERT_FILES].list
              && (protocol = server_protocol(s->server)) != NULL
@@ -402,7 +431,7 @@ static void settle(snivhost_sslpolicy_t *all, settings_t *s)
             }
             s->of[i].value = apr_array_pstrcat(all->p, sorted, '\n');
         }
-        else if (s->enabled && !s->of[i].value) {
+        else if ((s->enabled || s->optional) && !s->of[i].value) {
             s->of[i].value = known[i].implied;
         }
     }
@@ -504,6 +533,13 @@ int snivhost_sslpolicy_enabled(snivhost_sslpolicy_t *all, server_rec *s)
     return get_settings(all, s)->enabled;
 }
 
+int snivhost_sslpolicy_has_context(snivhost_sslpolicy_t *all, server_rec *s)
+{
+    const settings_t *settings = get_settings(all, s);
+
+    return settings->enabled || settings->optional;
+}
+
 int snivhost_sslpolicy_strict_sni(snivhost_sslpolicy_t *all, server_rec *s)
 {
     const char *value = get_settings(all, s)->of[SET_STRICT_SNI].value;
@@ -513,9 +549,18 @@ int snivhost_sslpolicy_strict_sni(snivhost_sslpolicy_t *all, server_rec *s)
 
 static int is_asked(snivhost_sslpolicy_e policy, int what)
 {
-    return known[what].whom == FOR_AUTH
-           || (known[what].whom == FOR_SECURE
-               && policy == SNIVHOST_SSLPOLICY_SECURE);
+    const unsigned whom = policy == SNIVHOST_SSLPOLICY_BUILT_IN ? FOR_BUILT_IN
+                          : policy == SNIVHOST_SSLPOLICY_SECURE
+                          ? FOR_AUTH | FOR_SECURE : FOR_AUTH;
+
+    return (known[what].whom & whom) != 0;
+}
+
+/* The policy of this httpd that looks at most settings. */
+static snivhost_sslpolicy_e widest(const snivhost_sslpolicy_t *all)
+{
+    return all->configured == SNIVHOST_SSLPOLICY_BUILT_IN
+           ? SNIVHOST_SSLPOLICY_BUILT_IN : SNIVHOST_SSLPOLICY_SECURE;
 }
 
 static int same_value(const char *a, const char *b)
@@ -584,6 +629,20 @@ static void describe(snivhost_setting_t *setting, const char *value,
     }
 }
 
+static snivhost_difference_t *add_difference(apr_array_header_t *found,
+                                             const snivhost_sslpolicy_t *all,
+                                             int what, int authonly)
+{
+    snivhost_difference_t *d = apr_array_push(found);
+
+    memset(d, 0, sizeof(*d));
+    d->directive = known[what].directive;
+    d->authonly = authonly;
+    d->policies = all->configured == SNIVHOST_SSLPOLICY_BUILT_IN ? "built-in"
+                  : authonly ? "secure, authonly" : "secure";
+    return d;
+}
+
 const apr_array_header_t *snivhost_sslpolicy_differs(
     snivhost_sslpolicy_t *all, server_rec *a, server_rec *b, apr_pool_t *p)
 {
@@ -594,48 +653,60 @@ const apr_array_header_t *snivhost_sslpolicy_differs(
     snivhost_difference_t *d;
     int i;
 
-    if (x->enabled != y->enabled) {
-        d = apr_array_push(found);
-        memset(d, 0, sizeof(*d));
-        d->directive = known[SET_ENGINE].directive;
-        d->authonly = 1;
+    if ((x->enabled || x->optional) != (y->enabled || y->optional)) {
+        d = add_difference(found, all, SET_ENGINE, 1);
         describe(&d->a, x->enabled ? "on" : "off", x->of[SET_ENGINE].node);
         describe(&d->b, y->enabled ? "on" : "off", y->of[SET_ENGINE].node);
     }
     for (i = 0; i < NSETTINGS; i++) {
-        if (!is_asked(SNIVHOST_SSLPOLICY_SECURE, i)
+        if (!is_asked(widest(all), i)
             || same_value(x->of[i].value, y->of[i].value)) {
             continue;
         }
         /* Nobody has written either: it is SSLEngine that makes it so. */
         if (known[i].implied && !x->of[i].node && !y->of[i].node)
             continue;
-        d = apr_array_push(found);
-        memset(d, 0, sizeof(*d));
-        d->directive = known[i].directive;
-        d->authonly = known[i].whom == FOR_AUTH;
+        d = add_difference(found, all, i,
+                           is_asked(SNIVHOST_SSLPOLICY_AUTHONLY, i));
         describe(&d->a, x->of[i].value, x->of[i].node);
         describe(&d->b, y->of[i].value, y->of[i].node);
     }
     return found;
 }
 
-const char *snivhost_sslpolicy_unsure(snivhost_sslpolicy_t *all,
+int snivhost_sslpolicy_is_asked(const snivhost_sslpolicy_t *all, int has_sni)
+{
+    return has_sni || all->configured != SNIVHOST_SSLPOLICY_BUILT_IN;
+}
+
+const char *snivhost_sslpolicy_unsure(snivhost_sslpolicy_t *all, int has_sni,
                                       server_rec *a, server_rec *b)
 {
     const settings_t *x = get_settings(all, a);
     const settings_t *y = get_settings(all, b);
     int i;
 
+    if (!snivhost_sslpolicy_is_asked(all, has_sni)) {
+        return snivhost_sslpolicy_allows(all, SNIVHOST_SSLPOLICY_BUILT_IN, a,
+                                         b)
+            ? NULL : "without an SNI this mod_ssl lets everything pass, "
+                     "unless it has the correction of CVE-2025-23048 "
+                     "(httpd 2.4.64, or by the distributor); then it "
+                     "answers 421";
+    }
+    if (a != b && (x->optional || y->optional)) {
+        return "SSLEngine optional is off where mod_ssl has the correction of "
+               "CVE-2025-49812 (httpd 2.4.64, or by the distributor)";
+    }
     if (a == b || (!x->of[SET_MANAGED].value && !y->of[SET_MANAGED].value))
         return NULL;
     for (i = 0; i < NSETTINGS; i++) {
-        if (i != SET_MANAGED && is_asked(SNIVHOST_SSLPOLICY_SECURE, i)
+        if (i != SET_MANAGED && is_asked(widest(all), i)
             && !same_value(x->of[i].value, y->of[i].value)) {
             return NULL;        /* they differ anyway */
         }
     }
     return "mod_md gives certificates to these virtual hosts, which are not "
-           "in the configuration files: to the policy secure they are "
-           "the same if both belong to one managed domain";
+           "in the configuration files: to mod_ssl they are the same if "
+           "both belong to one managed domain";
 }

@@ -94,7 +94,8 @@ sub conf {
     my ($policy, $first) = @_;
     return sub {
         my ($port) = @_;
-        my $conf = "SSLVHostSNIPolicy $policy\nSSLSessionCache none\n"
+        my $conf = Sniv::Httpd::sni_policy_conf($policy)
+            . "SSLSessionCache none\n"
             . "Protocols h2 http/1.1\n";
         for my $vhost (@VHOSTS) {
             my ($label, $tls) = @$vhost;
@@ -177,6 +178,7 @@ for my $with (sort keys %first) {
 }
 
 for my $policy (qw(secure strict authonly insecure)) {
+    next if $policy ne 'secure' && !Sniv::Httpd::has_sni_policy();
     $pair->reconf(conf => conf($policy))->start;
     my %status;
     for my $sni (undef, 'unknown.test', 'v0.test', 'v1.test',

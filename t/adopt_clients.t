@@ -130,10 +130,9 @@ my %EXTRA = (
 my $conf = sub {
     my ($port, $which) = @_;
     my $addr = Sniv::Pair->addr($which);
-    my $conf = <<"END";
+    my $conf = Sniv::Httpd::sni_policy_conf('insecure') . <<"END";
 SSLCACertificateFile $ssl/clients.pem
 SSLSessionCache shmcb:sessions(512000)
-SSLVHostSNIPolicy insecure
 Protocols h2 http/1.1
 END
     for my $label (qw(v0 v1 v2 v3)) {

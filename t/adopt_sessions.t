@@ -49,7 +49,8 @@ sub conf {
     return sub {
         my ($port, $which, $other) = @_;
         # a client that begins with another group has to try again
-        my $conf = "SSLSessionCache $cache\nSSLVHostSNIPolicy insecure\n"
+        my $conf = "SSLSessionCache $cache\n"
+            . Sniv::Httpd::sni_policy_conf('insecure')
             . "SSLSessionTickets $tickets\n"
             . "SSLOpenSSLConfCmd Curves X25519:P-256\n";
         # mod_ssl tells sessions apart by name and port: v1.test has 443

@@ -32,6 +32,10 @@ Sniv::Certs::make();
 
 my $certs = Sniv::Certs::dir();
 
+# A mod_ssl without the directive has one rule, and may not check where there
+# is no SNI.
+my $without = !Sniv::Httpd::has_sni_policy();
+
 # ----- asking
 
 # Questions -> their answers. Words with blanks go in quotes.
@@ -192,16 +196,27 @@ is($x->{differs}[0]{request}{value}, "$certs/c0.crt", 'and there');
 my ($at) = grep { $h->{label}{$_} eq 't0' } keys %{ $h->{label} };
 like($x->{differs}[0]{request}{defined_at}, qr{/httpd\.conf:@{[ $at + 4 ]}\z},
      'with file and line');
-is_deeply($x->{sni_policy}, { configured => 'secure', strict => 421,
-    secure => 421, authonly => undef, insecure => undef, unsure => undef },
-    'what each policy says');
+is_deeply($x->{sni_policy}, { unsure => undef, $without
+    ? (configured => 'built-in', 'built-in' => 421)
+    : (configured => 'secure', strict => 421, secure => 421,
+       authonly => undef, insecure => undef) }, 'what each policy says');
 same($h, 'unknown SNI', undef, 'servername', @https, sni => 'nobody.example',
      host => 'c0.test');
-same($h, 'no SNI', 421, 'servername', @https, sni => undef,
-     host => 'c1.test');
+if ($without) {
+    ($x) = answers($h, words(@https, host => 'c1.test'));
+    is($x->{status}, undef, 'no SNI: allowed by the built-in rule');
+    like($x->{sni_policy}{unsure}, qr/CVE-2025-23048/,
+         'but that is not certain');
+    ($x) = answers($h, words(@https, host => 'c0.test'));
+    is($x->{sni_policy}{unsure}, undef, 'unless nothing differs');
+}
+else {
+    same($h, 'no SNI', 421, 'servername', @https, sni => undef,
+         host => 'c1.test');
+    same($h, 'no SNI and no Host, ServerPath', 421, 'path', @https,
+         sni => undef, http => '1.0', path => '/sp1/');
+}
 same($h, 'SNI and no Host', 400, 'path', @https, sni => 'c0.test',
-     http => '1.0', path => '/sp1/');
-same($h, 'no SNI and no Host, ServerPath', 421, 'path', @https, sni => undef,
      http => '1.0', path => '/sp1/');
 $x = same($h, 'SNI of a virtual host without TLS', undef, 'servername',
           @https, sni => 'plain.test', host => 'plain.test');
@@ -246,7 +261,7 @@ is($status, 0, 'as text');
 like($text, qr/^ +virtual host +c0\.test \(.*httpd\.conf:\d+\)$/m,
      'the virtual host, with file and line');
 like($text, qr/^ +refusal +421 Misdirected Request: /m, 'the refusal');
-like($text, qr/^    SSLCertificateFile \(secure\)$/m, 'what differs');
+like($text, qr/^    SSLCertificateFile \((?:secure|built-in)\)$/m, 'what differs');
 is_deeply([grep { length > 100 && /\S\s+\S+\z/ && !/\A\s*\S+\z/
                   && (split ' ')[-1] !~ /.{60}/ } split /\n/, $text], [],
           'no line is longer than 100 columns');
@@ -371,12 +386,14 @@ my @lines = (
         . qq(SSLCertificateKeyFile "$certs/rsa.key"),
     "<Location \"/x\">\nSSLVerifyClient require\n</Location>",
 );
-for my $policy (qw(strict secure authonly insecure)) {
+my @policies = qw(strict secure authonly insecure);
+@policies = ('built-in') if $without;
+for my $policy (@policies) {
     my $g = Sniv::Httpd->new(name => 'explain', loglevel => 'crit',
         conf => sub {
         my ($port) = @_;
         return join '', "Listen 127.0.0.1:$port\n",
-            "SSLVHostSNIPolicy $policy\n", map {
+            Sniv::Httpd::sni_policy_conf($policy), map {
             vhost("127.0.0.1:$port", "v$_", 'c0', "ServerName v$_.test",
                   split /\n/, $lines[$_]) } 0 .. $#lines;
     });

@@ -120,19 +120,20 @@ for my $ip (@ips) {
     }
 }
 
+# Older versions of mod_ssl let OpenSSL send an alert (2.4.52 does)
 for my $cut (@cuts) {
-    is(answer(Sniv::Hello::ask(addr => '127.0.0.1', port => port_https(),
-                               names => [$name], cut => $cut)),
-       'closed', "cut off after $cut bytes");
+    like(answer(Sniv::Hello::ask(addr => '127.0.0.1', port => port_https(),
+                                 names => [$name], cut => $cut)),
+         qr/\A(?:closed|alert 50)\z/, "cut off after $cut bytes");
 }
 
 # A handshake message whose length lies
 is(answer(Sniv::Hello::ask(addr => '127.0.0.1', port => port_https(),
        names => [$name], length_add => -4)), 'alert 50',
    'a length that is too small');
-is(answer(Sniv::Hello::ask(addr => '127.0.0.1', port => port_https(),
-       names => [$name], length_add => 100, cut => 9999)), 'closed',
-   'a length that is too large');
+like(answer(Sniv::Hello::ask(addr => '127.0.0.1', port => port_https(),
+         names => [$name], length_add => 100, cut => 9999)),
+     qr/\A(?:closed|alert 50)\z/, 'a length that is too large');
 is(answer(Sniv::Hello::ask(addr => '127.0.0.1', port => port_https(),
        bytes => "\x16\x03\x01\0\0" x 3 . Sniv::Hello::records(
            Sniv::Hello::message(names => [$name])))), 'c1',

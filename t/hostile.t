@@ -39,7 +39,7 @@ my $h = Sniv::Httpd->new(name => 'hostile', ports => 2, mode => 'on',
     my ($http, $https) = @_;
     my $conf = "Listen 127.0.0.1:$http\nListen 127.0.0.1:$https\n"
         . "Listen 127.0.0.2:$https\nProtocols h2 http/1.1\n"
-        . "SSLVHostSNIPolicy insecure\n"
+        . Sniv::Httpd::sni_policy_conf('insecure')
         . "SSLSessionCache shmcb:cache.shm(512000)\n"
         . "<Location /why>\nSetHandler snivhost-status\n</Location>\n"
         . '<Directory "' . Sniv::Httpd::work() . "/hostile.$$/htdocs/site\">\n"

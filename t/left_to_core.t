@@ -74,7 +74,7 @@ sub files {
 sub conf {
     my ($port, $more) = @_;
     return "LoadModule moves_module $work/.libs/mod_moves.so\n"
-        . "SSLVHostSNIPolicy insecure\n"
+        . Sniv::Httpd::sni_policy_conf('insecure')
         . join('', map { vhost("*:$port", $_, files($_)) } qw(v0 v1 v2))
         . $more;
 }

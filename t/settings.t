@@ -235,9 +235,10 @@ sub get {
        'LimitRequestFieldSize of the default');
     is(scalar get($h, 'v1.test', '/' . 'x' x 200), '414 v0',
        'LimitRequestLine of the default');
-    is(scalar ask($h, "POST / HTTP/1.1\r\nHost: v1.test\r\n"
-                  . "Content-Length: 10\r\n$end" . 'b' x 10), '413 v1',
-       'LimitRequestBody of the chosen one');
+    # twice in the answer of older versions (2.4.62)
+    like(scalar ask($h, "POST / HTTP/1.1\r\nHost: v1.test\r\n"
+                    . "Content-Length: 10\r\n$end" . 'b' x 10),
+         qr/\A413 v1(?:, v1)?\z/, 'LimitRequestBody of the chosen one');
     my $c = Sniv::Client->new(addr => '127.0.0.1', port => ($h->ports)[0]);
     my $r = $c->get('v1.test');
     is($r->{headers}{connection} || 'none', 'none',

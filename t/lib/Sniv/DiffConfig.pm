@@ -23,6 +23,7 @@ use strict;
 use warnings;
 
 use Sniv::Certs;
+use Sniv::Httpd;
 
 our @IPS = map { "127.0.0.$_" } 1 .. 5;
 
@@ -44,8 +45,12 @@ sub generate {
     @p{qw(h1 h2 s1 s2 back)} = @$ports;
     my $c = { ports => \%p, ipv6 => $has_ipv6, main => [], vhosts => [] };
     my @main = ('Use Label main');
-    push @main, 'SSLVHostSNIPolicy '
-        . pick(qw(strict secure authonly insecure)) if chance(0.5);
+    if (chance(0.5)) {
+        # a seed is the same configuration for every httpd, but for this
+        push @main, Sniv::Httpd::sni_policy_conf(
+            pick(qw(strict secure authonly insecure))) || ();
+        chomp @main;
+    }
     push @main, chance(0.85)
         ? 'SSLSessionCache "shmcb:sessions(256000)"' : 'SSLSessionCache none';
     push @main, 'SSLStrictSNIVHostCheck on' if chance(0.08);

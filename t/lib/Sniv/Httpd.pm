@@ -113,6 +113,38 @@ sub modules_conf {
     return $conf;
 }
 
+# Whether this httpd takes a line: an older one does not have all directives.
+my %takes;
+sub has_directive {
+    my ($line) = @_;
+    return $takes{$line} if exists $takes{$line};
+    my $dir = work() . "/directive.$$";
+    make_path($dir);
+    open my $fh, '>', "$dir/httpd.conf" or die "$dir/httpd.conf: $!\n";
+    print $fh qq(ServerRoot "$dir"\nDefaultRuntimeDir "$dir"\n),
+        "ServerName main.test\nErrorLog error.log\n", modules_conf(mpm()),
+        "TypesConfig /dev/null\n$line\n";
+    close $fh or die "$dir/httpd.conf: $!\n";
+    my @cmd = (httpd(), '-t', '-d', $dir, '-f', "$dir/httpd.conf");
+    my $said = `@cmd 2>&1`;
+    my $status = $?;
+    remove_tree($dir);
+    die "'$line': $said" if $status && $said !~ /Invalid command/;
+    return $takes{$line} = $status ? 0 : 1;
+}
+
+# mod_ssl before httpd 2.4.66 has one rule for 421, without a directive; and
+# before 2.4.64, or the distributor's correction of CVE-2025-23048, it lets
+# requests pass where the client gave no SNI.
+our $WHY_NO_SNI_POLICY = 'this httpd has no SSLVHostSNIPolicy';
+sub has_sni_policy { return has_directive('SSLVHostSNIPolicy insecure'); }
+
+# The directive, for tests to which 421 matters little.
+sub sni_policy_conf {
+    my ($policy) = @_;
+    return has_sni_policy() ? "SSLVHostSNIPolicy $policy\n" : '';
+}
+
 # LoadModule and SNIVHost for a mode.
 sub snivhost_conf {
     my ($mode) = @_;
