@@ -35,8 +35,11 @@
 #define TEXTS_MAX    (APR_UINT64_C(3) << 30)
 #define TEXT_MAX     (APR_UINT64_C(1) << 30)
 
-/* So few patterns are no more than a line of the directory. */
-#define SMALL_MAX 15
+/* So few patterns have a table instead of a directory: one slot for each
+ * value of a hash, which is chosen so that no two names have the same. So
+ * many are tried. */
+#define SMALL_MAX   32
+#define SMALL_TRIES 2000
 
 #define NONE 0xffffffffu            /* no rank */
 
@@ -63,8 +66,8 @@ typedef struct name_t {
 #define EXACT_GLOB 0x40000000u
 
 /* The index. Its block begins with the lines of both directories and the
- * marks of the globs, then come the places of the records by rank, then the
- * records. */
+ * marks of the globs, then come the places of the records by rank, the small
+ * table and the records. */
 struct sniv_names_t {
     const char *base;
     sniv_slots_t exact;
@@ -72,7 +75,9 @@ struct sniv_names_t {
     const apr_uint32_t *places;
     apr_uint32_t count;
     apr_uint32_t longest;           /* length of the longest exact name */
-    int is_small;                   /* so few that a poor hash will do */
+    unsigned int small_bits;        /* 2 to this power are the slots of the */
+    const apr_uint16_t *small;      /* table of places; 0: there is none */
+    apr_uint64_t small_factor;
     apr_size_t bytes;
 };
 
@@ -151,13 +156,18 @@ static char *block_make(apr_size_t size, apr_pool_t *p)
     return start + SNIV_LINE_SIZE - (apr_uintptr_t)start % SNIV_LINE_SIZE;
 }
 
-static apr_uint64_t exact_key(const sniv_names_t *names,
-                              const sniv_host_t *host)
+static apr_uint64_t exact_key(const sniv_host_t *host)
 {
     apr_size_t n = host->len < SNIV_HASHED_MAX ? host->len : SNIV_HASHED_MAX;
 
-    return names->is_small ? sniv_host_ends(host)
-                           : sniv_host_hash(host, host->len - n, n, 0);
+    return sniv_host_hash(host, host->len - n, n, 0);
+}
+
+/* The slot of a quick hash in the small table. */
+static unsigned int small_slot(const sniv_names_t *names, apr_uint64_t hash)
+{
+    return (unsigned int)((hash * names->small_factor)
+                          >> (64 - names->small_bits));
 }
 
 static const name_t *record_of(const sniv_names_t *names, apr_uint32_t rank)
@@ -169,30 +179,43 @@ static const name_t *record_of(const sniv_names_t *names, apr_uint32_t rank)
  * what is read beyond a short text is still the block. */
 static int equals(const sniv_host_t *host, const char *text)
 {
-    return text[host->len] == '\0' && sniv_host_has(host, 0, text, host->len);
+    /* Not &&: two surprises for the processor would be worse than one. */
+    return (text[host->len] == '\0')
+           & sniv_host_has(host, 0, text, host->len);
 }
 
 static const name_t *find_exact(const sniv_names_t *names,
-                                const sniv_host_t *host)
+                                const sniv_host_t *host, apr_uint64_t key)
 {
+    const name_t *name;
     apr_uint32_t place;
-    apr_uint64_t key;
     sniv_cursor_t at;
 
     if (host->len > names->longest) {
         return NULL;
     }
-    key = exact_key(names, host);
-    sniv_slots_prefetch(&names->exact, key, names->base);
     for (place = sniv_slots_first(&names->exact, key, &at); place;
          place = sniv_slots_next(&at)) {
-        const name_t *name = (const void *)SNIV_AT(names->base, place);
-
+        name = (const void *)SNIV_AT(names->base, place);
         if (equals(host, NAME_TEXT(name))) {
             return name;
         }
     }
     return NULL;
+}
+
+static const name_t *find_small(const sniv_names_t *names,
+                                const sniv_host_t *host)
+{
+    const name_t *name;
+    apr_uint32_t place;
+
+    if (host->len > names->longest) {
+        return NULL;
+    }
+    place = names->small[small_slot(names, sniv_host_quick(host))];
+    name = (const void *)SNIV_AT(names->base, place);
+    return place && equals(host, NAME_TEXT(name)) ? name : NULL;
 }
 
 static int same_name(const sniv_pattern_t *a, const sniv_pattern_t *b)
@@ -234,6 +257,53 @@ static apr_uint32_t sort_exact(sniv_filed_t *items, apr_uint32_t n,
     return kept;
 }
 
+/* The exact names, hashed. Returns their number. */
+static apr_uint32_t collect_exact(sniv_names_t *names, sniv_filed_t *items,
+                                  const sniv_pattern_t *patterns)
+{
+    apr_uint32_t n = 0, i;
+
+    for (i = 0; i < names->count; i++) {
+        if (!patterns[i].is_wild) {
+            sniv_filed_t *item = &items[n++];
+            sniv_host_t host;
+
+            sniv_host_init(&host, patterns[i].text, patterns[i].len);
+            item->hash = names->small_bits ? sniv_host_quick(&host)
+                                           : exact_key(&host);
+            item->id = i;
+            item->units = SNIV_PLACES(sizeof(name_t) + patterns[i].len + 1);
+        }
+    }
+    return n;
+}
+
+/* Look for a factor that leads each hash to a slot of its own. */
+static int find_factor(sniv_names_t *names, const sniv_filed_t *items,
+                       apr_uint32_t n)
+{
+    apr_uint32_t tries, i;
+
+    names->small_factor = 1;
+    for (tries = 0; tries < SMALL_TRIES; tries++) {
+        unsigned char taken[SMALL_MAX * SMALL_MAX / 4] = { 0 };
+
+        names->small_factor += APR_UINT64_C(0x9e3779b97f4a7c16);
+        for (i = 0; i < n; i++) {
+            unsigned char *slot = &taken[small_slot(names, items[i].hash)];
+
+            if (*slot) {
+                break;
+            }
+            *slot = 1;
+        }
+        if (i == n) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Decide where the records of exact names go: those that are found by their
  * hash, then those that are equal to one of them. */
 static sniv_filed_t *plan_exact(sniv_names_t *names, sniv_pattern_t *patterns,
@@ -243,23 +313,36 @@ static sniv_filed_t *plan_exact(sniv_names_t *names, sniv_pattern_t *patterns,
     sniv_filed_t *items = apr_palloc(ptemp, names->count * sizeof(*items));
     apr_uint32_t n = 0, i;
 
-    names->is_small = names->count <= SMALL_MAX;
     for (i = 0; i < names->count; i++) {
         if (!patterns[i].is_wild) {
-            sniv_filed_t *item = &items[n++];
-            sniv_host_t host;
-
-            sniv_host_init(&host, patterns[i].text, patterns[i].len);
-            item->hash = exact_key(names, &host);
-            item->id = i;
-            item->units = SNIV_PLACES(sizeof(name_t) + patterns[i].len + 1);
+            n++;
             if (names->longest < patterns[i].len) {
                 names->longest = patterns[i].len;
             }
         }
     }
-    *nfound = sort_exact(items, n, patterns, ptemp);
-    *place = sniv_slots_plan(&names->exact, items, *nfound, *place);
+    *nfound = 0;
+    if (n <= SMALL_MAX && names->longest <= SNIV_HASHED_MAX) {
+        /* On average about fifty factors are tried. */
+        for (names->small_bits = 1; 8u << names->small_bits < n * n;
+             names->small_bits++);
+        collect_exact(names, items, patterns);
+        *nfound = sort_exact(items, n, patterns, ptemp);
+        if (!find_factor(names, items, *nfound)) {
+            names->small_bits = 0;
+        }
+    }
+    if (names->small_bits) {
+        for (i = 0; i < *nfound; i++) {
+            items[i].place = *place;
+            *place += items[i].units;
+        }
+    }
+    else {
+        collect_exact(names, items, patterns);
+        *nfound = sort_exact(items, n, patterns, ptemp);
+        *place = sniv_slots_plan(&names->exact, items, *nfound, *place);
+    }
     for (i = *nfound; i < n; i++) {
         items[i].place = *place;
         *place += items[i].units;
@@ -305,9 +388,10 @@ static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
                           apr_pool_t *p, apr_pool_t *ptemp)
 {
     apr_uint32_t place = 1, nfound, i;      /* place 0 means none */
-    apr_size_t nlines, marks_size, index_size;
+    apr_size_t nlines, marks_size, index_size, small_size;
     sniv_globs_plan_t *plan;
     apr_uint32_t *places;
+    apr_uint16_t *small;
     sniv_filed_t *items;
     char *block, *base;
 
@@ -317,8 +401,9 @@ static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
 
     nlines = (apr_size_t)names->exact.total + names->globs.slots.total;
     marks_size = sniv_globs_marks_size(&names->globs);
+    small_size = names->small_bits ? sizeof(*small) << names->small_bits : 0;
     index_size = nlines * SNIV_LINE_SIZE + marks_size
-                 + names->count * sizeof(*places);
+                 + names->count * sizeof(*places) + small_size;
     names->bytes = index_size + (apr_size_t)place * SNIV_PLACE_UNIT
                    + names->longest + 1;
     if (!(block = block_make(names->bytes, p))) {
@@ -327,8 +412,10 @@ static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
     names->exact.lines = (void *)block;
     names->globs.slots.lines = names->exact.lines + names->exact.total;
     names->globs.marks = (void *)(block + nlines * SNIV_LINE_SIZE);
-    places = (void *)(block + index_size - names->count * sizeof(*places));
+    places = (void *)(block + nlines * SNIV_LINE_SIZE + marks_size);
     names->places = places;
+    small = (void *)(places + names->count);
+    names->small = small;
     base = block + index_size;
     names->base = base;
 
@@ -338,7 +425,15 @@ static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
             write_exact(base, &patterns[i], i);
         }
     }
-    sniv_slots_write(&names->exact, items, nfound);
+    if (small_size) {
+        for (i = 0; i < nfound; i++) {
+            small[small_slot(names, items[i].hash)] =
+                (apr_uint16_t)items[i].place;
+        }
+    }
+    else {
+        sniv_slots_write(&names->exact, items, nfound);
+    }
     if (plan) {
         sniv_globs_write(plan, &names->globs, base);
     }
@@ -369,16 +464,40 @@ int sniv_names_find(const sniv_names_t *names, const char *text,
                     apr_size_t len, sniv_names_hit_t *hit)
 {
     sniv_names_hit_t best = { NONE, 0 };
+    const int has_globs = names->globs.root != 0;
+    sniv_globs_search_t search;
     const name_t *name;
     sniv_host_t host;
+    apr_uint64_t key;
 
     sniv_host_init(&host, text, len);
-    name = find_exact(names, &host);
+    if (names->small_bits) {
+        if (has_globs) {
+            sniv_globs_begin(&search, &names->globs, names->base, &host);
+        }
+        name = find_small(names, &host);
+    }
+    else {
+        key = exact_key(&host);
+        sniv_slots_prefetch(&names->exact, key, names->base);
+        if (has_globs) {
+            sniv_globs_begin(&search, &names->globs, names->base, &host);
+        }
+        name = find_exact(names, &host, key);
+    }
+    if (!has_globs) {
+        if (!name) {
+            return 0;
+        }
+        hit->rank = name->rank & SNIV_RANK_MASK;
+        hit->value = name->value;
+        return 1;
+    }
     if (name) {
         best.rank = name->rank & SNIV_RANK_MASK;
         best.value = name->value;
     }
-    sniv_globs_find(&names->globs, names->base, &host, &best);
+    sniv_globs_find(&search, &best);
     if (best.rank == NONE) {
         return 0;
     }

@@ -59,21 +59,12 @@ typedef struct group_t {
  * different levels, or in small sets different bytes, may share a word, so a
  * mark is a hint. */
 #define WINDOW        4
+#define SHORTER       ((APR_UINT64_C(1) << (WINDOW - 1)) - 1) /* lengths */
 #define BYTE_BITS_MIN 4
 #define BYTE_BITS_MAX 8
 
 /* Of more globs almost all words for four bytes would be full. */
 #define WINDOWED_MAX  50000
-
-/* Hashes that are looked up together, so that the processor can fetch their
- * lines at the same time. */
-#define BATCH 8
-
-/* A host longer than any real name may have the same middle a thousand times,
- * each of which leads to the same globs: those are tried once. This many nodes
- * are remembered, as many as fit without looking for a place. */
-#define LONG_HOST  255
-#define TRIED_BITS 6
 
 /* The literals of a glob. */
 typedef struct literals_t {
@@ -113,15 +104,6 @@ struct sniv_globs_plan_t {
 };
 
 #define NODE(plan, number) (&APR_ARRAY_IDX((plan)->nodes, number, node_t))
-
-/* A look-up on its way. */
-typedef struct search_t {
-    const sniv_globs_t *globs;
-    const char *base;
-    const sniv_host_t *host;
-    sniv_names_hit_t *hit;
-    apr_uint32_t *tried;        /* places of nodes, NULL for usual hosts */
-} search_t;
 
 static int is_wildcard(char c)
 {
@@ -498,7 +480,7 @@ int sniv_glob_matches(const sniv_glob_t *glob, const sniv_host_t *host)
 }
 
 /* Try the globs of a run until one matches or none can win any more. */
-static void find_in_run(const search_t *search, const sniv_glob_t *glob)
+static void find_in_run(sniv_globs_search_t *search, const sniv_glob_t *glob)
 {
     while ((glob->rank & SNIV_RANK_MASK) < search->hit->rank) {
         if (sniv_glob_matches(glob, search->host)) {
@@ -515,28 +497,42 @@ static void find_in_run(const search_t *search, const sniv_glob_t *glob)
     }
 }
 
-static void find_in_node(const search_t *search, apr_uint32_t place,
-                         int level, apr_uint64_t key);
+static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place, int level,
+                         apr_uint64_t key);
 
 /* Whether a node below all groups was tried; from now on it was. Trying it
  * once more would find nothing new. */
-static int was_tried(const search_t *search, apr_uint32_t place)
+static int was_tried(sniv_globs_search_t *search, apr_uint32_t place)
 {
     apr_uint32_t *tried;
+    int i;
 
-    if (!search->tried) {
-        return 0;
+    if (!search->ntried++) {
+        memset(search->tried, 0, sizeof(search->tried));
     }
-    tried = &search->tried[place * 0x9e3779b1u >> (32 - TRIED_BITS)];
-    if (*tried == place) {
-        return 1;
+    tried = &search->tried[place * 0x9e3779b1u >> (32 - SNIV_TRIED_BITS)];
+    for (i = 0; i < SNIV_TRIED_NEAR && tried[i]; i++) {
+        if (tried[i] == place) {
+            return 1;
+        }
     }
-    *tried = place;
+    tried[i < SNIV_TRIED_NEAR ? i : search->ntried % SNIV_TRIED_NEAR] = place;
     return 0;
 }
 
+/* Ask for the memory in which the keys will be looked up. */
+static void prefetch_keys(const sniv_globs_search_t *search,
+                          const apr_uint64_t *keys, int n)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        sniv_slots_prefetch(&search->globs->slots, keys[i], search->base);
+    }
+}
+
 /* Try the nodes of this level that the keys lead to. */
-static void find_keys(const search_t *search, const apr_uint64_t *keys,
+static void find_keys(sniv_globs_search_t *search, const apr_uint64_t *keys,
                       int n, int level)
 {
     const sniv_slots_t *slots = &search->globs->slots;
@@ -544,9 +540,6 @@ static void find_keys(const search_t *search, const apr_uint64_t *keys,
     apr_uint32_t place;
     int i;
 
-    for (i = 0; i < n; i++) {
-        sniv_slots_prefetch(slots, keys[i], search->base);
-    }
     for (i = 0; i < n; i++) {
         for (place = sniv_slots_first(slots, keys[i], &at); place;
              place = sniv_slots_next(&at)) {
@@ -557,94 +550,123 @@ static void find_keys(const search_t *search, const apr_uint64_t *keys,
     }
 }
 
-/* Which of the lengths are marked for a middle that begins at from. */
-static apr_uint64_t marked(const search_t *search, apr_size_t from,
-                           apr_uint64_t lengths)
+/* Which of the lengths are marked for an end of the host, or a beginning.
+ * Most are not, but which ones are cannot be foreseen: no branch on that. */
+static apr_uint64_t marked_ends(const sniv_globs_search_t *search, apr_uint64_t lengths,
+                                int level)
 {
-    const apr_uint64_t short_ones = (APR_UINT64_C(1) << (WINDOW - 1)) - 1;
+    const sniv_globs_t *globs = search->globs;
+    const sniv_host_t *host = search->host;
+    apr_uint64_t marked = 0, rest;
+    apr_size_t from, n;
+
+    if (host->len < LITERAL_MAX) {
+        lengths &= (APR_UINT64_C(1) << host->len) - 1;
+    }
+    rest = lengths;
+    if (globs->window_bits) {
+        for (rest &= ~SHORTER; rest; rest &= rest - 1) {
+            n = sniv_lowest_bit(rest) + 1;
+            from = level == LEVEL_END ? host->len - n : n - WINDOW;
+            marked |= globs->marks[window_mark(globs, host, from, level)]
+                      & rest & -rest;
+        }
+        rest = lengths & SHORTER;
+    }
+    for (; rest; rest &= rest - 1) {
+        n = sniv_lowest_bit(rest) + 1;
+        from = level == LEVEL_END ? host->len - n : n - 1;
+        marked |= globs->marks[byte_mark(globs, sniv_host_byte(host, from),
+                                         level)]
+                  & rest & -rest;
+    }
+    return marked;
+}
+
+/* Which of the lengths are marked for a middle that begins at from. */
+static apr_uint64_t marked_middles(const sniv_globs_search_t *search, apr_size_t from,
+                                   apr_uint64_t lengths)
+{
     const sniv_globs_t *globs = search->globs;
     const sniv_host_t *host = search->host;
     apr_size_t left = host->len - from;
 
     lengths &= globs->marks[byte_mark(globs, sniv_host_byte(host, from),
                                       LEVEL_MIDDLE)];
+    if (globs->window_bits && left >= WINDOW) {
+        lengths &= SHORTER | globs->marks[window_mark(globs, host, from,
+                                                      LEVEL_MIDDLE)];
+    }
     if (left < LITERAL_MAX) {
         lengths &= (APR_UINT64_C(1) << left) - 1;
-    }
-    if (globs->window_bits && (lengths & ~short_ones)) {
-        lengths &= short_ones
-                   | globs->marks[window_mark(globs, host, from,
-                                              LEVEL_MIDDLE)];
     }
     return lengths;
 }
 
-/* Whether an end or a beginning of n bytes is marked. */
-static int is_marked(const search_t *search, apr_size_t from, apr_size_t n,
-                     int level)
+/* Hash literals of the marked lengths, as many as are looked up together, and
+ * take their marks away. Returns how many. */
+static int take_keys(const sniv_globs_search_t *search, apr_uint64_t *keys,
+                     apr_uint64_t *marked, int level, apr_uint64_t key)
 {
-    const sniv_globs_t *globs = search->globs;
     const sniv_host_t *host = search->host;
-    apr_size_t edge = from, window = from;
+    int n = 0;
 
-    if (level == LEVEL_BEGINNING) {
-        edge += n - 1;
-        window += n - WINDOW;
+    for (; *marked && n < SNIV_BATCH; *marked &= *marked - 1) {
+        apr_size_t len = sniv_lowest_bit(*marked) + 1;
+
+        keys[n++] = key_of(host, level == LEVEL_END ? host->len - len : 0,
+                           len, key);
     }
-    if (!(globs->marks[byte_mark(globs, sniv_host_byte(host, edge), level)]
-          >> (n - 1) & 1)) {
-        return 0;
-    }
-    return n < WINDOW || !globs->window_bits
-           || (globs->marks[window_mark(globs, host, window, level)]
-               >> (n - 1) & 1);
+    prefetch_keys(search, keys, n);
+    return n;
 }
 
-/* One walk over the host: each literal of this level that it may have leads
- * to a node of the next level. */
-static void find_in_group(const search_t *search, apr_uint64_t lengths,
-                          int level, apr_uint64_t key)
+/* Try all beginnings that lead from a group to a node of the next level. */
+static void find_beginnings(sniv_globs_search_t *search, apr_uint64_t lengths,
+                            apr_uint64_t key)
 {
-    const sniv_host_t *host = search->host;
-    apr_uint64_t keys[BATCH], found;
-    apr_size_t from, n;
-    int nkeys = 0;
+    apr_uint64_t marked = marked_ends(search, lengths, LEVEL_BEGINNING);
+    apr_uint64_t keys[SNIV_BATCH];
 
-    if (level != LEVEL_MIDDLE) {
-        for (; lengths; lengths &= lengths - 1) {
-            n = sniv_lowest_bit(lengths) + 1;
-            if (n > host->len) {
-                break;
+    while (marked) {
+        int n = take_keys(search, keys, &marked, LEVEL_BEGINNING, key);
+
+        find_keys(search, keys, n, LEVEL_BEGINNING + 1);
+    }
+}
+
+/* The same for middles: these may begin everywhere. */
+static void find_middles(sniv_globs_search_t *search, apr_uint64_t lengths,
+                         apr_uint64_t key)
+{
+    apr_uint64_t keys[SNIV_BATCH], marked;
+    apr_size_t from;
+    int n = 0;
+
+    for (from = 0; from < search->host->len; from++) {
+        for (marked = marked_middles(search, from, lengths); marked;
+             marked &= marked - 1) {
+            if (n == SNIV_BATCH) {
+                prefetch_keys(search, keys, n);
+                find_keys(search, keys, n, LEVEL_MIDDLE + 1);
+                n = 0;
             }
-            from = level == LEVEL_END ? host->len - n : 0;
-            if (is_marked(search, from, n, level)) {
-                if (nkeys == BATCH) {
-                    find_keys(search, keys, nkeys, level + 1);
-                    nkeys = 0;
-                }
-                keys[nkeys++] = key_of(host, from, n, key);
-            }
+            keys[n++] = key_of(search->host, from,
+                               sniv_lowest_bit(marked) + 1, key);
         }
     }
-    else {
-        for (from = 0; from < host->len; from++) {
-            for (found = marked(search, from, lengths); found;
-                 found &= found - 1) {
-                if (nkeys == BATCH) {
-                    find_keys(search, keys, nkeys, level + 1);
-                    nkeys = 0;
-                }
-                n = sniv_lowest_bit(found) + 1;
-                keys[nkeys++] = key_of(host, from, n, key);
-            }
-        }
-    }
-    find_keys(search, keys, nkeys, level + 1);
+    prefetch_keys(search, keys, n);
+    find_keys(search, keys, n, LEVEL_MIDDLE + 1);
+}
+
+static apr_uint64_t group_lengths(const group_t *group)
+{
+    return group->lengths[0] | (apr_uint64_t)group->lengths[1] << 32;
 }
 
 /* Try a node of this level, and those below it that the host leads to. */
-static void find_in_node(const search_t *search, apr_uint32_t place,
-                         int level, apr_uint64_t key)
+static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place, int level,
+                         apr_uint64_t key)
 {
     const group_t *group = (const void *)SNIV_AT(search->base, place);
 
@@ -659,28 +681,43 @@ static void find_in_node(const search_t *search, apr_uint32_t place,
     if (group->rest) {
         find_in_node(search, group->rest, level + 1, key);
     }
-    find_in_group(search, group->lengths[0]
-                          | (apr_uint64_t)group->lengths[1] << 32,
-                  level, key);
+    if (level == LEVEL_BEGINNING) {
+        find_beginnings(search, group_lengths(group), key);
+    }
+    else if (level == LEVEL_MIDDLE) {
+        find_middles(search, group_lengths(group), key);
+    }
+    else {
+        /* Only the root: sniv_globs_begin() has taken the first ones. */
+        find_keys(search, search->keys, search->nkeys, LEVEL_END + 1);
+        while (search->ends) {
+            search->nkeys = take_keys(search, search->keys, &search->ends,
+                                      LEVEL_END, key);
+            find_keys(search, search->keys, search->nkeys, LEVEL_END + 1);
+        }
+    }
 }
 
-void sniv_globs_find(const sniv_globs_t *globs, const char *base,
-                     const sniv_host_t *host, sniv_names_hit_t *hit)
+void sniv_globs_begin(sniv_globs_search_t *search, const sniv_globs_t *globs,
+                      const char *base, const sniv_host_t *host)
 {
-    apr_uint32_t tried[1 << TRIED_BITS];
-    search_t search;
+    const group_t *root = (const void *)SNIV_AT(base, globs->root);
 
-    if (!globs->root || globs->lowest >= hit->rank) {
-        return;
+    search->globs = globs;
+    search->base = base;
+    search->host = host;
+    search->ntried = 0;
+    if (root->mark == IS_GROUP) {
+        search->ends = marked_ends(search, group_lengths(root), LEVEL_END);
+        search->nkeys = take_keys(search, search->keys, &search->ends,
+                                  LEVEL_END, 0);
     }
-    search.globs = globs;
-    search.base = base;
-    search.host = host;
-    search.hit = hit;
-    search.tried = NULL;
-    if (host->len > LONG_HOST) {
-        memset(tried, 0, sizeof(tried));
-        search.tried = tried;
+}
+
+void sniv_globs_find(sniv_globs_search_t *search, sniv_names_hit_t *hit)
+{
+    if (search->globs->lowest < hit->rank) {
+        search->hit = hit;
+        find_in_node(search, search->globs->root, 0, 0);
     }
-    find_in_node(&search, globs->root, 0, 0);
 }

@@ -75,6 +75,29 @@ typedef struct sniv_globs_t {
     unsigned int window_bits;   /**< and to this for windows; 0: none */
 } sniv_globs_t;
 
+/* Hashes that are looked up together, so that the processor can fetch their
+ * lines at the same time. */
+#define SNIV_BATCH 8
+
+/* A host may have the same literal many times, each of which leads to the
+ * same globs: those are tried once. This many nodes of the tree are
+ * remembered, each in one of so many neighbouring places. */
+#define SNIV_TRIED_BITS 6
+#define SNIV_TRIED_NEAR 8
+
+/** A look-up on its way. */
+typedef struct sniv_globs_search_t {
+    const sniv_globs_t *globs;
+    const char *base;
+    const sniv_host_t *host;
+    sniv_names_hit_t *hit;
+    apr_uint64_t ends;          /**< lengths of the host's ends to look for */
+    apr_uint64_t keys[SNIV_BATCH];  /**< the hashes of the first ones */
+    int nkeys;
+    int ntried;
+    apr_uint32_t tried[(1 << SNIV_TRIED_BITS) + SNIV_TRIED_NEAR];
+} sniv_globs_search_t;
+
 /** Globs about to be laid out. */
 typedef struct sniv_globs_plan_t sniv_globs_plan_t;
 
@@ -98,11 +121,18 @@ void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
                       char *base);
 
 /**
+ * Begin a look-up: ask for the memory that it is about to read. Meanwhile
+ * the caller can look for something else.
+ * @param globs with a root
+ */
+void sniv_globs_begin(sniv_globs_search_t *search, const sniv_globs_t *globs,
+                      const char *base, const sniv_host_t *host);
+
+/**
  * Find the matching glob of the lowest rank below hit->rank.
  * @param hit replaced if there is one, else untouched
  */
-void sniv_globs_find(const sniv_globs_t *globs, const char *base,
-                     const sniv_host_t *host, sniv_names_hit_t *hit);
+void sniv_globs_find(sniv_globs_search_t *search, sniv_names_hit_t *hit);
 
 /** The length of a glob's text. */
 apr_size_t sniv_glob_len(const sniv_glob_t *glob);

@@ -17,31 +17,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define ONES APR_UINT64_C(0x0101010101010101)
-
-static apr_uint64_t load8(const char *from)
-{
-    apr_uint64_t word;
-
-    memcpy(&word, from, 8);
-    return word;
-}
-
-/* Eight characters at once: 0x20 in each byte that is A to Z. */
-static apr_uint64_t upper8(apr_uint64_t word)
-{
-    apr_uint64_t low = word & (ONES * 0x7f);
-    apr_uint64_t from_a = low + ONES * (0x80 - 'A');
-    apr_uint64_t beyond_z = low + ONES * (0x7f - 'Z');
-
-    return ((from_a & ~beyond_z & ~word) & (ONES * 0x80)) >> 2;
-}
-
-static apr_uint64_t fold8(apr_uint64_t word)
-{
-    return word | upper8(word);
-}
-
 /* Loops over eight bytes at a time end with the last eight once more instead
  * of a loop over what is left. */
 
@@ -57,9 +32,9 @@ static int has_upper(const char *text, apr_size_t n)
         return upper != 0;
     }
     for (i = 0; i < n - 8; i += 8) {
-        upper |= upper8(load8(text + i));
+        upper |= sniv_upper8(sniv_load8(text + i));
     }
-    return (upper | upper8(load8(text + n - 8))) != 0;
+    return (upper | sniv_upper8(sniv_load8(text + n - 8))) != 0;
 }
 
 static void fold(char *to, const char *text, apr_size_t n)
@@ -71,7 +46,7 @@ static void fold(char *to, const char *text, apr_size_t n)
     }
 }
 
-void sniv_host_init(sniv_host_t *host, const char *text, apr_size_t len)
+void sniv_host_init_any(sniv_host_t *host, const char *text, apr_size_t len)
 {
     host->text = text;
     host->len = len;
@@ -99,27 +74,29 @@ apr_uint64_t sniv_host_hash(const sniv_host_t *host, apr_size_t from,
     return XXH3_64bits_withSeed(part, n, seed);
 }
 
-int sniv_host_has(const sniv_host_t *host, apr_size_t from, const char *text,
-                  apr_size_t n)
+int sniv_host_has_any(const sniv_host_t *host, apr_size_t from,
+                      const char *text, apr_size_t n)
 {
-    const char *have = (host->lower ? host->lower : host->text) + from;
+    const char *have;
     apr_size_t i;
 
-    if (n < 8) {
+    if (!host->lower || n < 8) {
         for (i = 0; i < n; i++) {
-            if (sniv_fold(have[i]) != sniv_fold(text[i])) {
+            if (sniv_host_byte(host, from + i) != sniv_fold(text[i])) {
                 return 0;
             }
         }
         return 1;
     }
+    have = host->lower + from;
     for (i = 0; i < n - 8; i += 8) {
-        if (fold8(load8(have + i)) != fold8(load8(text + i))) {
+        if (sniv_load8(have + i) != sniv_fold8(sniv_load8(text + i))) {
             return 0;
         }
     }
-    return fold8(load8(have + n - 8)) == fold8(load8(text + n - 8));
+    return sniv_load8(have + n - 8) == sniv_fold8(sniv_load8(text + n - 8));
 }
+
 int sniv_host_matches(const sniv_host_t *host, const char *glob,
                       apr_size_t glen)
 {
