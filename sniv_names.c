@@ -33,7 +33,7 @@
 /* With these every record has a place up to SNIV_PLACE_MAX. */
 #define PATTERNS_MAX (1 << 27)
 #define TEXTS_MAX    (APR_UINT64_C(3) << 30)
-#define TEXT_MAX     (APR_UINT64_C(1) << 30)
+#define TEXT_MAX     0x7fffffu
 
 /* So few patterns have a table instead of a directory: one slot for each
  * value of a hash, which is chosen so that no two names have the same. So

@@ -36,7 +36,9 @@ enum {
 #define LEN_SIMPLE  0x80000000u     /* one star, no other wildcard */
 #define LEN_CROWDED 0x40000000u     /* in a run longer than RUN_MAX that no
                                      * level could split */
-#define LEN_MASK    0x3fffffffu
+#define LEN_END     0x3f800000u     /* how long its end is; or all of these:
+                                     * as long or longer */
+#define LEN_MASK    0x007fffffu
 
 /* A node of the tree is a run of sniv_glob_t in the order of rank, or this:
  * globs told apart by their literals of one level. */
@@ -120,7 +122,7 @@ static apr_uint64_t key_of(const sniv_host_t *host, apr_size_t from,
 }
 
 /* The mark for the byte next to the wildcard. */
-static unsigned int byte_mark(const sniv_globs_t *globs, char c, int level)
+SNIV_INLINE unsigned int byte_mark(const sniv_globs_t *globs, char c, int level)
 {
     unsigned int mask = (1u << globs->byte_bits) - 1;
 
@@ -128,9 +130,9 @@ static unsigned int byte_mark(const sniv_globs_t *globs, char c, int level)
 }
 
 /* The mark for the four bytes there. */
-static unsigned int window_mark(const sniv_globs_t *globs,
-                                const sniv_host_t *host, apr_size_t from,
-                                int level)
+SNIV_INLINE unsigned int window_mark(const sniv_globs_t *globs,
+                                     const sniv_host_t *host, apr_size_t from,
+                                     int level)
 {
     apr_uint32_t hash = (sniv_host_window(host, from)
                          ^ (apr_uint32_t)level << 29) * 0x9e3779b1u;
@@ -407,6 +409,19 @@ static int is_simple(const char *text)
     return *wildcard == '*' && !strpbrk(wildcard + 1, "*?");
 }
 
+/* What LEN_END says of a pattern. */
+static apr_uint32_t end_flags(const sniv_pattern_t *pattern)
+{
+    const apr_uint32_t unit = LEN_END & -LEN_END;
+    apr_uint32_t n = 0;
+
+    while (n < LEN_END / unit
+           && !is_wildcard(pattern->text[pattern->len - 1 - n])) {
+        n++;
+    }
+    return n * unit;
+}
+
 static void write_run(const sniv_globs_plan_t *plan, const node_t *node,
                       char *base)
 {
@@ -420,7 +435,7 @@ static void write_run(const sniv_globs_plan_t *plan, const node_t *node,
         glob->rank = rank | SNIV_RANK_GLOB
                      | (i + 1 == node->n ? SNIV_RANK_LAST : 0);
         glob->value = pattern->value;
-        glob->len = pattern->len
+        glob->len = pattern->len | end_flags(pattern)
                     | (is_simple(pattern->text) ? LEN_SIMPLE : 0)
                     | (node->n > RUN_MAX ? LEN_CROWDED : 0);
         memcpy(glob + 1, pattern->text, (apr_size_t)pattern->len + 1);
@@ -466,17 +481,19 @@ int sniv_glob_is_scanned(const sniv_glob_t *glob)
 int sniv_glob_matches(const sniv_glob_t *glob, const sniv_host_t *host)
 {
     const char *text = SNIV_GLOB_TEXT(glob);
-    apr_size_t len = sniv_glob_len(glob), before, behind;
+    apr_size_t len = sniv_glob_len(glob), before;
+    apr_size_t end = (glob->len & LEN_END) / (LEN_END & -LEN_END);
+    apr_size_t left = host->len - end;
 
-    if (!(glob->len & LEN_SIMPLE)) {
-        return sniv_host_matches(host, text, len);
+    if (host->len < end
+        || !sniv_host_has(host, left, text + len - end, end)) {
+        return 0;
     }
-    before = *text == '*' ? 0 : (const char *)memchr(text, '*', len) - text;
-    behind = len - before - 1;
-    return host->len >= before + behind
-           && sniv_host_has(host, host->len - behind, text + before + 1,
-                            behind)
-           && sniv_host_has(host, 0, text, before);
+    if ((glob->len & LEN_SIMPLE) && (glob->len & LEN_END) != LEN_END) {
+        before = len - end - 1;
+        return left >= before && sniv_host_has(host, 0, text, before);
+    }
+    return sniv_host_matches(host->text, left, text, len - end);
 }
 
 /* Try the globs of a run until one matches or none can win any more. */
@@ -504,19 +521,19 @@ static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place, int le
  * once more would find nothing new. */
 static int was_tried(sniv_globs_search_t *search, apr_uint32_t place)
 {
-    apr_uint32_t *tried;
-    int i;
+    unsigned int at = place * 0x9e3779b1u >> (32 - SNIV_TRIED_BITS), i;
 
-    if (!search->ntried++) {
-        memset(search->tried, 0, sizeof(search->tried));
-    }
-    tried = &search->tried[place * 0x9e3779b1u >> (32 - SNIV_TRIED_BITS)];
-    for (i = 0; i < SNIV_TRIED_NEAR && tried[i]; i++) {
-        if (tried[i] == place) {
+    for (i = 0; i < SNIV_TRIED_NEAR; i++) {
+        at = (at + 1) % (1 << SNIV_TRIED_BITS);
+        if (!(search->are_tried >> at & 1)) {
+            break;
+        }
+        if (search->tried[at] == place) {
             return 1;
         }
     }
-    tried[i < SNIV_TRIED_NEAR ? i : search->ntried % SNIV_TRIED_NEAR] = place;
+    search->are_tried |= APR_UINT64_C(1) << at;
+    search->tried[at] = place;
     return 0;
 }
 
@@ -583,26 +600,6 @@ static apr_uint64_t marked_ends(const sniv_globs_search_t *search, apr_uint64_t 
     return marked;
 }
 
-/* Which of the lengths are marked for a middle that begins at from. */
-static apr_uint64_t marked_middles(const sniv_globs_search_t *search, apr_size_t from,
-                                   apr_uint64_t lengths)
-{
-    const sniv_globs_t *globs = search->globs;
-    const sniv_host_t *host = search->host;
-    apr_size_t left = host->len - from;
-
-    lengths &= globs->marks[byte_mark(globs, sniv_host_byte(host, from),
-                                      LEVEL_MIDDLE)];
-    if (globs->window_bits && left >= WINDOW) {
-        lengths &= SHORTER | globs->marks[window_mark(globs, host, from,
-                                                      LEVEL_MIDDLE)];
-    }
-    if (left < LITERAL_MAX) {
-        lengths &= (APR_UINT64_C(1) << left) - 1;
-    }
-    return lengths;
-}
-
 /* Hash literals of the marked lengths, as many as are looked up together, and
  * take their marks away. Returns how many. */
 static int take_keys(const sniv_globs_search_t *search, apr_uint64_t *keys,
@@ -639,20 +636,31 @@ static void find_beginnings(sniv_globs_search_t *search, apr_uint64_t lengths,
 static void find_middles(sniv_globs_search_t *search, apr_uint64_t lengths,
                          apr_uint64_t key)
 {
+    const sniv_globs_t *globs = search->globs;
+    const sniv_host_t *host = search->host;
     apr_uint64_t keys[SNIV_BATCH], marked;
-    apr_size_t from;
+    apr_size_t from, left;
     int n = 0;
 
-    for (from = 0; from < search->host->len; from++) {
-        for (marked = marked_middles(search, from, lengths); marked;
-             marked &= marked - 1) {
+    for (from = 0, left = host->len; left; from++, left--) {
+        if (left < LITERAL_MAX) {
+            lengths &= (APR_UINT64_C(1) << left) - 1;
+        }
+        marked = lengths
+                 & globs->marks[byte_mark(globs, sniv_host_byte(host, from),
+                                          LEVEL_MIDDLE)];
+        if (globs->window_bits && left >= WINDOW) {
+            marked &= SHORTER
+                      | globs->marks[window_mark(globs, host, from,
+                                                 LEVEL_MIDDLE)];
+        }
+        for (; marked; marked &= marked - 1) {
             if (n == SNIV_BATCH) {
                 prefetch_keys(search, keys, n);
                 find_keys(search, keys, n, LEVEL_MIDDLE + 1);
                 n = 0;
             }
-            keys[n++] = key_of(search->host, from,
-                               sniv_lowest_bit(marked) + 1, key);
+            keys[n++] = key_of(host, from, sniv_lowest_bit(marked) + 1, key);
         }
     }
     prefetch_keys(search, keys, n);
@@ -706,7 +714,7 @@ void sniv_globs_begin(sniv_globs_search_t *search, const sniv_globs_t *globs,
     search->globs = globs;
     search->base = base;
     search->host = host;
-    search->ntried = 0;
+    search->are_tried = 0;
     if (root->mark == IS_GROUP) {
         search->ends = marked_ends(search, group_lengths(root), LEVEL_END);
         search->nkeys = take_keys(search, search->keys, &search->ends,

@@ -94,8 +94,8 @@ typedef struct sniv_globs_search_t {
     apr_uint64_t ends;          /**< lengths of the host's ends to look for */
     apr_uint64_t keys[SNIV_BATCH];  /**< the hashes of the first ones */
     int nkeys;
-    int ntried;
-    apr_uint32_t tried[(1 << SNIV_TRIED_BITS) + SNIV_TRIED_NEAR];
+    apr_uint64_t are_tried;     /**< which of these are set */
+    apr_uint32_t tried[1 << SNIV_TRIED_BITS];
 } sniv_globs_search_t;
 
 /** Globs about to be laid out. */

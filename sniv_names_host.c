@@ -97,11 +97,9 @@ int sniv_host_has_any(const sniv_host_t *host, apr_size_t from,
     return sniv_load8(have + n - 8) == sniv_fold8(sniv_load8(text + n - 8));
 }
 
-int sniv_host_matches(const sniv_host_t *host, const char *glob,
+int sniv_host_matches(const char *text, apr_size_t len, const char *glob,
                       apr_size_t glen)
 {
-    const char *text = host->text;
-    apr_size_t len = host->len;
     apr_size_t g, t, retry_g, retry_t;
 
     /* What follows the last star stands at the end of the host, and nowhere

@@ -181,11 +181,11 @@ static APR_INLINE int sniv_host_has(const sniv_host_t *host, apr_size_t from,
 }
 
 /**
- * Whether a glob matches the host, as ap_strcasecmp_match() would say: `*`
- * is any run of characters, `?` any one, everything else is itself.
- * The time is at most the product of the lengths, whatever the stars.
+ * Whether a glob matches a text, as ap_strcasecmp_match() would say: `*` is
+ * any run of characters, `?` any one, everything else is itself. The time is
+ * at most the product of the lengths, whatever the stars.
  */
-int sniv_host_matches(const sniv_host_t *host, const char *glob,
+int sniv_host_matches(const char *text, apr_size_t len, const char *glob,
                       apr_size_t glen);
 
 #endif /* SNIV_NAMES_HOST_H */

@@ -40,6 +40,9 @@
 
 #include <apr.h>
 #include <string.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #define SNIV_LINE_SIZE  64
 #define SNIV_LINE_SLOTS 20
@@ -157,15 +160,15 @@ static APR_INLINE unsigned int sniv_lowest_bit(apr_uint64_t bits)
 /* GCC takes a function of nothing but prefetches for one without any effect
  * and drops the calls, unless it is inlined before it looks. */
 #if defined(__GNUC__)
-#define SNIV_PREFETCH_INLINE static inline __attribute__((always_inline))
+#define SNIV_INLINE static inline __attribute__((always_inline))
 #define SNIV_PREFETCH(address) __builtin_prefetch(address)
 #else
-#define SNIV_PREFETCH_INLINE static APR_INLINE
+#define SNIV_INLINE static APR_INLINE
 #define SNIV_PREFETCH(address) ((void)(address))
 #endif
 
 /** Ask for the memory that a search for this hash is about to read. */
-SNIV_PREFETCH_INLINE void sniv_slots_prefetch(const sniv_slots_t *slots,
+SNIV_INLINE void sniv_slots_prefetch(const sniv_slots_t *slots,
                                               apr_uint64_t hash,
                                               const char *records)
 {
@@ -184,11 +187,20 @@ SNIV_PREFETCH_INLINE void sniv_slots_prefetch(const sniv_slots_t *slots,
 static APR_INLINE void sniv_slots_look(sniv_cursor_t *at)
 {
     const unsigned char *tags = at->line->tags;
+#if defined(__SSE2__)
+    __m128i tag = _mm_set1_epi8((char)at->tag);
+    __m128i first = _mm_loadu_si128((const void *)tags);
+    __m128i last = _mm_loadu_si128((const void *)(tags + 4));
 
+    at->found = (unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(first, tag))
+                | (unsigned int)_mm_movemask_epi8(_mm_cmpeq_epi8(last, tag))
+                  << 4;
+#else
     /* The third word shares four bytes with the second. */
     at->found = sniv_slots_equal(tags, at->tag)
                 | sniv_slots_equal(tags + 8, at->tag) << 8
                 | (sniv_slots_equal(tags + 12, at->tag) & 0xf0) << 12;
+#endif
 }
 
 /** The next place whose tag fits, 0 if there is none. */
