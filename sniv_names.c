@@ -12,8 +12,6 @@
  */
 
 
-#include <stdlib.h>
-
 #include <apr_errno.h>
 #include <apr_allocator.h>
 #include <apr_tables.h>
@@ -29,6 +27,7 @@
 #include "sniv_names_globs.h"
 #include "sniv_names_host.h"
 #include "sniv_names_slots.h"
+#include "sniv_names_sort.h"
 
 /* With these every record has a place up to SNIV_PLACE_MAX. */
 #define PATTERNS_MAX (1 << 27)
@@ -95,7 +94,7 @@ sniv_names_builder_t *sniv_names_builder_make(apr_pool_t *p,
 apr_status_t sniv_names_add(sniv_names_builder_t *b, const char *pattern,
                             int is_glob, apr_uint32_t value)
 {
-    apr_size_t len = strlen(pattern);
+    apr_size_t len = strlen(pattern), wildcards = 0, i;
     sniv_pattern_t *new;
 
     if (b->patterns->nelts >= PATTERNS_MAX || len > TEXT_MAX
@@ -108,7 +107,11 @@ apr_status_t sniv_names_add(sniv_names_builder_t *b, const char *pattern,
     new->value = value;
     new->place = 0;
     new->is_glob = is_glob != 0;
-    new->is_wild = is_glob && strpbrk(pattern, "*?") != NULL;
+    for (i = 0; is_glob && i < len; i++) {
+        wildcards += pattern[i] == '*' || pattern[i] == '?';
+    }
+    new->is_wild = wildcards > 0;
+    new->is_simple = wildcards == 1 && memchr(pattern, '*', len) != NULL;
     b->bytes += len;
     return APR_SUCCESS;
 }
@@ -236,7 +239,8 @@ static apr_uint32_t sort_exact(sniv_filed_t *items, apr_uint32_t n,
     sniv_filed_t *others = apr_palloc(ptemp, n * sizeof(*items));
     apr_uint32_t kept = 0, nothers = 0, i, j;
 
-    sniv_slots_sort(items, n);
+    /* Equal hashes stay in the order of rank. */
+    sniv_sort(items, sizeof(*items), n, others);
     for (i = 0; i < n; i++) {
         for (j = kept; j > 0 && items[j - 1].hash == items[i].hash; j--) {
             if (same_name(&patterns[items[j - 1].id],

@@ -12,11 +12,8 @@
  */
 
 
-#include <stdlib.h>
-
-#include <apr_tables.h>
-
 #include "sniv_names_globs.h"
+#include "sniv_names_sort.h"
 
 /* The levels of the tree: what the globs of a group are told apart by. */
 enum {
@@ -62,8 +59,8 @@ typedef struct group_t {
  * mark is a hint. */
 #define WINDOW        4
 #define SHORTER       ((APR_UINT64_C(1) << (WINDOW - 1)) - 1) /* lengths */
-#define BYTE_BITS_MIN 4
-#define BYTE_BITS_MAX 8
+#define BYTES_MIN     16
+#define BYTES_MAX     256
 
 /* Of more globs almost all words for four bytes would be full. */
 #define WINDOWED_MAX  50000
@@ -100,12 +97,13 @@ typedef struct node_t {
 struct sniv_globs_plan_t {
     sniv_pattern_t *patterns;
     literals_t *literals;
-    apr_array_header_t *nodes;  /* of node_t; the first is nobody */
-    apr_array_header_t *items;  /* of sniv_filed_t: nodes that have a key */
+    node_t *nodes;              /* the first is nobody */
+    apr_uint32_t nnodes;
+    sniv_filed_t *items;        /* nodes that have a key */
+    apr_uint32_t nitems;
+    void *scratch;              /* for sorting */
     apr_uint64_t *marks;
 };
-
-#define NODE(plan, number) (&APR_ARRAY_IDX((plan)->nodes, number, node_t))
 
 static int is_wildcard(char c)
 {
@@ -124,9 +122,7 @@ static apr_uint64_t key_of(const sniv_host_t *host, apr_size_t from,
 /* The mark for the byte next to the wildcard. */
 SNIV_INLINE unsigned int byte_mark(const sniv_globs_t *globs, char c, int level)
 {
-    unsigned int mask = (1u << globs->byte_bits) - 1;
-
-    return ((unsigned char)c ^ (unsigned int)level << 2) & mask;
+    return ((unsigned char)c ^ (unsigned int)level << 2) & globs->byte_mask;
 }
 
 /* The mark for the four bytes there. */
@@ -137,7 +133,7 @@ SNIV_INLINE unsigned int window_mark(const sniv_globs_t *globs,
     apr_uint32_t hash = (sniv_host_window(host, from)
                          ^ (apr_uint32_t)level << 29) * 0x9e3779b1u;
 
-    return (1u << globs->byte_bits) + (hash >> (32 - globs->window_bits));
+    return globs->byte_mask + 1 + (hash >> globs->window_shift);
 }
 
 /* ---- filing ---- */
@@ -191,24 +187,11 @@ static void dissect(literals_t *literals, const sniv_globs_t *globs,
             literals->bytes[level] =
                 byte_mark(globs, sniv_fold(text[edge]), level);
         }
-        if (n[level] >= WINDOW && globs->window_bits) {
+        if (n[level] >= WINDOW && globs->window_shift) {
             literals->windows[level] =
                 window_mark(globs, &host, window, level);
         }
     }
-}
-
-static int compare_entries(const void *va, const void *vb)
-{
-    const entry_t *a = va, *b = vb;
-
-    if (a->key != b->key) {
-        return a->key < b->key ? -1 : 1;
-    }
-    if (a->len != b->len) {
-        return a->len < b->len ? -1 : 1;
-    }
-    return a->rank < b->rank ? -1 : a->rank > b->rank;
 }
 
 static apr_uint64_t length_bit(int len)
@@ -245,7 +228,7 @@ static void sort_entries(const sniv_globs_plan_t *plan, entry_t *entries,
         entries[i].key = literals->keys[level];
         entries[i].len = literals->lens[level];
     }
-    qsort(entries, n, sizeof(*entries), compare_entries);
+    sniv_sort(entries, sizeof(*entries), n, plan->scratch);
 }
 
 /* Plan the node for n globs, in the order of rank, that are alike in all
@@ -254,14 +237,13 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
                               apr_uint32_t n, int level)
 {
     node_t node = { NULL, 0, 0, 0, 0, 0, 0, 0, 0 };
-    apr_uint32_t number = plan->nodes->nelts, i, j;
+    apr_uint32_t number = plan->nnodes++, i, j;
 
     node.entries = entries;
     node.n = n;
     node.level = level;
     node.lowest = entries[0].rank;
     node.is_group = n > RUN_MAX && level < LEVELS;
-    APR_ARRAY_PUSH(plan->nodes, node_t) = node;
 
     if (node.is_group) {
         node.units = SNIV_PLACES(sizeof(group_t));
@@ -277,11 +259,11 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
             }
             child = plan_node(plan, &entries[i], j - i, level + 1);
             if (first.len) {
-                sniv_filed_t *item = apr_array_push(plan->items);
+                sniv_filed_t *item = &plan->items[plan->nitems++];
 
                 item->hash = first.key;
                 item->id = child;
-                item->units = NODE(plan, child)->units;
+                item->units = plan->nodes[child].units;
                 node.lengths |= length_bit(first.len);
             }
             else {
@@ -294,7 +276,7 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
             node.units += record_units(&plan->patterns[entries[i].rank]);
         }
     }
-    *NODE(plan, number) = node;
+    plan->nodes[number] = node;
     return number;
 }
 
@@ -304,7 +286,6 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
 {
     sniv_globs_plan_t *plan;
     entry_t *entries;
-    sniv_filed_t *items;
     apr_uint32_t wild = 0, i, j;
 
     for (i = 0; i < n; i++) {
@@ -315,23 +296,30 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
     }
 
     if (wild > RUN_MAX) {
-        globs->byte_bits = BYTE_BITS_MIN;
-        while (globs->byte_bits < BYTE_BITS_MAX && wild >> globs->byte_bits) {
-            globs->byte_bits++;
+        apr_uint32_t bytes = BYTES_MIN;
+
+        while (bytes < BYTES_MAX && bytes <= wild) {
+            bytes *= 2;
         }
+        globs->byte_mask = bytes - 1;
         if (wild <= WINDOWED_MAX) {
-            globs->window_bits = 1;
-            while (wild >> (globs->window_bits + 1)) {
-                globs->window_bits++;
+            globs->window_shift = 31;
+            while (wild >> (33 - globs->window_shift)) {
+                globs->window_shift--;
             }
         }
     }
     plan = apr_pcalloc(ptemp, sizeof(*plan));
     plan->patterns = patterns;
-    plan->nodes = apr_array_make(ptemp, 16, sizeof(node_t));
-    plan->items = apr_array_make(ptemp, 16, sizeof(sniv_filed_t));
+
+    /* Nobody; runs, each with a glob of its own; groups, at each level at
+     * most one for more than RUN_MAX globs. */
+    i = 1 + wild + LEVELS * (wild / (RUN_MAX + 1));
+    plan->nodes = apr_palloc(ptemp, i * sizeof(*plan->nodes));
+    plan->nnodes = 1;
+    plan->items = apr_palloc(ptemp, i * sizeof(*plan->items));
+    plan->scratch = apr_palloc(ptemp, i * sizeof(*plan->items));
     plan->marks = apr_pcalloc(ptemp, sniv_globs_marks_size(globs));
-    apr_array_push(plan->nodes);
 
     entries = apr_palloc(ptemp, wild * sizeof(*entries));
     plan->literals = apr_palloc(ptemp, wild * sizeof(literals_t));
@@ -349,15 +337,14 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
 
     /* Nodes that a hash leads to are laid out by the directory; then those
      * that have none. */
-    items = (sniv_filed_t *)plan->items->elts;
-    sniv_slots_sort(items, plan->items->nelts);
-    *place = sniv_slots_plan(&globs->slots, items, plan->items->nelts,
+    sniv_sort(plan->items, sizeof(*plan->items), plan->nitems, plan->scratch);
+    *place = sniv_slots_plan(&globs->slots, plan->items, plan->nitems,
                              *place);
-    for (i = 0; i < (apr_uint32_t)plan->items->nelts; i++) {
-        NODE(plan, items[i].id)->place = items[i].place;
+    for (i = 0; i < plan->nitems; i++) {
+        plan->nodes[plan->items[i].id].place = plan->items[i].place;
     }
-    for (i = 1; i < (apr_uint32_t)plan->nodes->nelts; i++) {
-        node_t *node = NODE(plan, i);
+    for (i = 1; i < plan->nnodes; i++) {
+        node_t *node = &plan->nodes[i];
         apr_uint32_t at;
 
         if (!node->place) {
@@ -372,7 +359,7 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
             at += record_units(pattern);
         }
     }
-    globs->root = NODE(plan, 1)->place;
+    globs->root = plan->nodes[1].place;
     return plan;
 }
 
@@ -380,11 +367,11 @@ apr_size_t sniv_globs_marks_size(const sniv_globs_t *globs)
 {
     apr_size_t words = 0;
 
-    if (globs->byte_bits) {
-        words += (apr_size_t)1 << globs->byte_bits;
+    if (globs->byte_mask) {
+        words += globs->byte_mask + 1;
     }
-    if (globs->window_bits) {
-        words += (apr_size_t)1 << globs->window_bits;
+    if (globs->window_shift) {
+        words += (apr_size_t)1 << (32 - globs->window_shift);
     }
     return words * sizeof(apr_uint64_t);
 }
@@ -397,16 +384,9 @@ static void write_group(const sniv_globs_plan_t *plan, const node_t *node,
     group->mark = IS_GROUP;
     group->level = node->level;
     group->lowest = node->lowest;
-    group->rest = node->rest ? NODE(plan, node->rest)->place : 0;
+    group->rest = node->rest ? plan->nodes[node->rest].place : 0;
     group->lengths[0] = (apr_uint32_t)node->lengths;
     group->lengths[1] = (apr_uint32_t)(node->lengths >> 32);
-}
-
-static int is_simple(const char *text)
-{
-    const char *wildcard = strpbrk(text, "*?");
-
-    return *wildcard == '*' && !strpbrk(wildcard + 1, "*?");
 }
 
 /* What LEN_END says of a pattern. */
@@ -436,7 +416,7 @@ static void write_run(const sniv_globs_plan_t *plan, const node_t *node,
                      | (i + 1 == node->n ? SNIV_RANK_LAST : 0);
         glob->value = pattern->value;
         glob->len = pattern->len | end_flags(pattern)
-                    | (is_simple(pattern->text) ? LEN_SIMPLE : 0)
+                    | (pattern->is_simple ? LEN_SIMPLE : 0)
                     | (node->n > RUN_MAX ? LEN_CROWDED : 0);
         memcpy(glob + 1, pattern->text, (apr_size_t)pattern->len + 1);
     }
@@ -445,11 +425,11 @@ static void write_run(const sniv_globs_plan_t *plan, const node_t *node,
 void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
                       char *base)
 {
-    int i;
+    apr_uint32_t i;
 
     memcpy(globs->marks, plan->marks, sniv_globs_marks_size(globs));
-    for (i = 1; i < plan->nodes->nelts; i++) {
-        const node_t *node = NODE(plan, i);
+    for (i = 1; i < plan->nnodes; i++) {
+        const node_t *node = &plan->nodes[i];
 
         if (node->is_group) {
             write_group(plan, node, base);
@@ -458,8 +438,7 @@ void sniv_globs_write(const sniv_globs_plan_t *plan, sniv_globs_t *globs,
             write_run(plan, node, base);
         }
     }
-    sniv_slots_write(&globs->slots, (sniv_filed_t *)plan->items->elts,
-                     plan->items->nelts);
+    sniv_slots_write(&globs->slots, plan->items, plan->nitems);
 }
 
 /* ---- finding ---- */
@@ -581,7 +560,7 @@ static apr_uint64_t marked_ends(const sniv_globs_search_t *search, apr_uint64_t 
         lengths &= (APR_UINT64_C(1) << host->len) - 1;
     }
     rest = lengths;
-    if (globs->window_bits) {
+    if (globs->window_shift) {
         for (rest &= ~SHORTER; rest; rest &= rest - 1) {
             n = sniv_lowest_bit(rest) + 1;
             from = level == LEVEL_END ? host->len - n : n - WINDOW;
@@ -649,7 +628,7 @@ static void find_middles(sniv_globs_search_t *search, apr_uint64_t lengths,
         marked = lengths
                  & globs->marks[byte_mark(globs, sniv_host_byte(host, from),
                                           LEVEL_MIDDLE)];
-        if (globs->window_bits && left >= WINDOW) {
+        if (globs->window_shift && left >= WINDOW) {
             marked &= SHORTER
                       | globs->marks[window_mark(globs, host, from,
                                                  LEVEL_MIDDLE)];

@@ -54,6 +54,7 @@ typedef struct sniv_pattern_t {
     apr_uint32_t place;         /**< of its record, once that is known */
     unsigned int is_glob : 1;   /**< as added */
     unsigned int is_wild : 1;   /**< a glob that has a wildcard in it */
+    unsigned int is_simple : 1; /**< one star and no other */
 } sniv_pattern_t;
 
 /** The record of a glob in the block. Its text follows, NUL-terminated. */
@@ -71,8 +72,9 @@ typedef struct sniv_globs_t {
     apr_uint32_t root;          /**< place of the uppermost node, 0: none */
     apr_uint32_t lowest;        /**< no glob has a lower rank */
     apr_uint64_t *marks;        /**< see sniv_names_globs.c */
-    unsigned int byte_bits;     /**< 2 to this power of them for bytes, */
-    unsigned int window_bits;   /**< and to this for windows; 0: none */
+    apr_uint32_t byte_mask;     /**< number of those for bytes, less one */
+    int window_shift;           /**< 2 to the power of 32 less this is the
+                                     number of those for windows; 0: none */
 } sniv_globs_t;
 
 /* Hashes that are looked up together, so that the processor can fetch their

@@ -12,8 +12,6 @@
  */
 
 
-#include <stdlib.h>
-
 #include "sniv_names_slots.h"
 
 /* So many of a line's slots are used on average; with 16 of 20 one line in
@@ -25,26 +23,6 @@
 /* With so many items records and lines are no longer in the cache, and it
  * pays to leave gaps between the records. */
 #define SPREAD_MIN 4096
-
-static int compare_items(const void *va, const void *vb)
-{
-    const sniv_filed_t *a = va, *b = vb;
-
-    if (a->hash != b->hash) {
-        return a->hash < b->hash ? -1 : 1;
-    }
-    return a->id < b->id ? -1 : a->id > b->id;
-}
-
-void sniv_slots_sort(sniv_filed_t *items, apr_uint32_t n)
-{
-    apr_uint32_t i;
-
-    for (i = 1; i < n && compare_items(&items[i - 1], &items[i]) < 0; i++);
-    if (i < n) {
-        qsort(items, n, sizeof(*items), compare_items);
-    }
-}
 
 apr_uint32_t sniv_slots_plan(sniv_slots_t *slots, sniv_filed_t *items,
                              apr_uint32_t n, apr_uint32_t place)

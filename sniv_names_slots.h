@@ -82,12 +82,10 @@ typedef struct sniv_cursor_t {
     unsigned int found;         /**< bit n: slot n is still to be looked at */
 } sniv_cursor_t;
 
-/** Sort items by hash, then by id. */
-void sniv_slots_sort(sniv_filed_t *items, apr_uint32_t n);
-
 /**
- * Decide where sorted items go.
+ * Decide where items go.
  * @param slots receives the numbers of lines
+ * @param items by sniv_sort()
  * @param place where the first record may be
  * @return the place behind the last record
  */
