@@ -13,21 +13,11 @@
 
 
 #include "sniv_names_globs.h"
+#include "sniv_names_pieces.h"
 #include "sniv_names_sort.h"
-
-/* The levels of the tree: what the globs of a group are told apart by. */
-enum {
-    LEVEL_END,
-    LEVEL_BEGINNING,
-    LEVEL_MIDDLE,
-    LEVELS
-};
 
 /* So many globs are rather tried one by one than told apart. */
 #define RUN_MAX 4
-
-/* Longer literals are filed under the 64 bytes next to the wildcard. */
-#define LITERAL_MAX 64
 
 /* Flags in sniv_glob_t.len. */
 #define LEN_SIMPLE  0x80000000u     /* one star, no other wildcard */
@@ -67,10 +57,10 @@ typedef struct group_t {
 
 /* The literals of a glob. */
 typedef struct literals_t {
-    apr_uint64_t keys[LEVELS];  /* hash of the literals up to a level */
-    apr_uint16_t windows[LEVELS];   /* numbers of the marks */
-    unsigned char bytes[LEVELS];
-    unsigned char lens[LEVELS]; /* 0: none */
+    apr_uint64_t keys[SNIV_LITERALS];  /* hash of the literals up to a level */
+    apr_uint16_t windows[SNIV_LITERALS];   /* numbers of the marks */
+    unsigned char bytes[SNIV_LITERALS];
+    unsigned char lens[SNIV_LITERALS]; /* 0: none */
 } literals_t;
 
 /* A glob while it is being filed: small, because it is being sorted. */
@@ -105,11 +95,6 @@ struct sniv_globs_plan_t {
     apr_uint64_t *marks;
 };
 
-static int is_wildcard(char c)
-{
-    return c == '*' || c == '?';
-}
-
 /* ---- what both filing and finding have to do in the same way ---- */
 
 /* The hash of one literal more. Having none is no news. */
@@ -139,55 +124,33 @@ SNIV_INLINE unsigned int window_mark(const sniv_globs_t *globs,
 /* ---- filing ---- */
 
 /* Take the literals of a glob that has at least one wildcard. */
-static void dissect(literals_t *literals, const sniv_globs_t *globs,
-                    const char *text, apr_size_t len)
+static void dissect(literals_t *literals, const sniv_pieces_t *pieces,
+                    const sniv_globs_t *globs, const char *text,
+                    apr_size_t len)
 {
-    apr_size_t from[LEVELS], n[LEVELS], first = 0, behind = len, start, i;
+    sniv_literal_t of[SNIV_LITERALS];
     apr_uint64_t key = 0;
     sniv_host_t host;
     int level;
 
-    while (!is_wildcard(text[first])) {
-        first++;
-    }
-    while (!is_wildcard(text[behind - 1])) {
-        behind--;
-    }
-    n[LEVEL_END] = len - behind < LITERAL_MAX ? len - behind : LITERAL_MAX;
-    from[LEVEL_END] = len - n[LEVEL_END];
-    n[LEVEL_BEGINNING] = first < LITERAL_MAX ? first : LITERAL_MAX;
-    from[LEVEL_BEGINNING] = 0;
-    n[LEVEL_MIDDLE] = from[LEVEL_MIDDLE] = 0;
-    for (start = i = first; i < behind; i++) {
-        if (is_wildcard(text[i])) {
-            if (i - start > n[LEVEL_MIDDLE]) {
-                n[LEVEL_MIDDLE] = i - start;
-                from[LEVEL_MIDDLE] = start;
-            }
-            start = i + 1;
-        }
-    }
-    if (n[LEVEL_MIDDLE] > LITERAL_MAX) {
-        n[LEVEL_MIDDLE] = LITERAL_MAX;
-    }
-
     sniv_host_init(&host, text, len);
-    for (level = 0; level < LEVELS; level++) {
-        apr_size_t edge = from[level], window = edge;
+    sniv_pieces_take(pieces, of, &host);
+    for (level = 0; level < SNIV_LITERALS; level++) {
+        apr_size_t n = of[level].n, edge = of[level].from, window = edge;
 
-        key = key_of(&host, from[level], n[level], key);
+        key = key_of(&host, edge, n, key);
         literals->keys[level] = key;
-        literals->lens[level] = (unsigned char)n[level];
-        if (level == LEVEL_BEGINNING) {
-            edge += n[level] - 1;
-            window += n[level] - WINDOW;
+        literals->lens[level] = (unsigned char)n;
+        if (level == SNIV_BEGINNING) {
+            edge += n - 1;
+            window += n - WINDOW;
         }
         literals->bytes[level] = literals->windows[level] = 0;
-        if (n[level]) {
+        if (n) {
             literals->bytes[level] =
                 byte_mark(globs, sniv_fold(text[edge]), level);
         }
-        if (n[level] >= WINDOW && globs->window_shift) {
+        if (n >= WINDOW && globs->window_shift) {
             literals->windows[level] =
                 window_mark(globs, &host, window, level);
         }
@@ -243,7 +206,7 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
     node.n = n;
     node.level = level;
     node.lowest = entries[0].rank;
-    node.is_group = n > RUN_MAX && level < LEVELS;
+    node.is_group = n > RUN_MAX && level < SNIV_LITERALS;
 
     if (node.is_group) {
         node.units = SNIV_PLACES(sizeof(group_t));
@@ -284,6 +247,7 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
                                    sniv_pattern_t *patterns, apr_uint32_t n,
                                    apr_uint32_t *place, apr_pool_t *ptemp)
 {
+    const sniv_pieces_t *pieces;
     sniv_globs_plan_t *plan;
     entry_t *entries;
     apr_uint32_t wild = 0, i, j;
@@ -314,18 +278,19 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
 
     /* Nobody; runs, each with a glob of its own; groups, at each level at
      * most one for more than RUN_MAX globs. */
-    i = 1 + wild + LEVELS * (wild / (RUN_MAX + 1));
+    i = 1 + wild + SNIV_LITERALS * (wild / (RUN_MAX + 1));
     plan->nodes = apr_palloc(ptemp, i * sizeof(*plan->nodes));
     plan->nnodes = 1;
     plan->items = apr_palloc(ptemp, i * sizeof(*plan->items));
     plan->scratch = apr_palloc(ptemp, i * sizeof(*plan->items));
     plan->marks = apr_pcalloc(ptemp, sniv_globs_marks_size(globs));
 
+    pieces = sniv_pieces_list(patterns, n, ptemp);
     entries = apr_palloc(ptemp, wild * sizeof(*entries));
     plan->literals = apr_palloc(ptemp, wild * sizeof(literals_t));
     for (i = j = 0; i < n; i++) {
         if (patterns[i].is_wild) {
-            dissect(&plan->literals[j], globs, patterns[i].text,
+            dissect(&plan->literals[j], pieces, globs, patterns[i].text,
                     patterns[i].len);
             entries[j].rank = i;
             entries[j].number = j;
@@ -396,7 +361,7 @@ static apr_uint32_t end_flags(const sniv_pattern_t *pattern)
     apr_uint32_t n = 0;
 
     while (n < LEN_END / unit
-           && !is_wildcard(pattern->text[pattern->len - 1 - n])) {
+           && !sniv_is_wildcard(pattern->text[pattern->len - 1 - n])) {
         n++;
     }
     return n * unit;
@@ -453,8 +418,8 @@ int sniv_glob_is_scanned(const sniv_glob_t *glob)
     const char *text = SNIV_GLOB_TEXT(glob);
 
     return (glob->len & LEN_CROWDED) != 0
-           || (is_wildcard(text[0])
-               && is_wildcard(text[sniv_glob_len(glob) - 1]));
+           || (sniv_is_wildcard(text[0])
+               && sniv_is_wildcard(text[sniv_glob_len(glob) - 1]));
 }
 
 int sniv_glob_matches(const sniv_glob_t *glob, const sniv_host_t *host)
@@ -479,6 +444,7 @@ int sniv_glob_matches(const sniv_glob_t *glob, const sniv_host_t *host)
 static void find_in_run(sniv_globs_search_t *search, const sniv_glob_t *glob)
 {
     while ((glob->rank & SNIV_RANK_MASK) < search->hit->rank) {
+        SNIV_WORK(1);
         if (sniv_glob_matches(glob, search->host)) {
             search->hit->rank = glob->rank & SNIV_RANK_MASK;
             search->hit->value = glob->value;
@@ -536,10 +502,11 @@ static void find_keys(sniv_globs_search_t *search, const apr_uint64_t *keys,
     apr_uint32_t place;
     int i;
 
+    SNIV_WORK(n);
     for (i = 0; i < n; i++) {
         for (place = sniv_slots_first(slots, keys[i], &at); place;
              place = sniv_slots_next(&at)) {
-            if (level < LEVELS || !was_tried(search, place)) {
+            if (level < SNIV_LITERALS || !was_tried(search, place)) {
                 find_in_node(search, place, level, keys[i]);
             }
         }
@@ -556,14 +523,15 @@ static apr_uint64_t marked_ends(const sniv_globs_search_t *search, apr_uint64_t 
     apr_uint64_t marked = 0, rest;
     apr_size_t from, n;
 
-    if (host->len < LITERAL_MAX) {
+    if (host->len < SNIV_LITERAL_MAX) {
         lengths &= (APR_UINT64_C(1) << host->len) - 1;
     }
     rest = lengths;
+    SNIV_WORK(SNIV_LITERAL_MAX);
     if (globs->window_shift) {
         for (rest &= ~SHORTER; rest; rest &= rest - 1) {
             n = sniv_lowest_bit(rest) + 1;
-            from = level == LEVEL_END ? host->len - n : n - WINDOW;
+            from = level == SNIV_END ? host->len - n : n - WINDOW;
             marked |= globs->marks[window_mark(globs, host, from, level)]
                       & rest & -rest;
         }
@@ -571,7 +539,7 @@ static apr_uint64_t marked_ends(const sniv_globs_search_t *search, apr_uint64_t 
     }
     for (; rest; rest &= rest - 1) {
         n = sniv_lowest_bit(rest) + 1;
-        from = level == LEVEL_END ? host->len - n : n - 1;
+        from = level == SNIV_END ? host->len - n : n - 1;
         marked |= globs->marks[byte_mark(globs, sniv_host_byte(host, from),
                                          level)]
                   & rest & -rest;
@@ -590,7 +558,7 @@ static int take_keys(const sniv_globs_search_t *search, apr_uint64_t *keys,
     for (; *marked && n < SNIV_BATCH; *marked &= *marked - 1) {
         apr_size_t len = sniv_lowest_bit(*marked) + 1;
 
-        keys[n++] = key_of(host, level == LEVEL_END ? host->len - len : 0,
+        keys[n++] = key_of(host, level == SNIV_END ? host->len - len : 0,
                            len, key);
     }
     prefetch_keys(search, keys, n);
@@ -601,13 +569,13 @@ static int take_keys(const sniv_globs_search_t *search, apr_uint64_t *keys,
 static void find_beginnings(sniv_globs_search_t *search, apr_uint64_t lengths,
                             apr_uint64_t key)
 {
-    apr_uint64_t marked = marked_ends(search, lengths, LEVEL_BEGINNING);
+    apr_uint64_t marked = marked_ends(search, lengths, SNIV_BEGINNING);
     apr_uint64_t keys[SNIV_BATCH];
 
     while (marked) {
-        int n = take_keys(search, keys, &marked, LEVEL_BEGINNING, key);
+        int n = take_keys(search, keys, &marked, SNIV_BEGINNING, key);
 
-        find_keys(search, keys, n, LEVEL_BEGINNING + 1);
+        find_keys(search, keys, n, SNIV_BEGINNING + 1);
     }
 }
 
@@ -622,28 +590,29 @@ static void find_middles(sniv_globs_search_t *search, apr_uint64_t lengths,
     int n = 0;
 
     for (from = 0, left = host->len; left; from++, left--) {
-        if (left < LITERAL_MAX) {
+        if (left < SNIV_LITERAL_MAX) {
             lengths &= (APR_UINT64_C(1) << left) - 1;
         }
         marked = lengths
                  & globs->marks[byte_mark(globs, sniv_host_byte(host, from),
-                                          LEVEL_MIDDLE)];
+                                          SNIV_MIDDLE)];
         if (globs->window_shift && left >= WINDOW) {
             marked &= SHORTER
                       | globs->marks[window_mark(globs, host, from,
-                                                 LEVEL_MIDDLE)];
+                                                 SNIV_MIDDLE)];
         }
+        SNIV_WORK(1);
         for (; marked; marked &= marked - 1) {
             if (n == SNIV_BATCH) {
                 prefetch_keys(search, keys, n);
-                find_keys(search, keys, n, LEVEL_MIDDLE + 1);
+                find_keys(search, keys, n, SNIV_MIDDLE + 1);
                 n = 0;
             }
             keys[n++] = key_of(host, from, sniv_lowest_bit(marked) + 1, key);
         }
     }
     prefetch_keys(search, keys, n);
-    find_keys(search, keys, n, LEVEL_MIDDLE + 1);
+    find_keys(search, keys, n, SNIV_MIDDLE + 1);
 }
 
 static apr_uint64_t group_lengths(const group_t *group)
@@ -668,19 +637,19 @@ static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place, int le
     if (group->rest) {
         find_in_node(search, group->rest, level + 1, key);
     }
-    if (level == LEVEL_BEGINNING) {
+    if (level == SNIV_BEGINNING) {
         find_beginnings(search, group_lengths(group), key);
     }
-    else if (level == LEVEL_MIDDLE) {
+    else if (level == SNIV_MIDDLE) {
         find_middles(search, group_lengths(group), key);
     }
     else {
         /* Only the root: sniv_globs_begin() has taken the first ones. */
-        find_keys(search, search->keys, search->nkeys, LEVEL_END + 1);
+        find_keys(search, search->keys, search->nkeys, SNIV_END + 1);
         while (search->ends) {
             search->nkeys = take_keys(search, search->keys, &search->ends,
-                                      LEVEL_END, key);
-            find_keys(search, search->keys, search->nkeys, LEVEL_END + 1);
+                                      SNIV_END, key);
+            find_keys(search, search->keys, search->nkeys, SNIV_END + 1);
         }
     }
 }
@@ -695,9 +664,9 @@ void sniv_globs_begin(sniv_globs_search_t *search, const sniv_globs_t *globs,
     search->host = host;
     search->are_tried = 0;
     if (root->mark == IS_GROUP) {
-        search->ends = marked_ends(search, group_lengths(root), LEVEL_END);
+        search->ends = marked_ends(search, group_lengths(root), SNIV_END);
         search->nkeys = take_keys(search, search->keys, &search->ends,
-                                  LEVEL_END, 0);
+                                  SNIV_END, 0);
     }
 }
 

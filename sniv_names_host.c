@@ -67,6 +67,7 @@ apr_uint64_t sniv_host_hash(const sniv_host_t *host, apr_size_t from,
 {
     char part[SNIV_HASHED_MAX];
 
+    SNIV_WORK(n);
     if (host->lower) {
         return XXH3_64bits_withSeed(host->lower + from, n, seed);
     }
@@ -107,6 +108,7 @@ int sniv_host_matches(const char *text, apr_size_t len, const char *glob,
     for (; glen && glob[glen - 1] != '*'; glen--, len--) {
         char c = glob[glen - 1];
 
+        SNIV_WORK(1);
         if (!len || (c != '?' && sniv_fold(c) != sniv_fold(text[len - 1]))) {
             return 0;
         }
@@ -120,6 +122,7 @@ int sniv_host_matches(const char *text, apr_size_t len, const char *glob,
      * never has to be tried again: what it could skip, the later one can. */
     g = t = retry_g = retry_t = 0;
     while (t < len) {
+        SNIV_WORK(1);
         if (glob[g] == '*') {
             retry_g = ++g;
             retry_t = t;
