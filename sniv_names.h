@@ -50,12 +50,22 @@
  * cache miss. So the records lie in the order of their hashes, with gaps,
  * each at the place that its hash suggests or shortly behind. The processor
  * can fetch the record before it has seen the directory, and two misses take
- * the time of one. (sniv_names_slots.h)
+ * the time of one. While they come, the host is made ready for the globs.
+ * (sniv_names_slots.h)
+ *
+ * Few names are in the cache, and arithmetic is what costs. A set of up to 32
+ * has a plain table of 2, 4, 8 ... 128 places instead, and a cheap hash with
+ * a factor that was tried out while building, so that no two of the names
+ * lead to the same place: one look, one comparison. And a processor loses
+ * more time with a branch that it has not foreseen than with a dozen
+ * instructions; so what depends on the host, such as the length of what is
+ * folded, compared or marked, is done without branches where it can be.
  *
  * How a glob is found
  * -------------------
  * By its literal parts. Three of them are looked at: the end behind the last
- * wildcard, the beginning before the first, the longest piece in between.
+ * wildcard, the beginning before the first, and a piece in between: of
+ * several the one that the fewest other globs have.
  *
  *     w*.shop?.example      beginning "w", middle ".shop", end ".example"
  *     *.a.test              no beginning, no middle, end ".a.test"
@@ -82,8 +92,9 @@
  * The time for a host is bounded by its length and by the number of lengths,
  * not by the number of patterns, but for one case: more than four globs that
  * have all three parts in common, such as `a?b`, `a??b`, `a?*?b`. Each of
- * these is tried on each host that has the parts. sniv_names_is_scanned()
- * tells them.
+ * these is tried on each host that has the parts, once, however often the
+ * host has them. sniv_names_is_scanned() tells them, and
+ * t/unit/test_names_work.c counts.
  *
  * Why the order of ranks holds
  * ----------------------------

@@ -21,8 +21,9 @@
  *
  * A glob is filed under three literal parts, each at most 64 bytes: the end
  * behind its last wildcard, the beginning before its first one, and the
- * longest piece between two wildcards. Globs that share none, some or all of
- * them form a tree of three levels: see the essay in sniv_names.h.
+ * rarest piece between two wildcards (sniv_names_pieces.h). Globs that share
+ * none, some or all of them form a tree of three levels: see the essay in
+ * sniv_names.h.
  *
  * Plan and write at configuration time, one thread; find from any thread.
  */
