@@ -137,8 +137,8 @@ sniv_names_builder_t *sniv_names_builder_make(apr_pool_t *p,
  * @param is_glob non-zero: `*` and `?` are wildcards. Zero: an exact name, in
  *        which `*` and `?` are ordinary characters (a ServerName may be one)
  * @param value returned by find
- * @return APR_SUCCESS, or APR_ENOSPC for more than 2^27 patterns, 3 GiB in all or
- *         8 MiB in one
+ * @return APR_SUCCESS, or APR_ENOSPC for more than 2^27 patterns, 3 GiB in
+ *         all or 8 MiB in one
  */
 apr_status_t sniv_names_add(sniv_names_builder_t *b, const char *pattern,
                             int is_glob, apr_uint32_t value);

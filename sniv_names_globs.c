@@ -459,8 +459,8 @@ static void find_in_run(sniv_globs_search_t *search, const sniv_glob_t *glob)
     }
 }
 
-static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place, int level,
-                         apr_uint64_t key);
+static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place,
+                         int level, apr_uint64_t key);
 
 /* Whether a node below all groups was tried; from now on it was. Trying it
  * once more would find nothing new. */
@@ -515,8 +515,8 @@ static void find_keys(sniv_globs_search_t *search, const apr_uint64_t *keys,
 
 /* Which of the lengths are marked for an end of the host, or a beginning.
  * Most are not, but which ones are cannot be foreseen: no branch on that. */
-static apr_uint64_t marked_ends(const sniv_globs_search_t *search, apr_uint64_t lengths,
-                                int level)
+static apr_uint64_t marked_ends(const sniv_globs_search_t *search,
+                                apr_uint64_t lengths, int level)
 {
     const sniv_globs_t *globs = search->globs;
     const sniv_host_t *host = search->host;
@@ -621,8 +621,8 @@ static apr_uint64_t group_lengths(const group_t *group)
 }
 
 /* Try a node of this level, and those below it that the host leads to. */
-static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place, int level,
-                         apr_uint64_t key)
+static void find_in_node(sniv_globs_search_t *search, apr_uint32_t place,
+                         int level, apr_uint64_t key)
 {
     const group_t *group = (const void *)SNIV_AT(search->base, place);
 
