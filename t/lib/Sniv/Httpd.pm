@@ -344,7 +344,10 @@ sub start {
 sub _start {
     my ($self) = @_;
     my $dir = $self->{dir};
-    my @wrapper = split ' ', $ENV{SNIVHOST_WRAPPER} || '';
+    # What does not load the module need not be watched.
+    my $conf = $self->read('snivhost.conf') . $self->read('httpd.conf');
+    my @wrapper = $conf =~ /snivhost_module/
+        ? split ' ', $ENV{SNIVHOST_WRAPPER} || '' : ();
     my $pid = fork;
     die "fork: $!\n" if !defined $pid;
     if (!$pid) {
