@@ -337,6 +337,15 @@ static sniv_filed_t *plan_exact(sniv_names_t *names, sniv_pattern_t *patterns,
         }
     }
     if (names->small_bits) {
+        /* The longest one last: see block_end(). */
+        for (i = 0; i + 1 < *nfound; i++) {
+            if (items[i].units > items[*nfound - 1].units) {
+                sniv_filed_t item = items[i];
+
+                items[i] = items[*nfound - 1];
+                items[*nfound - 1] = item;
+            }
+        }
         for (i = 0; i < *nfound; i++) {
             items[i].place = *place;
             *place += items[i].units;
@@ -387,6 +396,29 @@ static apr_status_t make_plan_pool(apr_pool_t **pp, apr_pool_t *parent)
     return APR_SUCCESS;
 }
 
+/* How many bytes the records take, the last of which may be behind them: see
+ * equals(). */
+static apr_size_t block_end(const sniv_names_t *names,
+                            const sniv_pattern_t *patterns,
+                            apr_uint32_t place)
+{
+    apr_size_t end = (apr_size_t)place * SNIV_PLACE_UNIT;
+    apr_uint32_t last = 0, i;
+
+    for (i = 0; i < names->count; i++) {
+        if (!patterns[i].is_wild && last < patterns[i].place) {
+            last = patterns[i].place;
+        }
+    }
+    if (last) {
+        apr_size_t read = (apr_size_t)last * SNIV_PLACE_UNIT + sizeof(name_t)
+                          + names->longest + 1;
+
+        end = end < read ? read : end;
+    }
+    return end;
+}
+
 /* Say where everything goes, get a block of that size, then write. */
 static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
                           apr_pool_t *p, apr_pool_t *ptemp)
@@ -408,8 +440,7 @@ static apr_status_t build(sniv_names_t *names, sniv_pattern_t *patterns,
     small_size = names->small_bits ? sizeof(*small) << names->small_bits : 0;
     index_size = nlines * SNIV_LINE_SIZE + marks_size
                  + names->count * sizeof(*places) + small_size;
-    names->bytes = index_size + (apr_size_t)place * SNIV_PLACE_UNIT
-                   + names->longest + 1;
+    names->bytes = index_size + block_end(names, patterns, place);
     if (!(block = block_make(names->bytes, p))) {
         return APR_ENOMEM;
     }
