@@ -116,6 +116,7 @@ my $reader = do {
         while (!$stop && time < $end) {
             for my $name ('a', 'first', 'half', 'lean', 'broken') {
                 my $got = served("$name.test");
+                last if $stop;          # the signal cut this one off
                 $n++;
                 $wrong{$got}++ if $got !~ /\A$name-[123]\z/;
             }
