@@ -18,20 +18,20 @@
  * hosts are candidates for a name: c->base_server and c->vhost_lookup_data.
  * This module puts the one right answer there just before each question is
  * asked and takes it back right after. This file has the connection and the
- * request; mod_snivhost_tls.c the handshake; docs/INTERNALS.md the whole
+ * request; serve/handshake.c the handshake; docs/INTERNALS.md the whole
  * way.
  */
 
-#include "mod_snivhost.h"
-#include "mod_snivhost_421.h"
-#include "mod_snivhost_counters.h"
-#include "mod_snivhost_dump.h"
-#include "mod_snivhost_env.h"
-#include "mod_snivhost_facts.h"
-#include "mod_snivhost_status.h"
-#include "mod_snivhost_policy.h"
-#include "mod_snivhost_version.h"
-#include "mod_snivhost_lint.h"
+#include "module/record.h"
+#include "tell/misdirected.h"
+#include "module/counters.h"
+#include "tell/dump.h"
+#include "serve/env.h"
+#include "tell/facts.h"
+#include "tell/status.h"
+#include "serve/refuse.h"
+#include "module/version.h"
+#include "lint/lint.h"
 
 #include "apr_atomic.h"
 #include "apr_strings.h"
@@ -42,8 +42,8 @@
 #include "http_ssl.h"
 #include "mod_core.h"
 
-#include "mod_snivhost_adopt.h"
-#include "mod_snivhost_store.h"
+#include "tls/adopt.h"
+#include "tls/store.h"
 
 /*
  * How far a request has come. The request config points to one of these, so

@@ -20,7 +20,7 @@
 here=`dirname "$0"`
 to=${1:-$here/../build}
 version=`sed -n 's/^#define MOD_SNIVHOST_VERSION "\(.*\)"/\1/p' \
-    "$here/../mod_snivhost_version.h"`
+    "$here/../module/version.h"`
 command -v xsltproc >/dev/null 2>&1 || {
     echo "render.sh: xsltproc is missing (Debian: apt-get install xsltproc)" >&2
     exit 1

@@ -21,7 +21,7 @@
 cd "`dirname "$0"`/.." || exit 1
 to=${1:-.}
 version=`sed -n 's/^#define MOD_SNIVHOST_VERSION "\(.*\)"/\1/p' \
-    mod_snivhost_version.h`
+    module/version.h`
 command -v git >/dev/null 2>&1 || {
     echo "dist.sh: git is missing (Debian: apt-get install git)" >&2
     exit 1

@@ -22,7 +22,7 @@
 cd "`dirname "$0"`/.." || exit 1
 to=${1:-.}
 version=`sed -n 's/^#define MOD_SNIVHOST_VERSION "\(.*\)"/\1/p' \
-    mod_snivhost_version.h`
+    module/version.h`
 name=mod_snivhost-$version
 archive=$to/$name.tar.gz
 work=`mktemp -d` || exit 1

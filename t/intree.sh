@@ -106,8 +106,10 @@ http2=
 for kind in shared static; do
     tree=$work/$kind
     cp -R "$httpd" "$tree" && mkdir "$tree/modules/snivhost" &&
-    (cd "$src" && cp ./*.c ./*.h Makefile.in config.m4 \
-        "$tree/modules/snivhost") || exit 1
+    (cd "$src" && folders=`sed -n 's/^SNIVHOST_DIRS = //p' Makefile.in` &&
+        # shellcheck disable=SC2086
+        cp -R ./*.c Makefile.in config.m4 $folders \
+            "$tree/modules/snivhost") || exit 1
     cd "$tree" || exit 1
     run "$kind: buildconf" ./buildconf --with-apr="srclib/apr apr-1-config"
     # Debian's httpd wants BUILD_DATETIME; others do not look

@@ -27,7 +27,9 @@ complain() {
     }
 }
 sources=`git ls-files '*.c' '*.h' 2>/dev/null`
-test -n "$sources" || sources=`ls ./*.[ch]`
+test -n "$sources" || sources=`find . -name '*.[ch]'`
+# The module's own
+code=`echo "$sources" | grep '\.c$' | grep -v '^\(\./\)\{0,1\}t/'`
 scripts=`git ls-files bootstrap configure.apxs '*.sh' '*.pl' '*.pm' '*.t' \
     .ci/run t/TEST t/tap t/unit/Makefile 2>/dev/null`
 # shellcheck disable=SC2086
@@ -41,17 +43,17 @@ scripts=`git ls-files bootstrap configure.apxs '*.sh' '*.pl' '*.pm' '*.t' \
         "`grep -L 'Apache License, Version 2.0' $sources $scripts`"
     # A tag of a log message has one place
     complain 'log tags used twice' \
-        "`grep -ohE '"SNIV[0-9]{4}: ' ./*.c | sort | uniq -d`"
+        "`grep -ohE '"SNIV[0-9]{4}: ' $code | sort | uniq -d`"
 
     if command -v cppcheck >/dev/null; then
         complain cppcheck "`cppcheck --quiet --std=c99 \
             --enable=warning,performance,portability --inline-suppr \
-            --suppress=unknownMacro --template=gcc -I. ./*.c 2>&1`"
+            --suppress=unknownMacro --template=gcc -I. $code 2>&1`"
     else
         echo "cppcheck is not installed: skipped"
     fi
     if command -v clang-tidy >/dev/null; then
-        complain clang-tidy "`ls ./*.c |
+        complain clang-tidy "`echo $code | xargs -n 1 |
             xargs -P 2 -I '{}' clang-tidy --quiet '{}' -- $flags 2>/dev/null |
             grep -E 'warning:|error:' | sort -u`"
     else

@@ -119,7 +119,7 @@ if test "$kind" = thread; then
     cat "$dir"/report.* 2>/dev/null | awk '
         /^WARNING: ThreadSanitizer/ { all++; access = 1; ours = 0 }
         /^  (Location|Mutex|Thread|As if)/ { access = 0 }
-        access && /(snivhost|sniv_)[a-z0-9_]*\.c:/ && !ours++ { found++ }
+        access && / (snivhost|sniv)_[a-z0-9_]* | (names|choose|certs|module|tls|serve|lint|tell)\/[a-z_]*\.c:/ && !ours++ { found++ }
         END {
             printf "thread: %d reports, %d of the module\n", all, found
             exit found > 0

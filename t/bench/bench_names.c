@@ -52,14 +52,14 @@
 #include <apr_strings.h>
 
 #include "reference.h"
-#include "sniv_names.h"
+#include "names/names.h"
 
 #define RUNS         9
 #define HOSTS_MIN    50000      /* a processor learns the order of fewer */
 #define LOOKUPS      300000     /* per run, at least */
 #define SHAPED       10000      /* globs of the mix `shapes` */
 #define LOOP_SECONDS 0.1        /* or one look-up, if that takes longer */
-#define MAP_MIN      (1024 * 1024)  /* as in sniv_names.c */
+#define MAP_MIN      (1024 * 1024)  /* as in names/names.c */
 #define LINE         64
 
 typedef struct mix_t {

@@ -24,7 +24,7 @@ mkdir -p "$run" || exit 1
 # shellcheck disable=SC2046
 ${CC-cc} -O2 -g -Wall -Wextra -I../.. -I../unit \
     `apr-1-config --cppflags --includes` -o "$run/bench_names" \
-    bench_names.c ../unit/reference.c ../../sniv_names*.c \
+    bench_names.c ../unit/reference.c ../../names/*.c \
     `apr-1-config --link-ld --libs` || exit 1
 uptime
 exec "$run/bench_names" "$@"

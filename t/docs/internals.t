@@ -17,17 +17,16 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::Bin/../lib";
-use File::Basename qw(basename);
 use Test::More;
 
 use Sniv::Docs qw(nothing slurp);
 use Sniv::Httpd;
 
 my $top = Sniv::Httpd::top();
-my %file = map { basename($_) => 1 } glob "$top/*.c";
+my %file = map { s{^\Q$top\E/}{}r => 1 } Sniv::Docs::source_files();
 my %named;
 $named{$_}++
-    for slurp('docs/INTERNALS.md') =~ /^    ((?:mod_)?sniv\w+\.c) /gm;
+    for slurp('docs/INTERNALS.md') =~ /^    ((?:\w+\/)?\w+\.c) /gm;
 
 nothing [grep { !$named{$_} } sort keys %file],
     'docs/INTERNALS.md has a line for each source file';

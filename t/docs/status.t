@@ -37,12 +37,12 @@ my ($parameters, $counters) = $section =~ m{<table(.*?)</table>}gs;
 my ($keys) = (manual() =~ m{<section id="json">(.*?)</section>}s)[0]
     =~ m{status\s+page</a>.*?<table(.*?)</table>}s;
 
-my @read = slurp('mod_snivhost_status.c') =~ /!strcmp\(key, "(\w+)"\)/g;
+my @read = slurp('tell/status.c') =~ /!strcmp\(key, "(\w+)"\)/g;
 cmp_ok scalar @read, '>', 5, 'the source reads parameters';
 is join(' ', sort(first_column($parameters))), join(' ', sort @read),
     'the manual has the parameters of the query string';
 
-my @counted = slurp('mod_snivhost_counters.h')
+my @counted = slurp('module/counters.h')
     =~ /COUNTER\(\w+, "(\w+)"/g;
 cmp_ok scalar @counted, '>', 5, 'the source has counters';
 is join(' ', first_column($counters)), join(' ', @counted),

@@ -40,7 +40,7 @@ nothing [grep { $manual{$_} > 1 } sort keys %manual],
 
 # Variables
 my %in_c = map { $_ => 1 }
-    Sniv::Docs::slurp('mod_snivhost_env.c') =~ /"(SNIVHOST_[A-Z_]+)"/g;
+    Sniv::Docs::slurp('serve/env.c') =~ /"(SNIVHOST_[A-Z_]+)"/g;
 my %in_manual = map { $_ => 1 } Sniv::Docs::manual()
     =~ m{<tr><td><code>(SNIVHOST_[A-Z_]+)</code>}g;
 is join(' ', sort keys %in_manual), join(' ', sort keys %in_c),

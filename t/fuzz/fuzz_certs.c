@@ -26,9 +26,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include "sniv_der.h"
-#include "sniv_entry.h"
-#include "sniv_pem.h"
+#include "certs/der.h"
+#include "certs/entry.h"
+#include "certs/pem.h"
 
 #define CHECK(what) \
     do { \

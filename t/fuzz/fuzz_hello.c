@@ -33,7 +33,7 @@
 
 #include <openssl/ssl.h>
 
-#include "sniv_hello.h"
+#include "choose/hello.h"
 
 #define RECORD_MAX 16384
 #define RECORD_HEADER 5

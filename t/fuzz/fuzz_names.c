@@ -28,7 +28,7 @@
 #include <apr_pools.h>
 
 #include "reference.h"
-#include "sniv_names.h"
+#include "names/names.h"
 
 #define INPUT_MAX 2000
 

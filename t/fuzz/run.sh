@@ -42,7 +42,7 @@ mkdir -p run
 for name; do
     # shellcheck disable=SC2086
     $CC $flags -o "run/fuzz_$name" "fuzz_$name.c" ../unit/reference.c \
-        ../../sniv_*.c $libs || {
+        ../../names/*.c ../../choose/*.c ../../certs/*.c $libs || {
         status=1
         continue
     }

@@ -27,7 +27,7 @@
 #include <apr_general.h>
 
 #include "pems.h"
-#include "sniv_cache.h"
+#include "certs/cache.h"
 
 #define NTHREADS 8
 

@@ -29,7 +29,7 @@
 #include <apr_strings.h>
 
 #include "pems.h"
-#include "sniv_certs.h"
+#include "certs/certs.h"
 
 static apr_pool_t *pool;
 static char dir[256];

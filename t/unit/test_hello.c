@@ -22,7 +22,7 @@
 
 #include <cmocka.h>
 
-#include "sniv_hello.h"
+#include "choose/hello.h"
 
 static unsigned char msg[70000];
 static size_t len;

@@ -36,7 +36,7 @@
 #include <apr_strings.h>
 
 #include "reference.h"
-#include "sniv_names.h"
+#include "names/names.h"
 
 #define PATTERNS_MAX 400
 #define TEXT_MAX     700

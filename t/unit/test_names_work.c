@@ -32,7 +32,7 @@
 #include <apr_pools.h>
 #include <apr_strings.h>
 
-#include "sniv_names.h"
+#include "names/names.h"
 
 #define LONG "-a-suffix-that-is-as-long-as-names-in-large-clusters-can-be" \
              ".and-longer.example"

@@ -35,8 +35,8 @@
 #include <apr_strings.h>
 
 #include "pems.h"
-#include "sniv_certs.h"
-#include "sniv_shm.h"
+#include "certs/certs.h"
+#include "certs/sealed.h"
 
 #define SECOND apr_time_from_sec(1)
 

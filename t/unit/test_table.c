@@ -23,8 +23,8 @@
 
 #include <apr_general.h>
 
-#include "sniv_decide.h"
-#include "sniv_paths.h"
+#include "choose/decide.h"
+#include "choose/paths.h"
 
 static apr_pool_t *pool;
 static sniv_vhost_t main_server;

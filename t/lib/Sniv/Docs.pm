@@ -26,7 +26,7 @@ use Test::More ();
 use Sniv::Httpd;
 
 our @EXPORT_OK = qw(commands directives examples furnish log_tags manual_tags
-                    manual nothing slurp used_directives version);
+                    manual nothing slurp source_files used_directives version);
 
 my $top = Sniv::Httpd::top();
 
@@ -38,6 +38,14 @@ sub slurp {
     return scalar <$in>;
 }
 
+# The module's C files: those at the top and in the folders that Makefile.in
+# names.
+sub source_files {
+    my ($dirs) = slurp('Makefile.in') =~ /^SNIVHOST_DIRS = (.*)/m
+        or die "Makefile.in has no SNIVHOST_DIRS\n";
+    return map { glob "$top/$_*.c" } '', map { "$_/" } split ' ', $dirs;
+}
+
 # A test that a list is empty; if not, all that is in it is shown.
 sub nothing {
     my ($list, $name) = @_;
@@ -46,15 +54,15 @@ sub nothing {
 }
 
 sub version {
-    return slurp('mod_snivhost_version.h')
+    return slurp('module/version.h')
         =~ /^#define MOD_SNIVHOST_VERSION "([^"]+)"/m ? $1
-        : die "mod_snivhost_version.h has no version\n";
+        : die "module/version.h has no version\n";
 }
 
 # The command table in the sources: { name, kind, context, help }.
 sub commands {
     my @commands;
-    for my $file (glob "$top/mod_snivhost*.c") {
+    for my $file (source_files()) {
         my $text = slurp($file);
         while ($text =~ /\bAP_INIT_(\w+)\s*\(\s*"(\w+)"\s*,(.*?)((?:"(?:[^"\\]|\\.)*"\s*)+)\)/gs) {
             my ($kind, $name, $rest, $strings) = ($1, $2, $3, $4);
@@ -137,11 +145,11 @@ sub used_directives {
 # The tags of messages in the sources: tag => ["file:line", ...].
 sub log_tags {
     my %tags;
-    for my $file (glob "$top/*.c") {
+    for my $file (source_files()) {
         my $line = 0;
         for (split /\n/, slurp($file)) {
             $line++;
-            push @{ $tags{$1} }, basename($file) . ":$line"
+            push @{ $tags{$1} }, ($file =~ s{^\Q$top\E/}{}r) . ":$line"
                 while /"(SNIV\d{4})\b/g;
         }
     }

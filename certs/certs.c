@@ -1,0 +1,680 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "certs/inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <apr_tables.h>
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+#include <openssl/x509.h>
+
+#include "certs/index.h"
+
+#define CACHE_DEFAULT 1000
+#define TRIES 100
+
+static apr_status_t destroy(void *data)
+{
+    sniv_certs_t *certs = data;
+    apr_uint32_t i;
+
+    for (i = 0; i < certs->nitems; i++) {
+        if (certs->items[i]) {
+            free(certs->items[i]->pending);
+            free(certs->items[i]->problem);
+            free(certs->items[i]);
+        }
+    }
+    free(certs->items);
+    free(certs->folders);
+    free(certs->waiting);
+    certs->items = NULL;
+    certs->nitems = 0;
+    return APR_SUCCESS;
+}
+
+apr_status_t sniv_certs_make(sniv_certs_t **pcerts, apr_pool_t *p)
+{
+    sniv_certs_t *certs = apr_pcalloc(p, sizeof(*certs));
+    apr_status_t rv;
+
+    certs->p = p;
+    rv = apr_pool_create(&certs->look_pool, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    certs->by_files = apr_hash_make(p);
+    certs->by_path = apr_hash_make(p);
+    certs->by_inode = apr_hash_make(p);
+    certs->by_chain = apr_hash_make(p);
+    certs->reader = sniv_reader_make(p);
+    apr_pool_cleanup_register(p, certs, destroy, apr_pool_cleanup_null);
+    *pcerts = certs;
+    return APR_SUCCESS;
+}
+
+apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
+                                  const sniv_cert_files_t *files,
+                                  sniv_cert_id_t *pid)
+{
+    const char *list[SNIV_FILES_MAX];
+    sniv_item_t *item;
+    int is_new;
+
+    *pid = SNIV_CERT_NONE;
+    if (certs->shm || sniv_files_list(files, list) == 0) {
+        return APR_EINVAL;
+    }
+    item = sniv_item_add(certs, SNIV_SCOPE_NONE, -1, files, &is_new);
+    apr_pool_clear(certs->look_pool);
+    if (!item) {
+        return APR_ENOMEM;
+    }
+    *pid = item->id;
+    return APR_SUCCESS;
+}
+
+static int same_dirs(const sniv_scope_dirs_t *scope, const char *const *dirs,
+                     int ndirs)
+{
+    int i;
+
+    for (i = 0; i < ndirs && scope->ndirs == ndirs; i++) {
+        if (strcmp(scope->dirs[i], dirs[i]) != 0) {
+            return 0;
+        }
+    }
+    return scope->ndirs == ndirs;
+}
+
+static const char *without_slash(const char *dir, apr_pool_t *p)
+{
+    apr_size_t len = strlen(dir);
+
+    while (len > 1 && dir[len - 1] == '/') {
+        len--;
+    }
+    return apr_pstrmemdup(p, dir, len);
+}
+
+apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
+                                    const char *const *dirs, int ndirs,
+                                    sniv_scope_t *pscope)
+{
+    sniv_scope_dirs_t *scopes;
+    const char **copy;
+    int i;
+
+    *pscope = SNIV_SCOPE_NONE;
+    if (ndirs < 1) {
+        return APR_EINVAL;
+    }
+    copy = apr_palloc(certs->p, sizeof(*copy) * (apr_size_t)ndirs);
+    for (i = 0; i < ndirs; i++) {
+        copy[i] = without_slash(dirs[i], certs->p);
+    }
+    for (i = 0; i < certs->nscopes; i++) {
+        if (same_dirs(&certs->scopes[i], copy, ndirs)) {
+            *pscope = i;
+            return APR_SUCCESS;
+        }
+    }
+    if (certs->shm) {
+        return APR_EINVAL;
+    }
+    scopes = apr_palloc(certs->p, sizeof(*scopes)
+                                  * (apr_size_t)(certs->nscopes + 1));
+    if (certs->nscopes) {
+        memcpy(scopes, certs->scopes,
+               sizeof(*scopes) * (apr_size_t)certs->nscopes);
+    }
+    scopes[certs->nscopes].dirs = copy;
+    scopes[certs->nscopes].ndirs = ndirs;
+    certs->scopes = scopes;
+    *pscope = certs->nscopes++;
+    return APR_SUCCESS;
+}
+
+/* ----- the first load */
+
+static void read_folders(sniv_certs_t *certs)
+{
+    apr_time_t now = apr_time_now();
+    apr_pool_t *ptemp;
+    char text[256];
+    int i, k;
+
+    apr_pool_create(&ptemp, certs->look_pool);
+    for (i = 0; i < certs->nscopes; i++) {
+        for (k = 0; k < certs->scopes[i].ndirs; k++) {
+            sniv_folder_add(certs, i, certs->scopes[i].dirs[k], 0, -1);
+        }
+    }
+    /* the list grows while it is being worked off */
+    for (i = 0; i < certs->nfolders; i++) {
+        sniv_folder_t *folder = certs->folders[i];
+
+        if (folder->is_alias || folder->is_deep) {
+            continue;
+        }
+        folder->problem = sniv_folder_read(certs, i, now, NULL, ptemp);
+        apr_pool_clear(ptemp);
+        if (folder->problem != APR_SUCCESS) {
+            apr_strerror(folder->problem, text, sizeof(text));
+            sniv_store_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
+                              folder->path,
+                              apr_psprintf(ptemp, "cannot be read: %s",
+                                           text));
+        }
+    }
+}
+
+static void load_item(sniv_certs_t *certs, sniv_item_t *item, apr_time_t now)
+{
+    const char *file, *reason;
+    sniv_entry_t entry;
+    char text[256];
+
+    switch (sniv_item_read(certs, item, 0, NULL, NULL, &file, &reason)) {
+    case SNIV_ITEM_BAD:
+        sniv_item_problem(item, file, reason);
+        sniv_store_report(certs, SNIV_CERTS_BAD, item->id, file, reason);
+        break;
+    case SNIV_ITEM_FULL:
+        sniv_item_problem(item, file, reason);
+        sniv_store_report(certs, SNIV_CERTS_FULL, item->id, file, reason);
+        break;
+    default:
+        if (sniv_item_entry(certs, item, &entry)
+            && sniv_entry_doubt(&entry, now, text, sizeof(text))) {
+            sniv_store_report(certs, SNIV_CERTS_DOUBTFUL, item->id, file,
+                              text);
+        }
+        break;
+    }
+}
+
+static apr_status_t decode(void *baton, apr_int32_t id, int leaf_only,
+                           sniv_live_t *live, const char **preason);
+
+apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
+                             apr_uint32_t cache, sniv_certs_report_fn *report,
+                             void *baton)
+{
+    apr_time_t now = apr_time_now();
+    apr_status_t rv;
+    apr_uint32_t i;
+
+    if (certs->shm) {
+        return APR_EINVAL;
+    }
+    certs->report = report;
+    certs->baton = baton;
+    certs->is_dry = (flags & SNIV_CERTS_LOAD_DRY) != 0;
+    read_folders(certs);
+
+    /* room to grow costs address space only */
+    certs->nentries = certs->nitems + certs->nitems / 2 + 1024;
+    certs->nchains = certs->nentries;
+    certs->chains = apr_pcalloc(certs->p, sizeof(*certs->chains)
+                                          * certs->nchains);
+    rv = sniv_shm_make(&certs->shm, 1 + certs->nentries + certs->nchains,
+                       (apr_size_t)certs->nentries * 16384,
+                       (certs->is_dry ? SNIV_SHM_PRIVATE : 0)
+                       | (flags & SNIV_CERTS_LOAD_HIDDEN ? SNIV_SHM_HIDDEN
+                                                         : 0), certs->p);
+    if (rv == APR_SUCCESS) {
+        rv = sniv_cache_make(&certs->cache, cache ? cache : CACHE_DEFAULT,
+                             decode, certs, certs->p);
+    }
+    for (i = 0; i < certs->nitems && rv == APR_SUCCESS; i++) {
+        load_item(certs, certs->items[i], now);
+    }
+    sniv_reader_free(certs->reader);
+    if (rv == APR_SUCCESS) {
+        certs->is_index_old = 1;
+        rv = sniv_store_index(certs);
+    }
+    certs->round = now;
+    certs->report = NULL;
+    certs->baton = NULL;
+    apr_pool_clear(certs->look_pool);
+    return rv;
+}
+
+void sniv_certs_publish(sniv_certs_t *certs)
+{
+    if (certs->shm) {
+        sniv_shm_publish(certs->shm);
+    }
+}
+
+static sniv_item_t *item_of(const sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    return id < 0 || (apr_uint32_t)id >= certs->nitems ? NULL
+                                                       : certs->items[id];
+}
+
+unsigned sniv_certs_flags(const sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    const sniv_item_t *item = item_of(certs, id);
+
+    return item ? item->flags : 0;
+}
+
+void sniv_certs_forget(sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    sniv_item_t *item = item_of(certs, id);
+
+    if (item && item->scope == SNIV_SCOPE_NONE) {
+        sniv_item_remove(certs, item);
+    }
+}
+
+int sniv_certs_is_known(const sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    return item_of(certs, id) != NULL;
+}
+
+int sniv_certs_is_shared(const sniv_certs_t *certs)
+{
+    return certs->shm && sniv_shm_is_shared(certs->shm);
+}
+
+const char *sniv_certs_problem(const sniv_certs_t *certs, sniv_cert_id_t id,
+                               const char **pfile)
+{
+    const sniv_item_t *item = item_of(certs, id);
+
+    if (!item) {
+        return "is not known";
+    }
+    if (item->is_served) {
+        return NULL;
+    }
+    if (pfile) {
+        *pfile = item->problem_file ? item->problem_file : item->list[0];
+    }
+    return item->problem ? item->problem : "has not been read";
+}
+
+/* ----- what children do */
+
+sniv_cert_id_t sniv_certs_find(const sniv_certs_t *certs, sniv_scope_t scope,
+                               const char *name, apr_size_t len,
+                               apr_time_t now)
+{
+    if (!certs->shm || scope == SNIV_SCOPE_NONE) {
+        return SNIV_CERT_NONE;
+    }
+    return sniv_index_find(certs->shm, SNIV_SLOT_INDEX, scope, name, len,
+                           now);
+}
+
+static apr_status_t get_record(const sniv_certs_t *certs, sniv_cert_id_t id,
+                               unsigned char **pbytes, apr_size_t *len,
+                               sniv_entry_t *entry, apr_uint64_t *version)
+{
+    apr_status_t rv;
+
+    if (!certs->shm || id < 0 || (apr_uint32_t)id >= certs->nentries) {
+        return APR_NOTFOUND;
+    }
+    rv = sniv_shm_get(certs->shm, SNIV_SLOT_ENTRY(id), pbytes, len, version);
+    if (rv == APR_SUCCESS && !sniv_record_parse(entry, *pbytes, *len)) {
+        OPENSSL_cleanse(*pbytes, *len);
+        free(*pbytes);
+        rv = APR_EGENERAL;
+    }
+    return rv;
+}
+
+/*
+ * The chain that a record names. Its slot may belong to another one by now:
+ * then the record is old, too.
+ */
+static apr_status_t get_chain(const sniv_certs_t *certs,
+                              const sniv_pair_t *pair,
+                              STACK_OF(X509) **pchain)
+{
+    unsigned char *bytes;
+    apr_size_t len;
+    apr_uint64_t version;
+    sniv_bytes_t record;
+    apr_status_t rv;
+
+    if (pair->chain_version == 0) {
+        *pchain = sk_X509_new_null();
+        return *pchain ? APR_SUCCESS : APR_ENOMEM;
+    }
+    *pchain = sniv_cache_chain(certs->cache, pair->chain_slot,
+                               pair->chain_version);
+    if (*pchain) {
+        return APR_SUCCESS;
+    }
+    if (pair->chain_slot <= certs->nentries) {
+        return APR_EGENERAL;
+    }
+    rv = sniv_shm_get(certs->shm, pair->chain_slot, &bytes, &len, &version);
+    if (rv == APR_NOTFOUND) {
+        return APR_EAGAIN;
+    }
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (version != pair->chain_version) {
+        rv = APR_EAGAIN;
+    }
+    else {
+        record.data = bytes;
+        record.len = len;
+        *pchain = sniv_chain_decode(&record);
+        if (*pchain) {
+            sniv_cache_add_chain(certs->cache, pair->chain_slot, version,
+                                 *pchain);
+        }
+        else {
+            rv = APR_EGENERAL;
+        }
+    }
+    free(bytes);
+    return rv;
+}
+
+static apr_status_t decode(void *baton, apr_int32_t id, int leaf_only,
+                           sniv_live_t *live, const char **preason)
+{
+    const sniv_certs_t *certs = baton;
+    unsigned char *bytes;
+    apr_size_t len;
+    apr_uint64_t version;
+    sniv_entry_t entry;
+    apr_status_t rv = APR_EAGAIN;
+    int tries, i;
+
+    *preason = "is being replaced all the time";
+    for (tries = 0; tries < TRIES && rv == APR_EAGAIN; tries++) {
+        rv = get_record(certs, id, &bytes, &len, &entry, &version);
+        if (rv != APR_SUCCESS) {
+            *preason = "is not there any more";
+            return rv;
+        }
+        *preason = sniv_live_decode(live, &entry, leaf_only);
+        if (*preason) {
+            rv = APR_EGENERAL;
+        }
+        for (i = 0; !leaf_only && i < entry.npairs && rv == APR_SUCCESS;
+             i++) {
+            rv = get_chain(certs, &entry.pairs[i], &live->chain[i]);
+        }
+        OPENSSL_cleanse(bytes, len);
+        free(bytes);
+        if (rv != APR_SUCCESS && !*preason) {
+            *preason = "has a chain that cannot be decoded";
+            sniv_live_free(live);
+        }
+    }
+    return rv;
+}
+
+static apr_status_t install(const sniv_certs_t *certs, sniv_cert_id_t id,
+                            SSL *ssl, int leaf_only, const char **preason)
+{
+    const sniv_live_t *live;
+    sniv_node_t *node;
+    const char *reason = NULL;
+    apr_uint64_t version;
+    apr_status_t rv;
+    int i, ok = 1;
+
+    if (!preason) {
+        preason = &reason;
+    }
+    *preason = NULL;
+    if (!certs->shm || id < 0 || (apr_uint32_t)id >= certs->nentries
+        || !(version = sniv_shm_version(certs->shm, SNIV_SLOT_ENTRY(id)))) {
+        *preason = "has nothing to serve";
+        return APR_NOTFOUND;
+    }
+    rv = sniv_cache_get(certs->cache, id, version, leaf_only, &node, &live,
+                        preason);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    /* an SSL begins with all certificates of its context: another site's */
+    SSL_certs_clear(ssl);
+    for (i = 0; i < live->npairs && ok; i++) {
+        /* a chain must be given even if empty, or the context's is sent */
+        ok = leaf_only
+             ? SSL_use_certificate(ssl, live->leaf[i])
+             : SSL_use_cert_and_key(ssl, live->leaf[i], live->key[i],
+                                    live->chain[i], 1);
+    }
+    sniv_cache_release(certs->cache, node);
+    if (ok != 1) {
+        *preason = "is refused by OpenSSL for its kind, its length or its "
+                   "signature";
+        ERR_clear_error();
+        return APR_EGENERAL;
+    }
+    return APR_SUCCESS;
+}
+
+apr_status_t sniv_certs_install(const sniv_certs_t *certs, sniv_cert_id_t id,
+                                SSL *ssl, const char **preason)
+{
+    return install(certs, id, ssl, 0, preason);
+}
+
+apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
+                                     sniv_cert_id_t id, SSL *ssl,
+                                     const char **preason)
+{
+    return install(certs, id, ssl, 1, preason);
+}
+
+/* ----- descriptions */
+
+static const char *name_text(const sniv_bytes_t *der, apr_pool_t *p)
+{
+    const unsigned char *data = der->data;
+    X509_NAME *name = d2i_X509_NAME(NULL, &data, (long)der->len);
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = "";
+    char *bytes;
+    long len;
+
+    if (name && bio && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253
+                                          & ~ASN1_STRFLGS_ESC_MSB) >= 0) {
+        len = BIO_get_mem_data(bio, &bytes);
+        text = apr_pstrmemdup(p, bytes, (apr_size_t)len);
+    }
+    BIO_free(bio);
+    X509_NAME_free(name);
+    ERR_clear_error();
+    return text;
+}
+
+static const char *oid_text(const unsigned char *der, apr_size_t len)
+{
+    ASN1_OBJECT *object = d2i_ASN1_OBJECT(NULL, &der, (long)len);
+    const char *text = object ? OBJ_nid2sn(OBJ_obj2nid(object)) : "?";
+
+    ASN1_OBJECT_free(object);
+    return text;
+}
+
+static const char *kind_text(const sniv_leaf_t *leaf, apr_pool_t *p)
+{
+    const unsigned char *der = leaf->spki.data;
+    X509_PUBKEY *key;
+    ASN1_OBJECT *object = NULL;
+    const char *text = "?";
+
+    switch (leaf->kind) {
+    case SNIV_KEY_RSA:
+        return apr_psprintf(p, "RSA %d", leaf->bits);
+    case SNIV_KEY_EC:
+        return apr_pstrcat(p, "EC ", oid_text(leaf->curve.data,
+                                              leaf->curve.len), NULL);
+    default:
+        key = d2i_X509_PUBKEY(NULL, &der, (long)leaf->spki.len);
+        if (key && X509_PUBKEY_get0_param(&object, NULL, NULL, NULL, key)) {
+            text = OBJ_nid2sn(OBJ_obj2nid(object));
+        }
+        X509_PUBKEY_free(key);
+        ERR_clear_error();
+        return text;
+    }
+}
+
+static void describe_leaf(sniv_cert_info_t *info, const sniv_leaf_t *leaf,
+                          apr_pool_t *p)
+{
+    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
+    sniv_bytes_t name;
+    apr_size_t at = 0;
+
+    while (sniv_der_name(leaf, &at, &name)) {
+        char *text = apr_pstrmemdup(p, (const char *)name.data, name.len);
+
+        sniv_name_lower(text);
+        APR_ARRAY_PUSH(names, const char *) = text;
+    }
+    info->names = (const char *const *)(void *)names->elts;
+    info->nnames = names->nelts;
+    info->subject = name_text(&leaf->subject, p);
+    info->issuer = name_text(&leaf->issuer, p);
+}
+
+static void describe(sniv_cert_info_t *info, const sniv_entry_t *entry,
+                     apr_pool_t *p)
+{
+    apr_array_header_t *files = apr_array_make(p, 2, sizeof(const char *));
+    sniv_leaf_t leaf;
+    const char *path;
+    apr_size_t at;
+    int i, is_first = 1;
+
+    for (at = 0; at < entry->files.len; at += strlen(path) + 1) {
+        path = (const char *)entry->files.data + at;
+        APR_ARRAY_PUSH(files, const char *) = apr_pstrdup(p, path);
+    }
+    info->files = (const char *const *)(void *)files->elts;
+    info->nfiles = files->nelts;
+    info->scope = entry->scope;
+    info->not_before = entry->not_before;
+    info->not_after = entry->not_after;
+    info->flags = entry->flags;
+    info->subject = info->issuer = info->kinds = "";
+    for (i = 0; i < entry->npairs; i++) {
+        if (sniv_der_leaf(&leaf, entry->pairs[i].leaf.data,
+                          entry->pairs[i].leaf.len)) {
+            continue;
+        }
+        info->kinds = is_first ? kind_text(&leaf, p)
+                               : apr_pstrcat(p, info->kinds, ", ",
+                                             kind_text(&leaf, p), NULL);
+        if (is_first) {
+            describe_leaf(info, &leaf, p);
+            is_first = 0;
+        }
+    }
+}
+
+apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
+                             sniv_cert_info_t *info, apr_pool_t *p)
+{
+    unsigned char *bytes;
+    apr_size_t len;
+    sniv_entry_t entry;
+    apr_status_t rv;
+
+    memset(info, 0, sizeof(*info));
+    info->id = id;
+    rv = get_record(certs, id, &bytes, &len, &entry, &info->version);
+    if (rv == APR_SUCCESS) {
+        describe(info, &entry, p);
+        OPENSSL_cleanse(bytes, len);
+        free(bytes);
+    }
+    return rv;
+}
+
+int sniv_certs_covers(const sniv_cert_info_t *info, const char *host)
+{
+    int i;
+
+    for (i = 0; i < info->nnames; i++) {
+        if (sniv_name_covers(info->names[i], strlen(info->names[i]), host,
+                             strlen(host))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+sniv_cert_id_t sniv_certs_count(const sniv_certs_t *certs)
+{
+    return (sniv_cert_id_t)(certs->shm ? certs->nentries : certs->nitems);
+}
+
+apr_status_t sniv_certs_examine(const sniv_cert_files_t *files,
+                                sniv_cert_info_t *info, const char **pfile,
+                                const char **preason, apr_pool_t *p)
+{
+    apr_pool_t *ptemp;
+    sniv_reader_t *reader;
+    sniv_entry_t entry;
+    apr_status_t rv;
+
+    memset(info, 0, sizeof(*info));
+    *pfile = *preason = NULL;
+    rv = apr_pool_create(&ptemp, p);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    reader = sniv_reader_make(ptemp);
+    rv = sniv_reader_read(reader, files, 0, &entry, NULL, pfile, preason);
+    entry.scope = SNIV_SCOPE_NONE;
+    info->id = SNIV_CERT_NONE;
+    info->scope = SNIV_SCOPE_NONE;
+    info->flags = entry.flags;
+    if (rv == APR_SUCCESS) {
+        describe(info, &entry, p);
+    }
+    else {
+        *preason = apr_pstrdup(p, *preason);
+    }
+    apr_pool_destroy(ptemp);
+    return rv;
+}
+
+void sniv_certs_stats(const sniv_certs_t *certs, sniv_certs_stats_t *stats)
+{
+    memset(stats, 0, sizeof(*stats));
+    if (certs->shm) {
+        stats->entries = certs->nserved;
+        stats->chains = certs->nused_chains;
+        sniv_shm_usage(certs->shm, &stats->bytes, &stats->room);
+        sniv_cache_stats(certs->cache, &stats->cached, &stats->hits,
+                         &stats->misses);
+    }
+}

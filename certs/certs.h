@@ -1,0 +1,291 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_CERTS_CERTS_H
+#define SNIVHOST_CERTS_CERTS_H
+
+/**
+ * @file certs/certs.h
+ * The certificate store: files -> entries, names -> entries, an entry into
+ * a handshake.
+ *
+ * An *entry* is what one virtual host serves: one certificate with its key
+ * and chain, or one of each kind of key (RSA, ECDSA, ...). Entries come from
+ * files named one by one (SSLCertificateFile of a lean virtual host) or from
+ * folders; only the latter are found by name, within a *scope*, which is one
+ * list of folders. Names are the dNSNames of subjectAltName and nothing else
+ * (RFC 9525 has no common names); a wildcard covers exactly one label.
+ *
+ * Life of a store:
+ *
+ *     configuration   sniv_certs_make(), then _add_files() and _add_folders()
+ *                     in any order: nothing is read, numbers are given out
+ *     load            sniv_certs_load(), once, by the parent as root: reads
+ *                     every file into memory that the children can read and
+ *                     nobody but the parent can write
+ *     fork
+ *     children        _find(), _install(), _install_leaf(), _info(), _each():
+ *                     any thread, any time
+ *     parent          _look(), from time to time: reads what has changed.
+ *                     The children see it with their next handshake
+ *
+ * Private keys are kept as DER and decoded in a child by the first handshake
+ * that needs them, once however many arrive together; the decoded ones are
+ * kept in a cache of limited size.
+ *
+ * Needs APR and OpenSSL. Does not log: what there is to tell goes to a
+ * callback, as codes and a sentence without the file's name.
+ */
+
+#include <apr_pools.h>
+#include <apr_time.h>
+
+#include <openssl/ssl.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The store of one configuration. */
+typedef struct sniv_certs_t sniv_certs_t;
+
+/** The number of an entry; valid as long as the store. */
+typedef apr_int32_t sniv_cert_id_t;
+#define SNIV_CERT_NONE ((sniv_cert_id_t)-1)
+
+/** The number of a list of folders. */
+typedef apr_int32_t sniv_scope_t;
+#define SNIV_SCOPE_NONE ((sniv_scope_t)-1)
+
+/** Files that make one entry, paired as mod_ssl pairs them. */
+typedef struct sniv_cert_files_t {
+    const char *const *certs;   /**< absolute paths of PEM files */
+    int ncerts;
+    const char *const *keys;    /**< the i-th key is that of the i-th
+                                     certificate; one that is NULL or not
+                                     there is in the certificate's file */
+    int nkeys;
+    const char *chain;          /**< SSLCertificateChainFile: sent instead of
+                                     what follows the leaf; or NULL */
+} sniv_cert_files_t;
+
+/** What a file's material says about itself: bits. */
+#define SNIV_CERT_ENCRYPTED_KEY 0x01u /**< needs a pass phrase */
+#define SNIV_CERT_DH_PARAMETERS 0x02u /**< has a DH PARAMETERS block */
+#define SNIV_CERT_EC_PARAMETERS 0x04u /**< has an EC PARAMETERS block */
+#define SNIV_CERT_OCSP_URI      0x08u /**< a leaf names an OCSP responder */
+#define SNIV_CERT_NO_CHAIN      0x10u /**< a leaf has nothing after it */
+#define SNIV_CERT_WEAK          0x20u /**< RSA below 2048 bits or a signature
+                                           with SHA-1 or MD5: OpenSSL's
+                                           default security level refuses */
+#define SNIV_CERT_NO_NAMES      0x40u /**< a leaf without dNSName */
+#define SNIV_CERT_MUST_STAPLE   0x80u /**< TLS feature status_request */
+
+/** Everything about an entry that is not secret. */
+typedef struct sniv_cert_info_t {
+    sniv_cert_id_t id;
+    sniv_scope_t scope;         /**< SNIV_SCOPE_NONE: named files */
+    const char *const *files;   /**< certificates, keys, chain: each once */
+    int nfiles;
+    const char *const *names;   /**< dNSNames of the first leaf, in lower
+                                     case as they stand; may be none */
+    int nnames;
+    apr_time_t not_before;      /**< the latest begin of all leaves */
+    apr_time_t not_after;       /**< the earliest end */
+    const char *subject;        /**< of the first leaf, one line */
+    const char *issuer;
+    const char *kinds;          /**< "RSA 2048, EC prime256v1" */
+    unsigned flags;             /**< SNIV_CERT_* */
+    apr_uint64_t version;       /**< another one after each renewal */
+} sniv_cert_info_t;
+
+/** What happened to a file, for the log. */
+typedef enum {
+    SNIV_CERTS_BAD,         /**< at load: could not be used */
+    SNIV_CERTS_DOUBTFUL,    /**< at load: used, but expired, not yet valid,
+                                 too weak for the default security level */
+    SNIV_CERTS_RENEWED,     /**< a look: the new certificate is served */
+    SNIV_CERTS_KEPT,        /**< a look: the new files are broken or gone, the
+                                 old certificate is still served */
+    SNIV_CERTS_ADDED,       /**< a look: a new certificate in a folder */
+    SNIV_CERTS_REMOVED,     /**< a look: gone from its folder, not served */
+    SNIV_CERTS_FULL,        /**< a look: no room left, restart the server */
+    SNIV_CERTS_FOLDER       /**< a folder could not be read */
+} sniv_certs_event_e;
+
+/**
+ * Called for each thing that an administrator should know, once per state:
+ * a file that stays broken is told of once.
+ * @param id the entry or SNIV_CERT_NONE
+ * @param file the file or folder it is about
+ * @param reason a phrase that completes "FILE: ..."; for the time of the call
+ */
+typedef void sniv_certs_report_fn(void *baton, sniv_certs_event_e event,
+                                  sniv_cert_id_t id, const char *file,
+                                  const char *reason);
+
+/**
+ * Make an empty store. Its memory is wiped and released with the pool.
+ */
+apr_status_t sniv_certs_make(sniv_certs_t **pcerts, apr_pool_t *p);
+
+/**
+ * Name the files of an entry. Nothing is read yet. The same files again give
+ * the same entry.
+ * @param files copied
+ * @return APR_SUCCESS, or APR_EINVAL: no certificate, or already loaded
+ */
+apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
+                                  const sniv_cert_files_t *files,
+                                  sniv_cert_id_t *pid);
+
+/**
+ * Name a list of folders. Nothing is read yet. The same list again gives the
+ * same scope, also later. For the layouts see certs/layout.h.
+ */
+apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
+                                    const char *const *dirs, int ndirs,
+                                    sniv_scope_t *pscope);
+
+/**
+ * Read everything. A bad file is reported and does not stop the others.
+ * @param flags SNIV_CERTS_LOAD_*
+ * @param cache how many decoded entries a process keeps; 0 for the default
+ * @return APR_SUCCESS however many files are bad; else no memory could be had
+ */
+apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
+                             apr_uint32_t cache, sniv_certs_report_fn *report,
+                             void *baton);
+
+/** To look at only: keys are checked and forgotten, nothing can be installed,
+ * no memory is shared. For -t. */
+#define SNIV_CERTS_LOAD_DRY 0x01u
+
+/** Processes that are forked before sniv_certs_publish() inherit nothing of
+ * it: those of other modules, at configuration time. */
+#define SNIV_CERTS_LOAD_HIDDEN 0x02u
+
+/** After SNIV_CERTS_LOAD_HIDDEN, before children are forked. */
+void sniv_certs_publish(sniv_certs_t *certs);
+
+/**
+ * What the material of named files says about itself (SNIV_CERT_*), also if
+ * it cannot be served. For the parent only, after the load.
+ */
+unsigned sniv_certs_flags(const sniv_certs_t *certs, sniv_cert_id_t id);
+
+/** Wipe an entry of named files and forget the files: nobody serves it. For
+ * the parent only, before children are forked. */
+void sniv_certs_forget(sniv_certs_t *certs, sniv_cert_id_t id);
+
+/** Whether there are files for an id; for the parent only. */
+int sniv_certs_is_known(const sniv_certs_t *certs, sniv_cert_id_t id);
+
+/** Whether children see what _look() finds; not on systems that cannot. */
+int sniv_certs_is_shared(const sniv_certs_t *certs);
+
+/**
+ * Why an entry has nothing to serve.
+ * @param pfile receives the file the reason is about; may be NULL
+ * @return NULL if it can be served; for the parent only
+ */
+const char *sniv_certs_problem(const sniv_certs_t *certs, sniv_cert_id_t id,
+                               const char **pfile);
+
+/**
+ * Find the entry of a name in the folders of a scope: an exact name before a
+ * wildcard; of several the one that is valid now, then the one that ends
+ * last. One that is not valid now is better than none.
+ * @param name as in the ClientHello: ASCII case does not count
+ * @return SNIV_CERT_NONE if there is none
+ */
+sniv_cert_id_t sniv_certs_find(const sniv_certs_t *certs, sniv_scope_t scope,
+                               const char *name, apr_size_t len,
+                               apr_time_t now);
+
+/**
+ * Give a handshake the certificates, chains and keys of an entry and take
+ * away all others that it had. For a certificate callback.
+ * @param preason receives why not; a constant string; may be NULL
+ * @return APR_SUCCESS, APR_NOTFOUND: the entry has nothing to serve (the
+ *         handshake is untouched), else an error: the handshake must fail,
+ *         what it holds may be incomplete
+ */
+apr_status_t sniv_certs_install(const sniv_certs_t *certs, sniv_cert_id_t id,
+                                SSL *ssl, const char **preason);
+
+/**
+ * The same without chains and keys, for a session that was resumed, so that
+ * SSL_get_certificate() tells the truth. Decodes no key.
+ */
+apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
+                                     sniv_cert_id_t id, SSL *ssl,
+                                     const char **preason);
+
+/**
+ * Describe an entry as it is served now.
+ * @return APR_SUCCESS, or APR_NOTFOUND if it has nothing to serve
+ */
+apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
+                             sniv_cert_info_t *info, apr_pool_t *p);
+
+/** Whether one of the names covers a host name (RFC 9525). */
+int sniv_certs_covers(const sniv_cert_info_t *info, const char *host);
+
+/** The number of entries: their ids are 0 to count - 1, some are empty. */
+sniv_cert_id_t sniv_certs_count(const sniv_certs_t *certs);
+
+/**
+ * Describe files without a store, for who decides at configuration time
+ * whether a virtual host can be lean. Keeps nothing of the keys.
+ * @param info as sniv_certs_info(); flags are set as far as the files could
+ *        be read, also on failure
+ * @param pfile receives the file that is at fault
+ * @param preason receives why; from the pool
+ * @return APR_SUCCESS, or an error: sniv_certs_load() would call it bad
+ */
+apr_status_t sniv_certs_examine(const sniv_cert_files_t *files,
+                                sniv_cert_info_t *info, const char **pfile,
+                                const char **preason, apr_pool_t *p);
+
+/**
+ * Look for files that have changed since, a part at a time. Parent only, one
+ * thread. A change counts when two looks in a row have found the same and
+ * certificate and key match.
+ * @param now the time
+ * @param interval from one round to the next
+ * @param budget stop after about that long and go on with the next call
+ * @return 1 if what is served has changed, else 0
+ */
+int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
+                    apr_interval_time_t interval, apr_interval_time_t budget,
+                    sniv_certs_report_fn *report, void *baton);
+
+/** Sizes and counters of this process, for a status page. */
+typedef struct sniv_certs_stats_t {
+    apr_uint32_t entries;       /**< that can be served */
+    apr_uint32_t chains;        /**< different ones */
+    apr_uint64_t bytes;         /**< of shared memory in use */
+    apr_uint64_t room;          /**< of shared memory in all */
+    apr_uint32_t cached;        /**< decoded, in this process */
+    apr_uint64_t hits;          /**< in this process */
+    apr_uint64_t misses;        /**< decoded, in this process */
+} sniv_certs_stats_t;
+
+void sniv_certs_stats(const sniv_certs_t *certs, sniv_certs_stats_t *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SNIVHOST_CERTS_CERTS_H */

@@ -1,0 +1,284 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "certs/index.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * All in words of 32 bits:
+ *
+ *     head        magic, buckets (a power of two)
+ *     buckets     the word that a name begins at, or 0
+ *     name        hash, scope, length * 2 + is wildcard, candidates
+ *     candidate   id, begin (two words), end (two words), in microseconds
+ *     text        of the name, filled up with zeros
+ */
+#define MAGIC 0x534e4949u
+#define HEAD_WORDS 2
+#define NAME_WORDS 4
+#define CANDIDATE_WORDS 5
+#define NAME_MAX_LEN 253
+#define TEXT_WORDS(len) (((len) + 3) / 4)
+#define TRIES 1000
+
+/* What is looked for. */
+typedef struct look_key_t {
+    apr_uint32_t hash;
+    apr_uint32_t scope;
+    apr_uint32_t tag;           /* length * 2 + is wildcard */
+    apr_uint32_t text[TEXT_WORDS(NAME_MAX_LEN)];
+} look_key_t;
+
+static void make_key(look_key_t *key, sniv_scope_t scope, const char *name,
+                     apr_size_t len, int is_wild)
+{
+    apr_uint32_t hash = 2166136261u ^ (apr_uint32_t)scope * 31
+                        ^ (apr_uint32_t)is_wild;
+    unsigned char text[sizeof(key->text)];
+    apr_size_t i;
+
+    memset(text, 0, TEXT_WORDS(len) * 4);
+    for (i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)name[i];
+
+        if (c >= 'A' && c <= 'Z') {
+            c += 'a' - 'A';
+        }
+        text[i] = c;
+        hash = (hash ^ c) * 16777619u;
+    }
+    memcpy(key->text, text, TEXT_WORDS(len) * 4);
+    key->hash = hash ^ hash >> 15;
+    key->scope = (apr_uint32_t)scope;
+    key->tag = (apr_uint32_t)len * 2 + (apr_uint32_t)is_wild;
+}
+
+/* The rest of a wildcard, or the name itself. */
+static int strip(const sniv_index_name_t *name, const char **text,
+                 apr_size_t *len)
+{
+    int is_wild = name->len > 2 && name->name[0] == '*'
+                  && name->name[1] == '.';
+
+    *text = name->name + (is_wild ? 2 : 0);
+    *len = name->len - (is_wild ? 2 : 0);
+    return is_wild;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const sniv_index_name_t *x = a, *y = b;
+    int c;
+
+    if (x->scope != y->scope) {
+        return x->scope < y->scope ? -1 : 1;
+    }
+    if (x->len != y->len) {
+        return x->len < y->len ? -1 : 1;
+    }
+    if ((c = memcmp(x->name, y->name, x->len)) != 0) {
+        return c;
+    }
+    if (x->not_after != y->not_after) {
+        return x->not_after > y->not_after ? -1 : 1;
+    }
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static int same_name(const sniv_index_name_t *a, const sniv_index_name_t *b)
+{
+    return a->scope == b->scope && a->len == b->len
+           && memcmp(a->name, b->name, a->len) == 0;
+}
+
+static apr_uint32_t *put_time(apr_uint32_t *out, apr_time_t time)
+{
+    *out++ = (apr_uint32_t)((apr_uint64_t)time >> 32);
+    *out++ = (apr_uint32_t)time;
+    return out;
+}
+
+apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
+                              apr_uint64_t version, sniv_index_name_t *names,
+                              apr_size_t n)
+{
+    apr_size_t i, k, words, nbuckets = 16, ngroups = 0, len;
+    apr_uint32_t *block, *out, at;
+    const char *text;
+    look_key_t key;
+    apr_status_t rv;
+    int is_wild;
+
+    if (n > 1) {
+        qsort(names, n, sizeof(*names), compare);
+    }
+    words = HEAD_WORDS;
+    for (i = 0; i < n; i++) {
+        if (i == 0 || !same_name(&names[i], &names[i - 1])) {
+            words += NAME_WORDS + TEXT_WORDS(names[i].len);
+            ngroups++;
+        }
+        words += CANDIDATE_WORDS;
+    }
+    while (nbuckets < 2 * ngroups) {
+        nbuckets *= 2;
+    }
+    words += nbuckets;
+    if (words > 0x3fffffff) {
+        return APR_ENOSPC;
+    }
+    block = calloc(words, sizeof(*block));
+    if (!block) {
+        return APR_ENOMEM;
+    }
+    block[0] = MAGIC;
+    block[1] = (apr_uint32_t)nbuckets;
+    out = block + HEAD_WORDS + nbuckets;
+    for (i = 0; i < n; i = k) {
+        is_wild = strip(&names[i], &text, &len);
+        make_key(&key, names[i].scope, text, len, is_wild);
+        at = key.hash & (apr_uint32_t)(nbuckets - 1);
+        while (block[HEAD_WORDS + at]) {
+            at = (at + 1) & (apr_uint32_t)(nbuckets - 1);
+        }
+        block[HEAD_WORDS + at] = (apr_uint32_t)(out - block);
+        for (k = i; k < n && same_name(&names[k], &names[i]); k++) {
+            continue;
+        }
+        *out++ = key.hash;
+        *out++ = key.scope;
+        *out++ = key.tag;
+        *out++ = (apr_uint32_t)(k - i);
+        for (k = i; k < n && same_name(&names[k], &names[i]); k++) {
+            *out++ = (apr_uint32_t)names[k].id;
+            out = put_time(out, names[k].not_before);
+            out = put_time(out, names[k].not_after);
+        }
+        memcpy(out, key.text, TEXT_WORDS(len) * 4);
+        out += TEXT_WORDS(len);
+    }
+    rv = sniv_shm_put(shm, slot, block, words * sizeof(*block), version);
+    free(block);
+    return rv;
+}
+
+static apr_uint32_t word(const sniv_shm_look_t *look, apr_size_t at)
+{
+    return sniv_shm_word(look, at * 4);
+}
+
+static apr_time_t word_time(const sniv_shm_look_t *look, apr_size_t at)
+{
+    return (apr_time_t)((apr_uint64_t)word(look, at) << 32
+                        | word(look, at + 1));
+}
+
+/* The first candidate that is valid, else the first one. */
+static sniv_cert_id_t choose(const sniv_shm_look_t *look, apr_size_t at,
+                             apr_uint32_t n, apr_time_t now, int *is_valid)
+{
+    apr_size_t here;
+    apr_uint32_t i;
+
+    *is_valid = 1;
+    for (i = 0; i < n && i < look->len / 4; i++) {
+        here = at + (apr_size_t)i * CANDIDATE_WORDS;
+        if (word_time(look, here + 1) <= now
+            && now <= word_time(look, here + 3)) {
+            return (sniv_cert_id_t)word(look, here);
+        }
+    }
+    *is_valid = 0;
+    return (sniv_cert_id_t)word(look, at);
+}
+
+static sniv_cert_id_t find(const sniv_shm_look_t *look,
+                           const look_key_t *key, apr_time_t now,
+                           int *is_valid)
+{
+    apr_uint32_t nbuckets = word(look, 1), i, k, at, n, len = key->tag / 2;
+
+    *is_valid = 0;
+    if (word(look, 0) != MAGIC || (nbuckets & (nbuckets - 1))) {
+        return SNIV_CERT_NONE;
+    }
+    for (i = 0; i < nbuckets; i++) {
+        at = word(look, HEAD_WORDS + ((key->hash + i) & (nbuckets - 1)));
+        if (at == 0) {
+            break;
+        }
+        if (word(look, at) != key->hash || word(look, at + 1) != key->scope
+            || word(look, at + 2) != key->tag) {
+            continue;
+        }
+        n = word(look, at + 3);
+        if (n == 0 || n > look->len / 4) {
+            break;
+        }
+        for (k = 0; k < TEXT_WORDS(len); k++) {
+            if (word(look, (apr_size_t)at + NAME_WORDS
+                           + (apr_size_t)n * CANDIDATE_WORDS + k)
+                != key->text[k]) {
+                break;
+            }
+        }
+        if (k == TEXT_WORDS(len)) {
+            return choose(look, (apr_size_t)at + NAME_WORDS, n, now,
+                          is_valid);
+        }
+    }
+    return SNIV_CERT_NONE;
+}
+
+sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
+                               sniv_scope_t scope, const char *host,
+                               apr_size_t len, apr_time_t now)
+{
+    look_key_t exact, wild;
+    sniv_shm_look_t look;
+    sniv_cert_id_t id, other;
+    const char *dot;
+    int tries, is_valid, other_is_valid;
+
+    if (len == 0 || len > NAME_MAX_LEN || memchr(host, '*', len)) {
+        return SNIV_CERT_NONE;
+    }
+    make_key(&exact, scope, host, len, 0);
+    dot = memchr(host, '.', len);
+    if (dot == host || dot == host + len - 1) {
+        dot = NULL;
+    }
+    if (dot) {
+        make_key(&wild, scope, dot + 1, (apr_size_t)(host + len - dot - 1),
+                 1);
+    }
+    for (tries = 0; tries < TRIES; tries++) {
+        if (sniv_shm_look(&look, shm, slot) != APR_SUCCESS) {
+            return SNIV_CERT_NONE;
+        }
+        id = find(&look, &exact, now, &is_valid);
+        if (dot && !is_valid) {
+            other = find(&look, &wild, now, &other_is_valid);
+            if (other != SNIV_CERT_NONE
+                && (other_is_valid || id == SNIV_CERT_NONE)) {
+                id = other;
+            }
+        }
+        if (sniv_shm_looked(&look)) {
+            return id;
+        }
+    }
+    return SNIV_CERT_NONE;
+}

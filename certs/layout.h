@@ -1,0 +1,74 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_CERTS_LAYOUT_H
+#define SNIVHOST_CERTS_LAYOUT_H
+
+/**
+ * @file certs/layout.h
+ * The layouts of certificate folders: names of files -> what belongs
+ * together.
+ *
+ * One folder holds, in any mix (E is pem, crt, cer or cert):
+ *
+ *     fullchain.E + a key     one certificate; everything else in the folder
+ *                             is the client's own business. certbot,
+ *                             dehydrated: privkey.pem; acme.sh: NAME.key
+ *     cert.pem + privkey.pem  the same without a fullchain, with chain.pem
+ *     NAME.E + NAME.key       lego, many hand-made ones
+ *     NAME.pem                a bundle of leaf, chain and key, as HAProxy
+ *                             takes it
+ *     folders                 the same again, to a depth
+ *
+ * Not looked at: hidden files and folders, other endings, NAME.issuer.E,
+ * ca.E, chain.E, and NAME.pem beside NAME.crt and NAME.key (lego writes all
+ * three). What names the certificates are for is in them, never in the names
+ * of files. Pure but for reading the folder; configuration time or monitor,
+ * one thread.
+ */
+
+#include <apr_pools.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Folders in folders that are looked at: DIR/a/b/c. */
+#define SNIV_FOLDER_DEPTH 3
+
+/** What to do with what is found; all strings are from the pool given. */
+typedef struct sniv_folder_visitor_t {
+    /**
+     * @param key NULL: in the certificate's file
+     * @param chain NULL: in the certificate's file
+     */
+    void (*pair)(void *baton, const char *cert, const char *key,
+                 const char *chain);
+    void (*folder)(void *baton, const char *path);
+    void *baton;
+} sniv_folder_visitor_t;
+
+/**
+ * Look into one folder (not into those in it), in the order of names.
+ * @param path without a slash at the end
+ * @return APR_SUCCESS or why it cannot be read
+ */
+apr_status_t sniv_folder_visit(const char *path,
+                               const sniv_folder_visitor_t *visitor,
+                               apr_pool_t *p);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SNIVHOST_CERTS_LAYOUT_H */

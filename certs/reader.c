@@ -1,0 +1,631 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "certs/reader.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+
+#include <openssl/crypto.h>
+
+/* Certificates in one file. */
+#define CERTS_MAX 64
+
+/* What is in a file. All views point into its buffer. */
+typedef struct file_t {
+    const char *path;
+    sniv_buffer_t buffer;
+    sniv_bytes_t certs[CERTS_MAX];
+    int ncerts;
+    sniv_pem_t key;             /* the first private key */
+    int has_key;
+    int nblocks;
+    const char *damage;         /* a certificate or its first key is so */
+    unsigned flags;             /* SNIV_CERT_* of the file */
+} file_t;
+
+struct sniv_reader_t {
+    file_t files[SNIV_FILES_MAX];
+    int nfiles;                         /* in use */
+    sniv_buffer_t keys[SNIV_PAIRS_MAX]; /* keys written anew */
+    sniv_buffer_t chains[SNIV_PAIRS_MAX + 1];
+    int nchains;
+    sniv_buffer_t paths;
+    char reason[1024];
+};
+
+/* A leaf as it is being judged. */
+typedef struct draft_t {
+    sniv_leaf_t leaf;
+    sniv_key_t key;
+    sniv_key_label_e label;
+    int which;                  /* among the certificates of its file */
+} draft_t;
+
+static apr_status_t cleanup(void *data)
+{
+    sniv_reader_free(data);
+    return APR_SUCCESS;
+}
+
+sniv_reader_t *sniv_reader_make(apr_pool_t *p)
+{
+    sniv_reader_t *reader = apr_pcalloc(p, sizeof(*reader));
+
+    apr_pool_cleanup_register(p, reader, cleanup, apr_pool_cleanup_null);
+    return reader;
+}
+
+static void for_buffers(sniv_reader_t *reader, void (*what)(sniv_buffer_t *))
+{
+    int i;
+
+    for (i = 0; i < SNIV_FILES_MAX; i++) {
+        what(&reader->files[i].buffer);
+    }
+    for (i = 0; i < SNIV_PAIRS_MAX; i++) {
+        what(&reader->keys[i]);
+    }
+    for (i = 0; i <= SNIV_PAIRS_MAX; i++) {
+        what(&reader->chains[i]);
+    }
+    what(&reader->paths);
+    reader->nfiles = 0;
+    reader->nchains = 0;
+}
+
+void sniv_reader_wipe(sniv_reader_t *reader)
+{
+    for_buffers(reader, sniv_buffer_wipe);
+}
+
+void sniv_reader_free(sniv_reader_t *reader)
+{
+    for_buffers(reader, sniv_buffer_free);
+}
+
+static const char *key_path(const sniv_cert_files_t *files, int i)
+{
+    return i < files->nkeys && files->keys[i] ? files->keys[i]
+                                              : files->certs[i];
+}
+
+static int add_path(const char **list, int n, const char *path)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(list[i], path) == 0) {
+            return n;
+        }
+    }
+    list[n] = path;
+    return n + 1;
+}
+
+int sniv_files_list(const sniv_cert_files_t *files, const char **list)
+{
+    int i, n = 0;
+
+    if (files->ncerts < 1 || files->ncerts > SNIV_PAIRS_MAX) {
+        return 0;
+    }
+    for (i = 0; i < files->ncerts; i++) {
+        n = add_path(list, n, files->certs[i]);
+    }
+    for (i = 0; i < files->ncerts; i++) {
+        n = add_path(list, n, key_path(files, i));
+    }
+    return files->chain ? add_path(list, n, files->chain) : n;
+}
+
+#if defined(__GNUC__)
+static apr_status_t fail(sniv_reader_t *reader, const char **preason,
+                         const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+#endif
+
+static apr_status_t fail(sniv_reader_t *reader, const char **preason,
+                         const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    apr_vsnprintf(reader->reason, sizeof(reader->reason), format, args);
+    va_end(args);
+    *preason = reader->reason;
+    return APR_EGENERAL;
+}
+
+static file_t *file_of(sniv_reader_t *reader, const char *path)
+{
+    int i;
+
+    for (i = 0; i < reader->nfiles; i++) {
+        if (strcmp(reader->files[i].path, path) == 0) {
+            return &reader->files[i];
+        }
+    }
+    return NULL;
+}
+
+/* Sort the blocks of a file that has just been read. */
+static void sort_blocks(file_t *file)
+{
+    sniv_pem_t block;
+    apr_size_t at = 0;
+
+    file->ncerts = 0;
+    file->has_key = 0;
+    file->nblocks = 0;
+    file->damage = NULL;
+    file->flags = 0;
+    while (sniv_pem_next(&file->buffer, &at, &block)) {
+        file->nblocks++;
+        switch (block.what) {
+        case SNIV_PEM_CERTIFICATE:
+            if (block.is_damaged) {
+                file->damage = "holds a damaged or unfinished certificate";
+            }
+            else if (file->ncerts == CERTS_MAX) {
+                file->damage = "holds more than " APR_STRINGIFY(CERTS_MAX)
+                               " certificates";
+            }
+            else {
+                file->certs[file->ncerts++] = block.der;
+            }
+            break;
+        case SNIV_PEM_ENCRYPTED_KEY:
+        case SNIV_PEM_KEY:
+            if (block.what == SNIV_PEM_ENCRYPTED_KEY) {
+                file->flags |= SNIV_CERT_ENCRYPTED_KEY;
+            }
+            if (!file->has_key) {
+                file->has_key = 1;
+                file->key = block;
+                if (block.is_damaged) {
+                    file->damage = "holds a damaged or unfinished private "
+                                   "key";
+                }
+            }
+            break;
+        case SNIV_PEM_DH_PARAMETERS:
+            file->flags |= SNIV_CERT_DH_PARAMETERS;
+            break;
+        case SNIV_PEM_EC_PARAMETERS:
+            file->flags |= SNIV_CERT_EC_PARAMETERS;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+static apr_status_t read_files(sniv_reader_t *reader,
+                               const sniv_cert_files_t *files,
+                               sniv_entry_t *entry, sniv_stamp_t *stamps,
+                               const char **pfile, const char **preason)
+{
+    const char *list[SNIV_FILES_MAX], *reason;
+    char text[256];
+    apr_status_t rv, result = APR_SUCCESS;
+    int i, n = sniv_files_list(files, list);
+
+    if (n == 0) {
+        *pfile = files->ncerts > 0 ? files->certs[0] : "";
+        return fail(reader, preason, "is one of more than %d certificates "
+                    "for one virtual host", SNIV_PAIRS_MAX);
+    }
+    for (i = 0; i < n; i++) {
+        file_t *file = &reader->files[i];
+
+        file->path = list[i];
+        reader->nfiles = i + 1;
+        rv = sniv_buffer_read(&file->buffer, list[i],
+                              stamps ? &stamps[i] : NULL, &reason);
+        sort_blocks(file);
+        entry->flags |= file->flags;
+        if (result != APR_SUCCESS) {
+            continue;           /* the other stamps are wanted too */
+        }
+        if (rv != APR_SUCCESS) {
+            *pfile = list[i];
+            if (!reason) {
+                apr_strerror(rv, text, sizeof(text));
+                fail(reader, preason, "cannot be read: %s", text);
+            }
+            else {
+                fail(reader, preason, "%s", reason);
+            }
+            result = rv;
+        }
+        else if (file->nblocks == 0) {
+            *pfile = list[i];
+            result = fail(reader, preason, "is not PEM: it has no line that "
+                          "begins with -----BEGIN");
+        }
+        else if (file->damage) {
+            *pfile = list[i];
+            result = fail(reader, preason, "%s", file->damage);
+        }
+    }
+    return result;
+}
+
+/* Make room in an output buffer, which is empty or wiped. */
+static int room_for(sniv_buffer_t *buffer, apr_size_t room)
+{
+    if (buffer->room < room) {
+        sniv_buffer_free(buffer);
+        buffer->data = malloc(room);
+        buffer->room = buffer->data ? room : 0;
+    }
+    return buffer->data != NULL;
+}
+
+/*
+ * Have OpenSSL say whether a certificate and a key belong together. Writes
+ * the key as it will be kept.
+ */
+static const char *decode_both(const sniv_bytes_t *leaf,
+                               const sniv_pair_t *pair)
+{
+    sniv_live_t live;
+    sniv_entry_t entry;
+    const char *reason;
+
+    memset(&entry, 0, sizeof(entry));
+    entry.npairs = 1;
+    entry.pairs[0] = *pair;
+    entry.pairs[0].leaf = *leaf;
+    reason = sniv_live_decode(&live, &entry, 0);
+    sniv_live_free(&live);
+    return reason;
+}
+
+/* The key as it is kept: with its type known, decoding is four times as fast */
+static int keep_key(sniv_reader_t *reader, int i, const draft_t *draft,
+                    const sniv_bytes_t *der, sniv_pair_t *pair)
+{
+    sniv_buffer_t *out = &reader->keys[i];
+    apr_size_t len;
+
+    pair->kind = draft->key.kind;
+    pair->key = draft->key.der;
+    if (draft->key.kind == SNIV_KEY_OTHER) {
+        pair->key = *der;
+    }
+    else if (draft->key.kind == SNIV_KEY_EC) {
+        if (!room_for(out, draft->key.der.len + draft->key.curve.len + 16)) {
+            return 0;
+        }
+        len = sniv_der_ec_key(&draft->key, out->data);
+        out->len = len;
+        if (len == 0) {
+            pair->kind = SNIV_KEY_OTHER;
+            pair->key = *der;
+        }
+        else {
+            pair->key.data = out->data;
+            pair->key.len = len;
+        }
+    }
+    return 1;
+}
+
+/*
+ * Choose the leaf among the certificates of a file: the first, or the first
+ * that fits the key.
+ */
+static apr_status_t choose_leaf(sniv_reader_t *reader, const file_t *certs,
+                                const file_t *keys, unsigned flags,
+                                draft_t *draft, sniv_pair_t *pair,
+                                const char **pfile, const char **preason)
+{
+    int n, match, last = (flags & SNIV_READ_ANY_ORDER) ? certs->ncerts : 1;
+    const char *reason = NULL;
+
+    for (n = 0; n < last; n++) {
+        const sniv_bytes_t *der = &certs->certs[n];
+
+        reason = sniv_der_leaf(&draft->leaf, der->data, der->len);
+        if (reason) {
+            *pfile = certs->path;
+            return fail(reader, preason, "%s", reason);
+        }
+        match = sniv_der_match(&draft->leaf, &draft->key);
+        if (match < 0 || (match > 0 && (flags & SNIV_READ_VERIFY))) {
+            reason = decode_both(&draft->leaf.whole, pair);
+            match = !reason;
+        }
+        if (match > 0) {
+            draft->which = n;
+            return APR_SUCCESS;
+        }
+    }
+    *pfile = keys->path;
+    if (reason && strstr(reason, "decode")) {
+        return fail(reader, preason, "%s", reason);
+    }
+    if (certs == keys) {
+        return fail(reader, preason, "holds a key that does not belong to "
+                    "its certificate");
+    }
+    return fail(reader, preason, "holds a key that does not belong to the "
+                "certificate in %s", certs->path);
+}
+
+static void add_to_chain(sniv_buffer_t *out, const sniv_bytes_t *cert)
+{
+    apr_uint32_t len = (apr_uint32_t)cert->len;
+
+    memcpy(out->data + out->len, &len, sizeof(len));
+    memcpy(out->data + out->len + sizeof(len), cert->data, cert->len);
+    out->len += sizeof(len) + cert->len;
+}
+
+/*
+ * Write a chain: the certificates of a file but for one (-1: all). In any
+ * order: each after the one that it has issued, as far as they link up, then
+ * the rest; the same only once.
+ */
+static apr_status_t write_chain(sniv_reader_t *reader, const file_t *file,
+                                int but, const sniv_leaf_t *leaf,
+                                unsigned flags, sniv_bytes_t *chain,
+                                const char **pfile, const char **preason)
+{
+    sniv_buffer_t *out = &reader->chains[reader->nchains++];
+    sniv_leaf_t ca[CERTS_MAX];
+    char done[CERTS_MAX];
+    sniv_bytes_t issuer = leaf->issuer;
+    apr_size_t room = 1;
+    int i, k, left = 0;
+
+    memset(done, 0, sizeof(done));
+    for (i = 0; i < file->ncerts; i++) {
+        const char *reason = sniv_der_leaf(&ca[i], file->certs[i].data,
+                                           file->certs[i].len);
+
+        if (reason) {
+            *pfile = file->path;
+            return fail(reader, preason, "%s", reason);
+        }
+        room += sizeof(apr_uint32_t) + file->certs[i].len;
+        done[i] = i == but;
+        for (k = 0; (flags & SNIV_READ_ANY_ORDER) && k < i; k++) {
+            if (sniv_bytes_equal(&ca[i].whole, &ca[k].whole)) {
+                done[i] = 1;
+            }
+        }
+        left += !done[i];
+    }
+    if (!room_for(out, room)) {
+        return fail(reader, preason, "cannot be read: no memory");
+    }
+    while (left > 0) {
+        k = -1;
+        for (i = 0; i < file->ncerts; i++) {
+            if (done[i]) {
+                continue;
+            }
+            if (k < 0) {
+                k = i;
+            }
+            if (!(flags & SNIV_READ_ANY_ORDER)) {
+                break;
+            }
+            if (sniv_bytes_equal(&ca[i].subject, &issuer)) {
+                k = i;
+                break;
+            }
+        }
+        add_to_chain(out, &ca[k].whole);
+        issuer = ca[k].issuer;
+        done[k] = 1;
+        left--;
+    }
+    chain->data = out->data;
+    chain->len = out->len;
+    return APR_SUCCESS;
+}
+
+static unsigned flags_of(const sniv_leaf_t *leaf)
+{
+    unsigned flags = 0;
+    apr_size_t at = 0;
+    sniv_bytes_t name;
+
+    if (leaf->has_ocsp) {
+        flags |= SNIV_CERT_OCSP_URI;
+    }
+    if (leaf->is_weak) {
+        flags |= SNIV_CERT_WEAK;
+    }
+    if (leaf->must_staple) {
+        flags |= SNIV_CERT_MUST_STAPLE;
+    }
+    do {
+        if (!sniv_der_name(leaf, &at, &name)) {
+            return flags | SNIV_CERT_NO_NAMES;
+        }
+    } while (!sniv_name_is_usable((const char *)name.data, name.len));
+    return flags;
+}
+
+static apr_status_t read_pair(sniv_reader_t *reader,
+                              const sniv_cert_files_t *files, int i,
+                              unsigned flags, sniv_entry_t *entry,
+                              draft_t *draft, const char **pfile,
+                              const char **preason)
+{
+    const file_t *certs = file_of(reader, files->certs[i]);
+    const file_t *keys = file_of(reader, key_path(files, i));
+    sniv_pair_t *pair = &entry->pairs[i];
+    const char *reason;
+    apr_status_t rv;
+
+    *pfile = certs->path;
+    if (certs->ncerts == 0) {
+        return fail(reader, preason, "holds no certificate");
+    }
+    *pfile = keys->path;
+    if (!keys->has_key) {
+        return fail(reader, preason, "holds no private key%s",
+                    certs == keys ? ", and no other file with the key is "
+                    "named or lies beside it" : "");
+    }
+    if (keys->key.what == SNIV_PEM_ENCRYPTED_KEY) {
+        return fail(reader, preason, "holds a private key that is encrypted "
+                    "with a pass phrase");
+    }
+    draft->label = keys->key.label;
+    reason = sniv_der_key(&draft->key, draft->label, keys->key.der.data,
+                          keys->key.der.len);
+    if (reason) {
+        return fail(reader, preason, "%s", reason);
+    }
+    if (!keep_key(reader, i, draft, &keys->key.der, pair)) {
+        return fail(reader, preason, "cannot be read: no memory");
+    }
+    rv = choose_leaf(reader, certs, keys, flags, draft, pair, pfile,
+                     preason);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    pair->leaf = draft->leaf.whole;
+    entry->flags |= flags_of(&draft->leaf);
+    *pfile = certs->path;
+    if ((flags & SNIV_READ_NAMED) && (entry->flags & SNIV_CERT_NO_NAMES)) {
+        return fail(reader, preason, "holds a certificate without a DNS name "
+                    "in subjectAltName, so no server name leads to it");
+    }
+    if (!files->chain) {
+        rv = write_chain(reader, certs, draft->which, &draft->leaf, flags,
+                         &pair->chain, pfile, preason);
+        if (pair->chain.len == 0) {
+            entry->flags |= SNIV_CERT_NO_CHAIN;
+        }
+    }
+    return rv;
+}
+
+/*
+ * SSLCertificateChainFile: all its certificates, without the first if it is
+ * also a certificate file (ssl_init_ctx_cert_chain() of mod_ssl).
+ */
+static apr_status_t read_chain_file(sniv_reader_t *reader,
+                                    const sniv_cert_files_t *files,
+                                    unsigned flags, sniv_entry_t *entry,
+                                    const draft_t *draft, const char **pfile,
+                                    const char **preason)
+{
+    const file_t *file = file_of(reader, files->chain);
+    sniv_bytes_t chain = { NULL, 0 };
+    apr_status_t rv;
+    int i, but = -1;
+
+    for (i = 0; i < files->ncerts; i++) {
+        if (strcmp(files->certs[i], files->chain) == 0) {
+            but = 0;
+        }
+    }
+    rv = write_chain(reader, file, but, &draft->leaf,
+                     flags & ~SNIV_READ_ANY_ORDER, &chain, pfile, preason);
+    for (i = 0; i < entry->npairs; i++) {
+        entry->pairs[i].chain = chain;
+    }
+    return rv;
+}
+
+static void list_paths(sniv_reader_t *reader, sniv_entry_t *entry)
+{
+    apr_size_t room = 0;
+    int i;
+
+    for (i = 0; i < reader->nfiles; i++) {
+        room += strlen(reader->files[i].path) + 1;
+    }
+    if (!room_for(&reader->paths, room)) {
+        return;
+    }
+    for (i = 0; i < reader->nfiles; i++) {
+        apr_size_t len = strlen(reader->files[i].path) + 1;
+
+        memcpy(reader->paths.data + reader->paths.len,
+               reader->files[i].path, len);
+        reader->paths.len += len;
+    }
+    entry->files.data = reader->paths.data;
+    entry->files.len = reader->paths.len;
+}
+
+/* The order of OpenSSL's slots; of two of a kind the later one counts. */
+static void sort_pairs(sniv_entry_t *entry)
+{
+    sniv_pair_t pair;
+    int i, k;
+
+    for (i = 1; i < entry->npairs; i++) {
+        pair = entry->pairs[i];
+        for (k = i; k > 0 && entry->pairs[k - 1].kind > pair.kind; k--) {
+            entry->pairs[k] = entry->pairs[k - 1];
+        }
+        entry->pairs[k] = pair;
+    }
+}
+
+apr_status_t sniv_reader_read(sniv_reader_t *reader,
+                              const sniv_cert_files_t *files, unsigned flags,
+                              sniv_entry_t *entry, sniv_stamp_t *stamps,
+                              const char **pfile, const char **preason)
+{
+    draft_t draft;
+    apr_status_t rv;
+    int i;
+
+    sniv_reader_wipe(reader);
+    memset(entry, 0, sizeof(*entry));
+    rv = read_files(reader, files, entry, stamps, pfile, preason);
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    for (i = 0; i < files->ncerts; i++) {
+        memset(&draft, 0, sizeof(draft));
+        entry->npairs = i + 1;
+        rv = read_pair(reader, files, i, flags, entry, &draft, pfile,
+                       preason);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (i == 0 || draft.leaf.not_before > entry->not_before) {
+            entry->not_before = draft.leaf.not_before;
+        }
+        if (i == 0 || draft.leaf.not_after < entry->not_after) {
+            entry->not_after = draft.leaf.not_after;
+        }
+    }
+    if (files->chain) {
+        rv = read_chain_file(reader, files, flags, entry, &draft, pfile,
+                             preason);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    sort_pairs(entry);
+    list_paths(reader, entry);
+    return APR_SUCCESS;
+}

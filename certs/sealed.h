@@ -1,0 +1,138 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_CERTS_SEALED_H
+#define SNIVHOST_CERTS_SEALED_H
+
+/**
+ * @file certs/sealed.h
+ * Sealed memory: numbered slots of bytes that one process writes, its
+ * children read, and nobody else can open or change.
+ *
+ *     parent          rw mapping ----+
+ *                                    +--> pages of a file without a name,
+ *     parent,         ro mapping ----+    its descriptor closed, sealed
+ *     children                            against any new writable mapping
+ *
+ * The writable mapping does not exist in a child (MADV_DONTFORK), and a child
+ * that is taken over cannot make the other one writable (F_SEAL_FUTURE_WRITE,
+ * Linux 5.1). Neither is in core dumps (MADV_DONTDUMP). An anonymous shared
+ * mapping would not do: any child could call mprotect() and plant a key in
+ * all others. Where the system has no such seal the memory is private:
+ * children see what was put in before they were forked.
+ *
+ * The address range is reserved in advance and takes memory as it is used:
+ *
+ *     | head | slots: seq len offset version | blocks ............. free |
+ *
+ * A block is written before its slot points to it, and wiped right after
+ * the slot points to another one. So readers keep no pointers: they copy out,
+ * and look at the slot's sequence number before and after. A writer killed
+ * in between leaves at most one slot unreadable. Readers treat what they
+ * find as input: an offset or a length that leads outside is an error.
+ *
+ * Writing: the process that made it, one thread. Reading: any process, any
+ * thread, no lock.
+ */
+
+#include <apr_pools.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sniv_shm_t sniv_shm_t;
+
+/** No memory shared with children: for tests of a configuration. */
+#define SNIV_SHM_PRIVATE 0x01u
+/** Processes that are forked before sniv_shm_publish() do not inherit it,
+ * where the system can keep memory from children. */
+#define SNIV_SHM_HIDDEN 0x02u
+
+/**
+ * Make the memory. It is given back with the pool, in the parent only
+ * unmapped (children may still read theirs), private memory wiped.
+ * @param nslots how many slots
+ * @param room address space for blocks, in bytes; less may be had
+ */
+apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
+                           apr_size_t room, unsigned flags, apr_pool_t *p);
+
+/** From now on children inherit the memory. */
+void sniv_shm_publish(sniv_shm_t *shm);
+
+/** Whether children see what is put in later. */
+int sniv_shm_is_shared(const sniv_shm_t *shm);
+
+/**
+ * Put bytes into a slot in place of those that it has, which are wiped.
+ * @return APR_SUCCESS; APR_ENOSPC if there is no room: the old ones stay
+ */
+apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t slot,
+                          const void *bytes, apr_size_t len,
+                          apr_uint64_t version);
+
+/** Empty a slot; its bytes are wiped. */
+void sniv_shm_drop(sniv_shm_t *shm, apr_uint32_t slot);
+
+/**
+ * The bytes of a slot without copying, for the writer; NULL if empty.
+ */
+const void *sniv_shm_peek(const sniv_shm_t *shm, apr_uint32_t slot,
+                          apr_size_t *len, apr_uint64_t *version);
+
+/**
+ * Copy the bytes of a slot.
+ * @param pbytes receives them, malloc()ed: wipe and free()
+ * @return APR_SUCCESS, APR_NOTFOUND if empty, APR_ENOMEM, APR_EAGAIN if the
+ *         slot never came to rest, APR_EGENERAL if it points outside
+ */
+apr_status_t sniv_shm_get(const sniv_shm_t *shm, apr_uint32_t slot,
+                          unsigned char **pbytes, apr_size_t *len,
+                          apr_uint64_t *version);
+
+/** The version of a slot's bytes, 0 if it is empty. */
+apr_uint64_t sniv_shm_version(const sniv_shm_t *shm, apr_uint32_t slot);
+
+/** A look into a slot without copying it all. */
+typedef struct sniv_shm_look_t {
+    const sniv_shm_t *shm;
+    const unsigned char *block;
+    apr_size_t len;
+    apr_uint32_t slot;
+    apr_uint32_t seq;
+} sniv_shm_look_t;
+
+/**
+ * Begin to look. Then read words with sniv_shm_word(); nothing that was read
+ * counts before sniv_shm_looked() has said so.
+ * @return as sniv_shm_get()
+ */
+apr_status_t sniv_shm_look(sniv_shm_look_t *look, const sniv_shm_t *shm,
+                           apr_uint32_t slot);
+
+/** The 32 bits at an offset, which is a multiple of 4; 0 if outside. */
+apr_uint32_t sniv_shm_word(const sniv_shm_look_t *look, apr_size_t offset);
+
+/** Whether the slot was the same all the time; if not, begin again. */
+int sniv_shm_looked(const sniv_shm_look_t *look);
+
+/** Bytes in blocks that are in use, and what there is in all. */
+void sniv_shm_usage(const sniv_shm_t *shm, apr_uint64_t *used,
+                    apr_uint64_t *room);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* SNIVHOST_CERTS_SEALED_H */

@@ -1,0 +1,725 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#include "lint/lint.h"
+
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "ap_listen.h"
+#include "http_core.h"
+#include "http_protocol.h"
+
+/*
+ * Findings about names that nobody serves: SNIVHostUnknownSNI and the like
+ * (serve/refuse.h) where they do nothing, or less than they say.
+ *
+ * A line holds for *places*: a line of the main server for all address sets
+ * whose first virtual host has no such line of its own, and for connections
+ * that no set takes; a line of a virtual host for the sets that it is the
+ * first of.
+ */
+
+typedef struct place_t {
+    const sniv_set_t *set;      /* NULL: connections that no set takes */
+    const sniv_vhost_t *first;  /* who answers what nobody has */
+    const snivhost_policy_conf_t *conf;
+    int tls;                    /* see snivhost_lint_is_tls() */
+    int is_strict;              /* StrictHostCheck On */
+} place_t;
+
+/* The places of one server's lines. */
+typedef struct speaker_t {
+    snivhost_lint_t *lint;
+    const sniv_vhost_t *v;      /* whose lines */
+    const snivhost_policy_conf_t *conf;
+    const snivhost_policy_conf_t *main_conf;    /* NULL: it is the main
+                                                   server */
+    const place_t *places;
+    int nplaces;
+} speaker_t;
+
+static const char *const directives[SNIVHOST_NREFUSALS] = {
+    "SNIVHostUnknownSNI", "SNIVHostMissingSNI", "SNIVHostUnknownHost"
+};
+
+static int refuses(const snivhost_policy_conf_t *conf,
+                   snivhost_refusal_e what)
+{
+    const signed char values[SNIVHOST_NREFUSALS] = {
+        conf->unknown_sni, conf->missing_sni, conf->unknown_host
+    };
+
+    return values[what] > 0;
+}
+
+/* Whether something is refused there; -1 for TLS that cannot be told is
+ * taken for some. */
+static int is_refused(const place_t *place, snivhost_refusal_e what)
+{
+    return refuses(place->conf, what)
+           && (what == SNIVHOST_UNKNOWN_HOST || place->tls);
+}
+
+/* The line of this very server that says refuse, or NULL. */
+static const ap_directive_t *refusal_of(const speaker_t *s,
+                                        snivhost_refusal_e what)
+{
+    const ap_directive_t *line = s->conf->lines[what];
+
+    return refuses(s->conf, what)
+           && (!s->main_conf || line != s->main_conf->lines[what])
+           ? line : NULL;
+}
+
+static const apr_array_header_t *allow_of(const speaker_t *s)
+{
+    return s->conf->allow
+           && (!s->main_conf || s->conf->allow != s->main_conf->allow)
+           ? s->conf->allow : NULL;
+}
+
+static const ap_directive_t *allow_line(const speaker_t *s, int i)
+{
+    return APR_ARRAY_IDX(s->conf->allow_lines, i, const ap_directive_t *);
+}
+
+/* ----- places ----- */
+
+/* Whether connections may come that no address set takes. */
+static int may_reach_main(const sniv_table_t *table)
+{
+    const ap_listen_rec *lr;
+
+    for (lr = ap_listeners; lr; lr = lr->next) {
+        sniv_ip_t ip;
+
+        if (!lr->bind_addr || !sniv_ip_from_sockaddr(&ip, lr->bind_addr)
+            || !sniv_table_find(table, &ip, lr->bind_addr->port)) {
+            return 1;
+        }
+    }
+    return !ap_listeners;
+}
+
+/* Whether mod_ssl is on for connections that nobody takes. */
+static int is_main_tls(const snivhost_lint_t *lint)
+{
+    const snivhost_tlsconf_t *conf =
+        snivhost_tlsconf_get(lint->tls, lint->main_server);
+    const ap_listen_rec *lr;
+
+    if (!ap_find_linked_module("mod_ssl.c"))
+        return 0;
+    if (conf->engine || conf->engine_said)
+        return conf->engine ? 1 : -1;
+    for (lr = ap_listeners; lr; lr = lr->next) {
+        if (lr->protocol && !strcmp(lr->protocol, "https"))
+            return -1;
+    }
+    return 0;
+}
+
+/* `SSLEngine optional` is neither: a plain connection may ask for TLS. */
+static int tls_of(const snivhost_lint_t *lint, const sniv_vhost_t *v)
+{
+    const ap_directive_t *node = snivhost_lint_directive(lint, v,
+                                                         "SSLEngine");
+
+    return node && !ap_cstr_casecmp(node->args, "optional")
+           ? -1 : snivhost_lint_is_tls(lint, v);
+}
+
+static void make_place(const snivhost_lint_t *lint, place_t *place,
+                       const sniv_set_t *set)
+{
+    const sniv_vhost_t *v = set ? set->members[0] : lint->table->main_server;
+    const server_rec *s = v->server;
+    const core_server_config *core =
+        ap_get_core_module_config(s->module_config);
+
+    place->set = set;
+    place->first = v;
+    place->conf = &snivhost_conf(s)->policy;
+    place->tls = set ? tls_of(lint, v) : is_main_tls(lint);
+    place->is_strict = core->strict_host_check == AP_CORE_CONFIG_ON;
+}
+
+/* "*:80", "*:80 and 2 others", "any address" */
+static const char *places_text(const speaker_t *s)
+{
+    apr_pool_t *p = s->lint->ptemp;
+    const char *text;
+
+    if (!s->main_conf || !s->nplaces)
+        return "any address";
+    text = snivhost_set_text(p, s->places[0].set);
+    return s->nplaces > 1 ? apr_psprintf(p, "%s and %d other%s", text,
+                                         s->nplaces - 1,
+                                         s->nplaces == 2 ? "" : "s")
+                          : text;
+}
+
+/* ----- refusals that do nothing ----- */
+
+/* What is refused in the handshake, where there is none. */
+static void look_at_tls(const speaker_t *s)
+{
+    snivhost_refusal_e what = refusal_of(s, SNIVHOST_UNKNOWN_SNI)
+                              ? SNIVHOST_UNKNOWN_SNI : SNIVHOST_MISSING_SNI;
+    const ap_directive_t *line = refusal_of(s, what);
+    int i, has_host = 0;
+
+    if (!line)
+        return;
+    for (i = 0; i < s->nplaces; i++) {
+        const place_t *place = &s->places[i];
+
+        if (place->conf->lines[what] == line && place->tls)
+            return;
+        has_host = has_host || is_refused(place, SNIVHOST_UNKNOWN_HOST);
+    }
+    if (s->main_conf) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PLAIN, s->v, line,
+                          "%s refuses TLS handshakes, and there are none "
+                          "on %s: %s is without TLS. %s", directives[what],
+                          places_text(s), s->v->server_name,
+                          has_host ? "Take it away"
+                                   : "For requests it is called "
+                                     "SNIVHostUnknownHost");
+    }
+    else if (!has_host && s->lint->table->nsets) {
+        /* who refuses requests too has said it for what may come */
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PLAIN, s->v, line,
+                          "%s refuses TLS handshakes, and no virtual host "
+                          "that it holds for has TLS: nothing is refused. "
+                          "For requests it is called SNIVHostUnknownHost",
+                          directives[what]);
+    }
+}
+
+static int is_everything(const char *pattern)
+{
+    return ap_strchr_c(pattern, '*') && !pattern[strspn(pattern, "*?")];
+}
+
+/* Who lets every name through there, in words; NULL: nobody. A name that no
+ * client sends is known to patterns only that match all that are as long. */
+static const char *opener(const speaker_t *s, const place_t *place)
+{
+    static const char odd[] =
+        "\001\001\001\001\001\001\001\001\001\001\001\001\001\001\001\001"
+        "\001\001\001\001\001\001\001\001\001\001\001\001\001\001\001\001";
+    const sniv_names_t *index = place->set ? place->set->names
+                                           : s->lint->table->main_names;
+    const apr_array_header_t *allow = place->conf->allow;
+    sniv_names_hit_t hit;
+    int i;
+
+    if (sniv_names_find(index, odd, sizeof(odd) - 1, &hit)) {
+        const char *pattern = sniv_names_pattern(index, hit.rank, NULL);
+
+        if (is_everything(pattern)) {
+            return apr_psprintf(s->lint->ptemp, "ServerAlias '%s' of %s",
+                                pattern, snivhost_vhost_text(s->lint->ptemp,
+                                    !place->set ? place->first
+                                    : place->set->members[
+                                          SNIV_NAME_MEMBER(hit.value)]));
+        }
+    }
+    for (i = 0; allow && i < allow->nelts; i++) {
+        if (is_everything(APR_ARRAY_IDX(allow, i, const char *))) {
+            return apr_psprintf(s->lint->ptemp, "SNIVHostAllowHost '%s'",
+                                APR_ARRAY_IDX(allow, i, const char *));
+        }
+    }
+    return NULL;
+}
+
+static void look_at_openers(const speaker_t *s, snivhost_refusal_e what)
+{
+    const ap_directive_t *line = refusal_of(s, what);
+    const char *first = NULL;
+    int i;
+
+    if (!line)
+        return;
+    for (i = 0; i < s->nplaces; i++) {
+        const place_t *place = &s->places[i];
+        const char *who;
+
+        if (place->conf->lines[what] != line || !is_refused(place, what))
+            continue;
+        who = opener(s, place);
+        if (!who)
+            return;
+        first = first ? first : who;
+    }
+    if (first) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_NOBODY, s->v, line,
+                          "%s refuses nobody on %s: %s matches every name. "
+                          "Take one of the two away", directives[what],
+                          places_text(s), first);
+    }
+}
+
+/* ----- SNIVHostAllowHost ----- */
+
+static int is_nameless(const char *name)
+{
+    return !strcmp(name, "-");
+}
+
+/* Whether a name of SNIVHostAllowHost can make a difference there. */
+static int matters(const place_t *place, const char *name)
+{
+    return is_refused(place, SNIVHOST_UNKNOWN_HOST)
+           || is_refused(place, is_nameless(name) ? SNIVHOST_MISSING_SNI
+                                                  : SNIVHOST_UNKNOWN_SNI);
+}
+
+static int is_known(const speaker_t *s, const place_t *place,
+                    const char *name)
+{
+    sniv_names_hit_t hit;
+
+    return sniv_names_find(place->set ? place->set->names
+                                      : s->lint->table->main_names,
+                           name, strlen(name), &hit);
+}
+
+static int is_ip_address(const char *name)
+{
+    return ap_strchr_c(name, ':')
+           || (ap_strchr_c(name, '.') && !name[strspn(name, "0123456789.")]);
+}
+
+/* A client gives no IP address as its server name (RFC 6066, 3), and who
+ * gives none is refused. */
+static int is_refused_before(const place_t *place, const char *name)
+{
+    int i;
+
+    if (!is_ip_address(name) || place->tls != 1
+        || !is_refused(place, SNIVHOST_MISSING_SNI)) {
+        return 0;
+    }
+    for (i = 0; i < place->conf->allow->nelts; i++) {
+        if (is_nameless(APR_ARRAY_IDX(place->conf->allow, i, const char *)))
+            return 0;
+    }
+    return 1;
+}
+
+/* core has answered 400 before anybody asks whether the name is allowed; in
+ * a handshake it may be. */
+static int is_refused_by_core(const place_t *place, const char *name)
+{
+    return place->is_strict && !is_nameless(name)
+           && !is_refused(place, SNIVHOST_UNKNOWN_SNI);
+}
+
+/* Names of one server's SNIVHostAllowHost of which the same can be said. */
+typedef struct listed_t {
+    const char *names[SNIVHOST_LINT_LISTED];
+    const ap_directive_t *line; /* of the first */
+    int n;
+} listed_t;
+
+static void add_listed(listed_t *list, const char *name,
+                       const ap_directive_t *line)
+{
+    if (list->n < SNIVHOST_LINT_LISTED)
+        list->names[list->n] = name;
+    if (list->n++ == 0)
+        list->line = line;
+}
+
+static const char *listed_text(const listed_t *list, apr_pool_t *p)
+{
+    return snivhost_lint_list(list->names, list->n, p);
+}
+
+static void look_at_allowed(const speaker_t *s)
+{
+    const apr_array_header_t *allow = allow_of(s);
+    listed_t idle = { { NULL }, NULL, 0 }, known = idle, before = idle;
+    listed_t strict = idle;
+    apr_pool_t *p = s->lint->ptemp;
+    int i, k;
+
+    for (i = 0; allow && i < allow->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(allow, i, const char *);
+        int nmatters = 0, nknown = 0, nbefore = 0, nstrict = 0;
+
+        for (k = 0; k < s->nplaces; k++) {
+            const place_t *place = &s->places[k];
+
+            if (place->conf->allow != allow || !matters(place, name))
+                continue;
+            nmatters++;
+            if (!is_nameless(name) && is_known(s, place, name))
+                nknown++;
+            else if (is_refused_before(place, name))
+                nbefore++;
+            else if (is_refused_by_core(place, name))
+                nstrict++;
+        }
+        if (!nmatters)
+            add_listed(&idle, name, allow_line(s, i));
+        else if (nknown == nmatters)
+            add_listed(&known, name, allow_line(s, i));
+        else if (nbefore == nmatters)
+            add_listed(&before, name, allow_line(s, i));
+        else if (nstrict == nmatters)
+            add_listed(&strict, name, allow_line(s, i));
+    }
+    if (idle.n) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_IDLE, s->v, idle.line,
+                          "SNIVHostAllowHost %s changes nothing: such "
+                          "clients are not refused on %s anyway. Write what to "
+                          "refuse, SNIVHostUnknownHost for instance, or take "
+                          "%s away", listed_text(&idle, p), places_text(s),
+                          idle.n == 1 ? "it" : "them");
+    }
+    if (before.n) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_ADDRESS, s->v,
+                          before.line, "SNIVHostAllowHost %s lets nobody "
+                          "through: clients that ask for an IP address give "
+                          "no server name in the handshake, and "
+                          "SNIVHostMissingSNI refuses it. Write "
+                          "'SNIVHostAllowHost -' too, or "
+                          "'SNIVHostMissingSNI default'",
+                          listed_text(&before, p));
+    }
+    if (strict.n) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_STRICT, s->v,
+                          strict.line, "SNIVHostAllowHost %s lets nobody "
+                          "through: StrictHostCheck is on in %s, and httpd "
+                          "answers 400 to every host that no virtual host "
+                          "has. Write 'StrictHostCheck Off'",
+                          listed_text(&strict, p),
+                          snivhost_vhost_text(p, s->places[0].first));
+    }
+    if (known.n) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_KNOWN, s->v,
+                          known.line, "SNIVHostAllowHost %s changes nothing: "
+                          "a virtual host has %s already",
+                          listed_text(&known, p),
+                          known.n == 1 ? "this name" : "these names");
+    }
+}
+
+/* ----- refusals that do less than they seem to, or somewhere only ----- */
+
+static void note_half(const speaker_t *s)
+{
+    const ap_directive_t *line = refusal_of(s, SNIVHOST_UNKNOWN_SNI);
+    int i;
+
+    for (i = 0; line && i < s->nplaces; i++) {
+        const place_t *place = &s->places[i];
+
+        if (place->conf->lines[SNIVHOST_UNKNOWN_SNI] == line
+            && place->tls == 1 && place->conf->unknown_host <= 0) {
+            snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_HALF, s->v, line,
+                              "SNIVHostUnknownSNI refuses handshakes only: "
+                              "who gives a name there that somebody has can "
+                              "ask for any other in the request, and %s "
+                              "answers. If that is not meant, write "
+                              "'SNIVHostUnknownHost refuse' too",
+                              snivhost_vhost_text(s->lint->ptemp,
+                                                  place->first));
+            return;
+        }
+    }
+}
+
+static void note_strict(const speaker_t *s)
+{
+    const ap_directive_t *line = refusal_of(s, SNIVHOST_UNKNOWN_HOST);
+    int i;
+
+    for (i = 0; line && i < s->nplaces; i++) {
+        const place_t *place = &s->places[i];
+
+        if (place->conf->lines[SNIVHOST_UNKNOWN_HOST] == line
+            && place->is_strict) {
+            snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_STRICT, s->v,
+                              line, "StrictHostCheck is on in %s: httpd "
+                              "looks for each host itself, one name after "
+                              "another, and answers 400 where "
+                              "SNIVHostUnknownHost would answer 421. One of "
+                              "the two is enough, and this one is faster",
+                              snivhost_vhost_text(s->lint->ptemp,
+                                                  place->first));
+            return;
+        }
+    }
+}
+
+/* Whether what a server says itself is not what holds there. */
+static const char *other_way(const speaker_t *s,
+                             const snivhost_policy_conf_t *other)
+{
+    int i;
+
+    for (i = 0; i < SNIVHOST_NREFUSALS; i++) {
+        if (s->conf->lines[i] && s->conf->lines[i] != s->main_conf->lines[i]
+            && refuses(s->conf, i) != refuses(other, i)) {
+            return directives[i];
+        }
+    }
+    return NULL;
+}
+
+/* Of several addresses it is the first of some: the others are not told so
+ * by an error. */
+static void note_partly(const speaker_t *s)
+{
+    int i;
+
+    for (i = 0; s->main_conf && s->nplaces && i < s->v->naddrs; i++) {
+        const sniv_set_t *set = sniv_table_get(s->lint->table,
+                                               &s->v->addrs[i].ip,
+                                               s->v->addrs[i].port);
+        const sniv_vhost_t *first = set ? set->members[0] : s->v;
+        const char *name = first == s->v ? NULL
+            : other_way(s, &snivhost_conf(first->server)->policy);
+
+        if (name) {
+            snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PARTLY, s->v,
+                              s->conf->first, "%s holds on %s and not on "
+                              "%s, where %s comes first: what is written "
+                              "there holds", name, places_text(s),
+                              snivhost_set_text(s->lint->ptemp, set),
+                              snivhost_vhost_text(s->lint->ptemp, first));
+            return;
+        }
+    }
+}
+
+/* ----- a default that nobody reaches ----- */
+
+/* A directive that makes content; ErrorDocument is not one, what is refused
+ * is answered with the default's. */
+static const ap_directive_t *content_of(const snivhost_lint_t *lint,
+                                        const sniv_vhost_t *v)
+{
+    static const char *const makers[] = {
+        "DocumentRoot", "VirtualDocumentRoot", "Redirect", "RedirectMatch",
+        "RedirectPermanent", "RewriteRule", "ProxyPass", "ProxyPassMatch",
+        "Alias", "ScriptAlias", NULL
+    };
+    const ap_directive_t *node = NULL;
+    int i;
+
+    for (i = 0; makers[i] && !node; i++)
+        node = snivhost_lint_directive(lint, v, makers[i]);
+    return node;
+}
+
+static int has_error_document(const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if (!ap_cstr_casecmp(node->directive, "ErrorDocument")
+            || (node->directive[0] == '<' && node->first_child
+                && ap_cstr_casecmp(node->directive, "<VirtualHost")
+                && has_error_document(node->first_child))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether no client asks for any name of its own. */
+static int is_unasked(const snivhost_lint_t *lint, const sniv_vhost_t *v)
+{
+    const char *dot = v->server_name ? ap_strrchr_c(v->server_name, '.')
+                                     : NULL;
+    int i;
+
+    if (snivhost_lint_is_nameless(lint, v) || !dot
+        || ap_cstr_casecmp(dot, ".invalid")) {
+        return 0;
+    }
+    for (i = 0; i < v->naliases; i++) {
+        dot = v->aliases[i] ? ap_strrchr_c(v->aliases[i], '.') : NULL;
+        if (v->aliases[i] && (!dot || ap_cstr_casecmp(dot, ".invalid")))
+            return 0;
+    }
+    return 1;
+}
+
+/* Nobody else's names lead to it: patterns, paths, texts of addresses, names
+ * that are allowed or that folders have. */
+static int is_closed(const place_t *place)
+{
+    const sniv_vhost_t *v = place->first;
+    int i;
+
+    if (v->nglobs || v->path || place->conf->allow
+        || snivhost_conf(v->server)->store.dirs) {
+        return 0;
+    }
+    for (i = 0; i < v->naddrs; i++) {
+        const char *text = v->addrs[i].text;
+
+        if (!text || (strcmp(text, "*")
+                      && ap_cstr_casecmp(text, "_default_"))) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void note_dead(snivhost_lint_t *lint, const place_t *place)
+{
+    const sniv_vhost_t *v = place->first;
+    const ap_directive_t *node = snivhost_lint_node(lint, v), *content;
+
+    if (place->conf->unknown_host <= 0 || !place->set || !is_closed(place))
+        return;
+    if (snivhost_lint_is_nameless(lint, v) && !v->naliases) {
+        snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT_DEAD, v, NULL,
+                          "this virtual host has no ServerName and "
+                          "SNIVHostUnknownHost refuses what nobody has: only "
+                          "requests for the main server's name, '%s', come "
+                          "here. If it is to answer more, give it the names",
+                          v->server_name);
+        return;
+    }
+    content = content_of(lint, v);
+    if (!content || !is_unasked(lint, v)
+        || has_error_document(node->first_child)
+        || has_error_document(ap_conftree)) {
+        return;
+    }
+    snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT_DEAD, v, content,
+                      "no request comes to %s: nobody asks for its name, and "
+                      "SNIVHostUnknownHost refuses what nobody has. What "
+                      "%s says here never answers", v->server_name,
+                      content->directive);
+}
+
+/* ----- all ----- */
+
+/* Refusals that httpd does not know of, as it is httpd that decides. */
+static void note_off(snivhost_lint_t *lint, const sniv_vhost_t *v,
+                     const snivhost_policy_conf_t *conf)
+{
+    int i;
+
+    for (i = 0; i < SNIVHOST_NREFUSALS; i++) {
+        if (refuses(conf, i)) {
+            snivhost_lint_add(lint, SNIVHOST_LINT_REFUSE_OFF, v,
+                              conf->lines[i], "%s refuses nothing yet: "
+                              "SNIVHost is %s. Nothing is refused before "
+                              "'SNIVHost On'", directives[i],
+                              snivhost_conf(lint->main_server)->mode
+                                  == SNIVHOST_VERIFY ? "Verify" : "Off");
+            return;
+        }
+    }
+}
+
+static void look_at_speaker(const speaker_t *s)
+{
+    look_at_tls(s);
+    look_at_openers(s, SNIVHOST_UNKNOWN_SNI);
+    look_at_openers(s, SNIVHOST_UNKNOWN_HOST);
+    look_at_allowed(s);
+    if (s->lint->with_notes) {
+        note_half(s);
+        note_strict(s);
+        note_partly(s);
+    }
+}
+
+/* The first that has anything to say; NULL: nobody. */
+static const sniv_vhost_t *first_speaker(const sniv_table_t *table)
+{
+    int i;
+
+    if (snivhost_conf(table->main_server->server)->policy.first)
+        return table->main_server;
+    for (i = 0; i < table->nvhosts; i++) {
+        if (snivhost_conf(table->vhosts[i].server)->policy.first)
+            return &table->vhosts[i];
+    }
+    return NULL;
+}
+
+void snivhost_lint_policy(snivhost_lint_t *lint)
+{
+    const sniv_table_t *table = lint->table;
+    const sniv_vhost_t *v = first_speaker(table);
+    const snivhost_policy_conf_t *main_conf =
+        &snivhost_conf(lint->main_server)->policy;
+    place_t *all, *own;
+    speaker_t s;
+    int i, k, most = 1;
+
+    if (!v)
+        return;
+    if (snivhost_conf(lint->main_server)->mode != SNIVHOST_ON) {
+        note_off(lint, v, &snivhost_conf(v->server)->policy);
+        return;
+    }
+
+    all = apr_palloc(lint->ptemp, (table->nsets + 1) * sizeof(*all));
+    for (i = 0; i < table->nsets; i++)
+        make_place(lint, &all[i], table->sets[i]);
+    make_place(lint, &all[i], NULL);
+    for (i = 0; i < table->nvhosts; i++) {
+        if (table->vhosts[i].naddrs > most)
+            most = table->vhosts[i].naddrs;
+    }
+    own = apr_palloc(lint->ptemp, most * sizeof(*own));
+
+    s.lint = lint;
+    s.v = table->main_server;
+    s.conf = main_conf;
+    s.main_conf = NULL;
+    s.places = all;
+    s.nplaces = table->nsets + may_reach_main(table);
+    look_at_speaker(&s);
+
+    s.main_conf = main_conf;
+    s.places = own;
+    for (i = 0; i < table->nvhosts; i++) {
+        s.v = &table->vhosts[i];
+        s.conf = &snivhost_conf(s.v->server)->policy;
+        if (!s.conf->first)
+            continue;
+        s.nplaces = 0;
+        for (k = 0; k < s.v->naddrs; k++) {
+            const sniv_set_t *set = sniv_table_get(table, &s.v->addrs[k].ip,
+                                                   s.v->addrs[k].port);
+
+            if (set && set->members[0] == s.v)
+                own[s.nplaces++] = all[set->number];
+        }
+        look_at_speaker(&s);
+    }
+
+    for (i = 0; lint->with_notes && i < table->nsets; i++) {
+        const sniv_set_t *set = sniv_table_get(table,
+                                               &all[i].first->addrs[0].ip,
+                                               all[i].first->addrs[0].port);
+
+        /* of several addresses once */
+        if (set == table->sets[i])
+            note_dead(lint, &all[i]);
+    }
+}

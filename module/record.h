@@ -1,0 +1,230 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_MODULE_RECORD_H
+#define SNIVHOST_MODULE_RECORD_H
+
+/**
+ * @file module/record.h
+ * What the httpd side of mod_snivhost shares among its files. Private: no
+ * other module includes this.
+ */
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_log.h"
+
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
+#error "mod_snivhost needs httpd 2.4.49 or later: conn_rec has to have outgoing"
+#endif
+
+#include "choose/decide.h"
+#include "choose/hello.h"
+#include "choose/table.h"
+
+extern module AP_MODULE_DECLARE_DATA snivhost_module;
+APLOG_USE_MODULE(snivhost);
+
+/* Our hooks have to come before everybody's, also before those that are
+ * REALLY_FIRST (mod_log_forensic, mod_http2): they look at r->server. */
+#define SNIVHOST_HOOK_FIRST  (APR_HOOK_REALLY_FIRST - 20)
+
+/* ----- configuration (config.c) ----- */
+
+/** SNIVHost Off | On | Verify. */
+typedef enum {
+    SNIVHOST_UNSET = -1,
+    SNIVHOST_OFF,
+    SNIVHOST_ON,
+    SNIVHOST_VERIFY
+} snivhost_mode_e;
+
+/** What is refused, as an index of snivhost_policy_conf_t.lines. */
+typedef enum {
+    SNIVHOST_UNKNOWN_SNI,
+    SNIVHOST_MISSING_SNI,
+    SNIVHOST_UNKNOWN_HOST,
+    SNIVHOST_NREFUSALS
+} snivhost_refusal_e;
+
+/** Names that nobody serves (serve/refuse.h), as written in one
+ * server; -1: nothing written. */
+typedef struct snivhost_policy_conf_t {
+    signed char unknown_sni;            /**< 1: refuse */
+    signed char missing_sni;
+    signed char unknown_host;
+    const apr_array_header_t *allow;    /**< const char *, or NULL */
+    const ap_directive_t *lines[SNIVHOST_NREFUSALS]; /**< where these are
+                                             written, or NULL */
+    const apr_array_header_t *allow_lines; /**< const ap_directive_t *: the
+                                             line of each in allow */
+    const ap_directive_t *first;        /**< the first of these directives in
+                                             this very server, or NULL */
+} snivhost_policy_conf_t;
+
+/** Certificates from folders (tls/store.h), as written for one
+ * server. */
+typedef struct snivhost_store_conf_t {
+    const apr_array_header_t *dirs;     /**< const char *, or NULL */
+    int check;                  /**< seconds, 0: Off, -1: nothing written;
+                                     main server only */
+    int cache;                  /**< -1: nothing written; main server only */
+    int scope;                  /**< sniv_scope_t of dirs, set at start */
+    int is_first;               /**< it has no SSLCertificateFile, its
+                                     SSL_CTX got one from the folders */
+} snivhost_store_conf_t;
+
+/** Our configuration of one server. */
+typedef struct snivhost_conf_t {
+    snivhost_mode_e mode;       /**< main server only */
+    snivhost_policy_conf_t policy;
+    snivhost_store_conf_t store;
+    const sniv_vhost_t *vhost;  /**< this server in the tables; set when
+                                     they are built */
+    int adopt;                  /**< SNIVHostAdopt; -1 unset; main server
+                                     only */
+    int tls_by_hand;            /**< SNIVHostTLS of this virtual host; -1
+                                     unset, not inherited */
+    int env;                    /**< SNIVHostEnv; -1 unset */
+    struct snivhost_tls_t *tls; /**< who does its TLS; see
+                                     snivhost_adopt_get() */
+    struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
+                                     one; the tests of Verify need it */
+    int lint;                   /**< snivhost_lint_mode_e; main server only */
+    apr_uint64_t lint_ignore;   /**< bits by snivhost_lint_e */
+} snivhost_conf_t;
+
+extern const command_rec snivhost_commands[];
+void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s);
+void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv);
+
+/** Our configuration of a server; never NULL once servers are merged. */
+snivhost_conf_t *snivhost_conf(const server_rec *s);
+
+/* ----- the tables of the running configuration (module/site.c) ----- */
+
+/** The running configuration: frozen, read by all threads. */
+typedef struct snivhost_live_t {
+    snivhost_mode_e mode;           /**< ON or VERIFY */
+    const sniv_table_t *table;
+    const unsigned char *strict;    /**< per set number: StrictHostCheck is
+                                         on in the set's default */
+    const struct snivhost_policy_t *const *policies; /**< per set number, the
+                                         main server's last; NULL: none */
+} snivhost_live_t;
+
+/** NULL while SNIVHost is Off: every hook asks this first. */
+extern const snivhost_live_t *snivhost_live;
+
+/**
+ * Make the tables from the servers of a configuration. Their names must be
+ * final: at check_config or later.
+ * @param ptemp for the time of the call
+ */
+apr_status_t snivhost_table_make(const sniv_table_t **ptable,
+                                 server_rec *main_server, apr_pool_t *p,
+                                 apr_pool_t *ptemp);
+
+/** Make snivhost_live; it ends with the pool. */
+apr_status_t snivhost_live_make(server_rec *main_server,
+                                snivhost_mode_e mode, apr_pool_t *p,
+                                apr_pool_t *ptemp);
+
+/** The server of a decision. */
+#define SNIVHOST_SERVER(decision) ((server_rec *)(decision)->vhost->server)
+
+/** The address of a set as <VirtualHost> has it: `*:443`, `[::1]:*`. */
+const char *snivhost_set_text(apr_pool_t *p, const sniv_set_t *set);
+
+/** The same for any address and port. */
+const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
+                               apr_port_t port);
+
+/** `name (file:line)`, or `main server name` for the main server. */
+const char *snivhost_vhost_text(apr_pool_t *p, const sniv_vhost_t *vhost);
+
+/**
+ * The rule and its pattern: `alias 'www.example.com'`, `default`.
+ */
+const char *snivhost_rule_text(apr_pool_t *p, const sniv_decision_t *d);
+
+/* ----- connections and requests (mod_snivhost.c) ----- */
+
+/**
+ * What we know of a connection. Made in pre_connection, written to by the
+ * handshake only, then constant: the streams of an HTTP/2 connection read it
+ * from other threads.
+ */
+typedef struct snivhost_conn_t {
+    conn_rec *c;
+    const sniv_set_t *set;      /**< NULL: the main server */
+    server_rec *base;           /**< core's choice by address */
+    void *chain;                /**< core's name chain. Opaque: NULL or not
+                                     is all we may know */
+    unsigned leave_requests:1;  /**< core decides about requests (Verify,
+                                     StrictHostCheck), we compare */
+
+    unsigned is_mod_ssl:1;      /**< its TLS is mod_ssl's */
+    unsigned hello_seen:1;      /**< sni and hello are valid */
+    unsigned narrowed:1;        /**< the window is open: the three fields
+                                     below have to be put back */
+    unsigned logged:1;          /**< c->log was set for the window */
+    unsigned verify_sni:1;      /**< compare after mod_ssl's search */
+    unsigned sni_known:1;       /**< somebody of the set has the name */
+    unsigned acme_only:1;       /**< nobody has it, but it may be a challenge
+                                     that mod_md answers (tls-alpn-01) */
+    unsigned refused:2;         /**< SNIVHOST_REFUSED_* by policy */
+    unsigned has_cert:1;        /**< the certificate callback has put in
+                                     another one than the SSL_CTX's */
+    int cert;                   /**< sniv_cert_id_t: that one, once the hello
+                                     is seen */
+    server_rec *saved_base;
+    void *saved_chain;
+
+    sniv_hello_e hello;         /**< what the ClientHello said */
+    sniv_decision_t sni;        /**< and whom it chose */
+} snivhost_conn_t;
+
+/* snivhost_conn_t.refused */
+#define SNIVHOST_REFUSED_UNKNOWN 1
+#define SNIVHOST_REFUSED_MISSING 2
+
+/**
+ * Our record of a connection, the primary one's for an HTTP/2 stream; NULL
+ * if the connection is left to core.
+ */
+snivhost_conn_t *snivhost_conn(const conn_rec *c);
+
+/**
+ * The rule by which a request got its virtual host.
+ * @return NULL if nobody has looked at its name
+ */
+const char *snivhost_request_rule(const request_rec *r);
+
+/** Report that stock httpd and we differ; see SNIVHost Verify. */
+void snivhost_differs(const conn_rec *c, const request_rec *r,
+                      const char *what, const char *name,
+                      const server_rec *stock, const sniv_decision_t *ours);
+
+/* ----- TLS (serve/handshake.c) ----- */
+
+/**
+ * mod_ssl's search for a server name, made as mod_ssl makes it: a walk, for
+ * connections that are left to core.
+ * @return NULL if nobody has the name
+ */
+server_rec *snivhost_search_sni(conn_rec *c, const char *name);
+
+void snivhost_tls_register_hooks(apr_pool_t *p);
+
+#endif /* SNIVHOST_MODULE_RECORD_H */

@@ -1,0 +1,247 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "serve/cert.h"
+
+#include "apr_strings.h"
+
+#include "tls/adopt.h"
+#include "module/counters.h"
+#include "module/limit.h"
+#include "serve/refuse.h"
+#include "tls/store.h"
+
+static sniv_cert_id_t find(const server_rec *s, const char *name,
+                           apr_size_t len)
+{
+    sniv_scope_t scope = snivhost_conf(s)->store.scope;
+
+    return name && scope != SNIV_SCOPE_NONE
+           ? sniv_certs_find(snivhost_store(), scope, name, len,
+                             apr_time_now())
+           : SNIV_CERT_NONE;
+}
+
+/*
+ * What a first virtual host without SSLCertificateFile has in its SSL_CTX, as
+ * the folders have it now: it may have been renewed.
+ */
+static sniv_cert_id_t find_first(const server_rec *base)
+{
+    sniv_cert_id_t cert;
+    int i;
+
+    if (!snivhost_conf(base)->store.is_first)
+        return SNIV_CERT_NONE;
+    cert = find(base, base->server_hostname, strlen(base->server_hostname));
+    for (i = 0; cert == SNIV_CERT_NONE && base->names
+                && i < base->names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(base->names, i, const char *);
+
+        cert = find(base, name, name ? strlen(name) : 0);
+    }
+    return cert;
+}
+
+sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
+                                   const server_rec *base, int is_known,
+                                   const char *name, apr_size_t len)
+{
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+    int is_lean = tls && tls->how == SNIVHOST_TLS_LEAN;
+    sniv_cert_id_t cert;
+
+    if (is_lean && tls->cert != SNIV_CERT_NONE)
+        return tls->cert;
+    if (is_known && !is_lean && !snivhost_conf(s)->store.is_first)
+        return SNIV_CERT_NONE;
+    cert = find(s, name, len);
+    return cert == SNIV_CERT_NONE && (is_lean || s == base)
+           ? find_first(base) : cert;
+}
+
+/* Where a certificate of the store is served, or could have been. */
+static void count_choice(const snivhost_conn_t *conn, int is_known,
+                         const char *name)
+{
+    const server_rec *s = SNIVHOST_SERVER(&conn->sni);
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+
+    if (conn->cert != SNIV_CERT_NONE) {
+        snivhost_count(conn->c, SNIVHOST_COUNT_STORE_HIT);
+    }
+    else if (snivhost_store_serves(s)
+             && (!is_known || (tls && tls->how == SNIVHOST_TLS_LEAN))) {
+        if (name)
+            snivhost_count(conn->c, SNIVHOST_COUNT_STORE_MISS);
+        snivhost_count(conn->c, SNIVHOST_COUNT_STORE_FALLBACK);
+    }
+}
+
+void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
+                          apr_size_t len)
+{
+    conn->cert = SNIV_CERT_NONE;
+    if (snivhost_store()) {
+        int is_known = name && sniv_decide_knows(snivhost_live->table,
+                                                 conn->set, 1, name, len);
+
+        conn->cert = snivhost_cert_entry(SNIVHOST_SERVER(&conn->sni),
+                                         conn->base, is_known, name, len);
+        count_choice(conn, is_known, name);
+    }
+}
+
+/*
+ * The virtual host that mod_ssl does the handshake for, and the entry.
+ */
+static server_rec *server_of(conn_rec *c, const snivhost_conn_t *conn,
+                             SSL *ssl, sniv_cert_id_t *cert)
+{
+    server_rec *found = NULL, *s;
+    const char *name;
+
+    if (conn && conn->hello_seen) {
+        *cert = conn->cert;
+        return SNIVHOST_SERVER(&conn->sni);
+    }
+    name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    if (name)
+        found = snivhost_search_sni(c, name);
+    s = found ? found : c->base_server;
+    *cert = snivhost_cert_entry(s, c->base_server, found != NULL, name,
+                                name ? strlen(name) : 0);
+    return s;
+}
+
+/* In TLS 1.3 mod_md's certificate for a challenge (RFC 8737) is in place by
+ * now: another one than the context's. The protocol alone says nothing, it is
+ * the client's word. */
+static int is_challenge(const SSL *ssl)
+{
+    static const char acme[] = "acme-tls/1";
+    const unsigned char *alpn = NULL;
+    unsigned int len = 0;
+
+    SSL_get0_alpn_selected(ssl, &alpn, &len);
+    return len == sizeof(acme) - 1 && !memcmp(alpn, acme, len)
+           && SSL_get_certificate(ssl)
+              != SSL_CTX_get0_certificate(SSL_get_SSL_CTX(ssl));
+}
+
+/* Where a virtual host is defined. */
+static const char *place_text(apr_pool_t *p, const server_rec *s)
+{
+    return s->defn_name ? apr_psprintf(p, "%s:%u", s->defn_name,
+                                       s->defn_line_number)
+                        : "main server";
+}
+
+static void say_broken(conn_rec *c, const server_rec *s, apr_status_t rv,
+                       const char *reason)
+{
+    static snivhost_limit_t limit;
+    apr_uint32_t unsaid;
+
+    if (!snivhost_may_say(&limit, &unsaid))
+        return;
+    ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "SNIV0111: "
+                  "handshake refused: the certificate of virtual host %s (%s) "
+                  "cannot be used: it %s%s", s->server_hostname,
+                  place_text(c->pool, s), reason ? reason : "is broken",
+                  snivhost_unsaid_text(c->pool, unsaid));
+}
+
+/* The reason was told when the files were read. */
+static void say_missing(conn_rec *c, const server_rec *s)
+{
+    static snivhost_limit_t limit;
+    apr_uint32_t unsaid;
+
+    if (!APLOGcinfo(c) || !snivhost_may_say(&limit, &unsaid))
+        return;
+    ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
+                  "handshake refused: virtual host %s (%s) has no certificate "
+                  "that can be used%s", s->server_hostname,
+                  place_text(c->pool, s),
+                  snivhost_unsaid_text(c->pool, unsaid));
+}
+
+static int cert_callback(SSL *ssl, void *dummy)
+{
+    conn_rec *c = SSL_get_app_data(ssl);
+    snivhost_conn_t *conn;
+    const snivhost_tls_t *tls;
+    const char *reason = NULL;
+    sniv_cert_id_t cert;
+    server_rec *s;
+    apr_status_t rv;
+
+    (void)dummy;
+    if (!c || is_challenge(ssl))
+        return 1;
+    conn = snivhost_conn(c);
+    /* Nobody has the name, and it was no challenge either. */
+    if (conn && conn->acme_only)
+        return 0;
+    /* A renegotiation stays with its virtual host, as in mod_ssl. */
+    if (conn && conn->has_cert)
+        return 1;
+    s = server_of(c, conn, ssl, &cert);
+    if (cert == SNIV_CERT_NONE)
+        return 1;
+
+    rv = sniv_certs_install(snivhost_store(), cert, ssl, &reason);
+    if (rv == APR_SUCCESS) {
+        if (conn)
+            conn->has_cert = 1;
+        return 1;
+    }
+    if (rv != APR_NOTFOUND) {
+        say_broken(c, s, rv, reason);
+        return 0;
+    }
+    tls = snivhost_adopt_get(s);
+    if (!tls || tls->cert != cert) {
+        /* gone from its folder, just now */
+        snivhost_count(c, SNIVHOST_COUNT_STORE_FALLBACK);
+        return 1;
+    }
+    say_missing(c, s);
+    return 0;
+}
+
+void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
+{
+    static snivhost_limit_t limit;
+    const char *reason = NULL;
+    apr_uint32_t unsaid;
+
+    if (conn->has_cert || conn->cert == SNIV_CERT_NONE)
+        return;
+    if (sniv_certs_install_leaf(snivhost_store(), conn->cert, ssl, &reason)
+        != APR_SUCCESS && APLOGcinfo(conn->c)
+        && snivhost_may_say(&limit, &unsaid)) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, "SNIV0112: "
+                      "the session is resumed, but its certificate cannot be "
+                      "shown in SSL_SERVER_* variables: it %s%s",
+                      reason ? reason : "is broken",
+                      snivhost_unsaid_text(conn->c->pool, unsaid));
+    }
+}
+
+void snivhost_cert_init_server(SSL_CTX *ctx)
+{
+    if (snivhost_store() || snivhost_policy_in_handshakes())
+        SSL_CTX_set_cert_cb(ctx, cert_callback, NULL);
+}

@@ -1,0 +1,430 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "serve/refuse.h"
+
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_protocol.h"
+
+#include "tell/misdirected.h"
+#include "module/counters.h"
+#include "module/limit.h"
+#include "tls/store.h"
+
+/* Where an ACME server asks for http-01 (RFC 8555, 8.3). */
+#define ACME_HTTP01 "/.well-known/acme-challenge/"
+
+/* ----- directives ----- */
+
+void snivhost_policy_conf_init(snivhost_policy_conf_t *conf)
+{
+    memset(conf, 0, sizeof(*conf));
+    conf->unknown_sni = conf->missing_sni = conf->unknown_host = -1;
+}
+
+void snivhost_policy_conf_merge(snivhost_policy_conf_t *conf,
+                                const snivhost_policy_conf_t *base,
+                                const snivhost_policy_conf_t *add)
+{
+    int i;
+
+#define MERGE(field, unset) \
+    conf->field = add->field != (unset) ? add->field : base->field
+    MERGE(unknown_sni, -1);
+    MERGE(missing_sni, -1);
+    MERGE(unknown_host, -1);
+    MERGE(allow, NULL);
+    MERGE(allow_lines, NULL);
+    for (i = 0; i < SNIVHOST_NREFUSALS; i++)
+        MERGE(lines[i], NULL);
+#undef MERGE
+    conf->first = add->first;
+}
+
+static snivhost_policy_conf_t *conf_of(cmd_parms *cmd)
+{
+    snivhost_policy_conf_t *conf = &snivhost_conf(cmd->server)->policy;
+
+    if (!conf->first)
+        conf->first = cmd->directive;
+    return conf;
+}
+
+const char *snivhost_policy_set(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *name = cmd->cmd->name;
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    snivhost_policy_conf_t *conf = conf_of(cmd);
+    int refuse;
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (!ap_cstr_casecmp(arg, "refuse"))
+        refuse = 1;
+    else if (!ap_cstr_casecmp(arg, "default"))
+        refuse = 0;
+    else {
+        return apr_psprintf(cmd->pool, "%s takes default (the first virtual "
+                            "host of the address answers) or refuse, not "
+                            "'%s'", name, arg);
+    }
+    if (!ap_cstr_casecmp(name, "SNIVHostUnknownSNI")) {
+        conf->unknown_sni = refuse;
+        conf->lines[SNIVHOST_UNKNOWN_SNI] = cmd->directive;
+    }
+    else if (!ap_cstr_casecmp(name, "SNIVHostMissingSNI")) {
+        conf->missing_sni = refuse;
+        conf->lines[SNIVHOST_MISSING_SNI] = cmd->directive;
+    }
+    else {
+        conf->unknown_host = refuse;
+        conf->lines[SNIVHOST_UNKNOWN_HOST] = cmd->directive;
+    }
+    return NULL;
+}
+
+const char *snivhost_policy_allow(cmd_parms *cmd, void *dummy,
+                                  const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    snivhost_policy_conf_t *conf = conf_of(cmd);
+    apr_array_header_t *allow = (apr_array_header_t *)conf->allow;
+    apr_array_header_t *lines = (apr_array_header_t *)conf->allow_lines;
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (strchr(arg, '/') || (strchr(arg, ':') && *arg != '[' && !strchr(
+                                 strchr(arg, ':') + 1, ':'))) {
+        return apr_psprintf(cmd->pool, "SNIVHostAllowHost takes names (with "
+                            "* and ? as in ServerAlias), or - for requests "
+                            "without any, not '%s': leave scheme, port and "
+                            "path away", arg);
+    }
+    /* core takes the brackets of an IPv6 address away */
+    if (arg[0] == '[' && arg[strlen(arg) - 1] == ']')
+        arg = apr_pstrmemdup(cmd->pool, arg + 1, strlen(arg) - 2);
+    if (!allow) {
+        conf->allow = allow = apr_array_make(cmd->pool, 4, sizeof(char *));
+        conf->allow_lines = lines =
+            apr_array_make(cmd->pool, 4, sizeof(const ap_directive_t *));
+    }
+    APR_ARRAY_PUSH(allow, const char *) = arg;
+    APR_ARRAY_PUSH(lines, const ap_directive_t *) = cmd->directive;
+    return NULL;
+}
+
+/* ----- from what is written to what holds ----- */
+
+static apr_status_t freeze(const snivhost_policy_t **ppolicy,
+                           const snivhost_policy_conf_t *conf, apr_pool_t *p,
+                           apr_pool_t *ptemp)
+{
+    snivhost_policy_t *policy;
+    sniv_names_builder_t *names;
+    int i;
+
+    *ppolicy = NULL;
+    if (conf->unknown_sni <= 0 && conf->missing_sni <= 0
+        && conf->unknown_host <= 0) {
+        return APR_SUCCESS;
+    }
+    policy = apr_pcalloc(p, sizeof(*policy));
+    policy->unknown_sni = conf->unknown_sni > 0;
+    policy->missing_sni = conf->missing_sni > 0;
+    policy->unknown_host = conf->unknown_host > 0;
+    *ppolicy = policy;
+    if (!conf->allow)
+        return APR_SUCCESS;
+
+    names = sniv_names_builder_make(ptemp, conf->allow->nelts);
+    for (i = 0; i < conf->allow->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(conf->allow, i, const char *);
+        apr_status_t rv;
+
+        if (!strcmp(name, "-")) {
+            policy->allow_nameless = 1;
+            continue;
+        }
+        rv = sniv_names_add(names, name, ap_is_matchexp(name), 0);
+        if (rv != APR_SUCCESS)
+            return rv;
+    }
+    return sniv_names_build(&policy->allow, names, p);
+}
+
+const snivhost_policy_t *const *
+snivhost_policies_make(const sniv_table_t *table, apr_pool_t *p,
+                       apr_pool_t *ptemp)
+{
+    const snivhost_policy_t **policies =
+        apr_pcalloc(p, (table->nsets + 1) * sizeof(*policies));
+    int i;
+
+    for (i = 0; i <= table->nsets; i++) {
+        const sniv_vhost_t *v = i < table->nsets ? table->sets[i]->members[0]
+                                                 : table->main_server;
+
+        if (freeze(&policies[i], &snivhost_conf(v->server)->policy, p, ptemp)
+            != APR_SUCCESS) {
+            return NULL;
+        }
+    }
+    return policies;
+}
+
+const snivhost_policy_t *snivhost_policy(const sniv_set_t *set)
+{
+    const snivhost_live_t *live = snivhost_live;
+
+    return live->policies[set ? set->number : live->table->nsets];
+}
+
+static int in_handshakes;
+
+int snivhost_policy_in_handshakes(void)
+{
+    return in_handshakes;
+}
+
+static int is_in_handshakes(server_rec *main_server)
+{
+    server_rec *s;
+
+    if (snivhost_conf(main_server)->mode != SNIVHOST_ON)
+        return 0;
+    for (s = main_server; s; s = s->next) {
+        const snivhost_policy_conf_t *conf = &snivhost_conf(s)->policy;
+
+        if (conf->unknown_sni > 0 || conf->missing_sni > 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* A policy in a virtual host that speaks for no address would be silently
+ * without effect. */
+static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    const sniv_table_t *table = NULL;
+    server_rec *v;
+    int i, j;
+
+    (void)p;
+    (void)plog;
+    in_handshakes = is_in_handshakes(s);
+    for (v = s->next; v; v = v->next) {
+        const ap_directive_t *first = snivhost_conf(v)->policy.first;
+        const sniv_vhost_t *speaker = NULL;
+        const sniv_set_t *set = NULL;
+
+        if (!first)
+            continue;
+        if (!table && snivhost_table_make(&table, s, ptemp, ptemp)
+                      != APR_SUCCESS) {
+            return HTTP_INTERNAL_SERVER_ERROR;
+        }
+        for (i = 0; i < table->nsets && (!speaker || speaker->server != v);
+             i++) {
+            for (j = 0; j < table->sets[i]->nmembers; j++) {
+                if (table->sets[i]->members[j]->server == v) {
+                    set = table->sets[i];
+                    speaker = set->members[0];
+                    break;
+                }
+            }
+        }
+        if (speaker && speaker->server == v)
+            continue;
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0600: "
+                     "%s:%d: %s is about an address, and %s is not the first "
+                     "virtual host of %s%s%s: write it there, or in the main "
+                     "server for all addresses", first->filename,
+                     first->line_num, first->directive,
+                     v->server_hostname, set ? snivhost_set_text(ptemp, set)
+                                             : "any",
+                     speaker ? ", which is " : "",
+                     speaker ? snivhost_vhost_text(ptemp, speaker) : "");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+/* ----- judging ----- */
+
+static int is_allowed(const snivhost_policy_t *policy, const char *name,
+                      apr_size_t len)
+{
+    sniv_names_hit_t hit;
+
+    return policy->allow && sniv_names_find(policy->allow, name, len, &hit);
+}
+
+/* A virtual host has the name, or the policy allows it, or the folders of the
+ * default have a certificate for it (mass hosting). */
+static int is_known(const snivhost_policy_t *policy,
+                    const sniv_table_t *table, const sniv_set_t *set,
+                    int is_sni, const char *name, apr_size_t len)
+{
+    const sniv_vhost_t *first = set ? set->members[0] : table->main_server;
+
+    return sniv_decide_knows(table, set, is_sni, name, len)
+           || is_allowed(policy, name, len)
+           || snivhost_store_has(first->server, name, len);
+}
+
+int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
+                                  const sniv_table_t *table,
+                                  const sniv_set_t *set, const char *name,
+                                  apr_size_t len)
+{
+    if (!policy)
+        return 0;
+    if (!name) {
+        return policy->missing_sni && !policy->allow_nameless
+               ? SNIVHOST_REFUSED_MISSING : 0;
+    }
+    return policy->unknown_sni && !is_known(policy, table, set, 1, name, len)
+           ? SNIVHOST_REFUSED_UNKNOWN : 0;
+}
+
+int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
+                                    const sniv_table_t *table,
+                                    const sniv_set_t *set, const char *host,
+                                    const char *path)
+{
+    sniv_decision_t d;
+
+    if (!policy || !policy->unknown_host)
+        return OK;
+    if (host) {
+        return is_known(policy, table, set, 0, host, strlen(host))
+               ? OK : HTTP_MISDIRECTED_REQUEST;     /* RFC 9110, 15.5.20 */
+    }
+    sniv_decide_request(table, set, NULL, path, &d);
+    /* It does not even say for whom it is; core has said so already to
+     * HTTP/1.1, where a Host is required (RFC 9112, 3.2). */
+    return policy->allow_nameless || d.rule == SNIV_RULE_PATH
+           ? OK : HTTP_BAD_REQUEST;
+}
+
+void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
+                                 apr_size_t len, int offers_acme)
+{
+    static snivhost_limit_t unknown, missing;
+    const snivhost_policy_t *policy = snivhost_policy(conn->set);
+    conn_rec *c = conn->c;
+    apr_uint32_t unsaid;
+    int refused;
+
+    conn->sni_known = name && sniv_decide_knows(snivhost_live->table,
+                                                conn->set, 1, name, len);
+    refused = snivhost_policy_refuses_hello(policy, snivhost_live->table,
+                                            conn->set, name, len);
+    if (!refused)
+        return;
+
+    if (name) {
+        if (offers_acme && ap_find_linked_module("mod_md.c")) {
+            conn->acme_only = 1;
+            return;
+        }
+        conn->refused = refused;
+        snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_UNKNOWN);
+        if (APLOGcinfo(c) && snivhost_may_say(&unknown, &unsaid)) {
+            ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0601: "
+                          "handshake refused: nobody on %s has the name '%s' "
+                          "(SNIVHostUnknownSNI refuse)%s",
+                          snivhost_set_text(c->pool, conn->set),
+                          ap_escape_logitem(c->pool,
+                              apr_pstrmemdup(c->pool, name, len)),
+                          snivhost_unsaid_text(c->pool, unsaid));
+        }
+        return;
+    }
+
+    conn->refused = refused;
+    snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_MISSING);
+    if (APLOGcinfo(c) && snivhost_may_say(&missing, &unsaid)) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0602: "
+                      "handshake refused on %s: the client gave no server "
+                      "name (SNIVHostMissingSNI refuse)%s",
+                      snivhost_set_text(c->pool, conn->set),
+                      snivhost_unsaid_text(c->pool, unsaid));
+    }
+}
+
+/* mod_md answers challenges for its domains whatever virtual host there is. */
+static int is_acme_challenge(const request_rec *r)
+{
+    return r->uri && !strncmp(r->uri, ACME_HTTP01, sizeof(ACME_HTTP01) - 1)
+           && ap_find_linked_module("mod_md.c");
+}
+
+int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
+                                  int last)
+{
+    static snivhost_limit_t unknown;
+    const snivhost_policy_t *policy = snivhost_policy(conn->set);
+    apr_uint32_t unsaid;
+    int status = snivhost_policy_refuses_request(policy, snivhost_live->table,
+                                                 conn->set, r->hostname,
+                                                 r->uri);
+
+    if (status == OK)
+        return OK;
+    if (!last && is_acme_challenge(r))
+        return OK;
+
+    snivhost_count(r->connection, SNIVHOST_COUNT_REFUSED_HOST);
+    if (APLOGrinfo(r) && snivhost_may_say(&unknown, &unsaid)) {
+        const char *handshake = snivhost_handshake_text(r);
+
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0603: "
+                      "request refused with %d: nobody on %s has the name %s "
+                      "(SNIVHostUnknownHost refuse)%s%s%s", status,
+                      snivhost_set_text(r->pool, conn->set),
+                      r->hostname
+                          ? apr_pstrcat(r->pool, "'",
+                                ap_escape_logitem(r->pool, r->hostname), "'",
+                                NULL)
+                          : "of a request without one",
+                      *handshake ? "; " : "", handshake,
+                      snivhost_unsaid_text(r->pool, unsaid));
+    }
+    return status;
+}
+
+/* What was let through for mod_md and was no challenge of its. */
+static int post_read_request(request_rec *r)
+{
+    const snivhost_conn_t *conn;
+
+    if (!snivhost_live || snivhost_live->mode != SNIVHOST_ON || r->prev
+        || !is_acme_challenge(r)
+        || (conn = snivhost_conn(r->connection)) == NULL) {
+        return DECLINED;
+    }
+    return snivhost_policy_judge_request(r, conn, 1);
+}
+
+void snivhost_policy_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_read_request(post_read_request, NULL, NULL,
+                              APR_HOOK_REALLY_LAST);
+}

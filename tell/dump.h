@@ -1,0 +1,47 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_TELL_DUMP_H
+#define SNIVHOST_TELL_DUMP_H
+
+/**
+ * @file tell/dump.h
+ * What `apache2 -t` prints for us: -D DUMP_SNIVHOST, -D DUMP_SNIVHOST_JSON,
+ * and the answers to SNIVHostExplain. Configuration time, one thread.
+ */
+
+#include "module/record.h"
+#include "tell/facts.h"
+
+#include <jansson.h>
+
+/**
+ * The configuration as a JSON document, the caller's.
+ * @param with_certs whether certificates are described too
+ */
+json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
+                           apr_pool_t *p);
+
+/** The command SNIVHostExplain. */
+const char *snivhost_set_explain(cmd_parms *cmd, void *dummy,
+                                 const char *args);
+
+/**
+ * Whether -t is asked for a dump, an answer or findings, which it then prints
+ * and nothing else.
+ */
+int snivhost_dump_is_asked(void);
+
+void snivhost_dump_register_hooks(apr_pool_t *p);
+
+#endif /* SNIVHOST_TELL_DUMP_H */

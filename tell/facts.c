@@ -1,0 +1,527 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "tell/facts.h"
+
+#include <stdlib.h>
+
+#include "ap_listen.h"
+#include "apr_strings.h"
+#include "apr_thread_mutex.h"
+#include "http_core.h"
+#include "http_main.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "tls/adopt.h"
+#include "serve/cert.h"
+#include "tls/store.h"
+
+/* ----- making them ----- */
+
+/* What post_config notes about a first virtual host that has no
+ * SSLCertificateFile, and -t does not come to. */
+static void mark_first(const snivhost_facts_t *facts)
+{
+    int i;
+
+    for (i = 0; facts->tls && i < facts->table->nsets; i++) {
+        server_rec *s = facts->table->sets[i]->members[0]->server;
+        snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+
+        if (conf->dirs && snivhost_tlsconf_get(facts->tls, s)->certs->nelts
+                          == 0) {
+            conf->is_first = 1;
+        }
+    }
+}
+
+apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
+                                 server_rec *main_server, apr_pool_t *p,
+                                 apr_pool_t *ptemp)
+{
+    snivhost_facts_t *facts = apr_pcalloc(p, sizeof(*facts));
+    apr_status_t rv;
+
+    facts->main_server = main_server;
+    facts->mode = snivhost_conf(main_server)->mode;
+    if (snivhost_live) {
+        facts->table = snivhost_live->table;
+        if (snivhost_live->mode == SNIVHOST_ON)
+            facts->refusals = snivhost_live->policies;
+    }
+    else {
+        rv = snivhost_table_make(&facts->table, main_server, p, ptemp);
+        if (rv != APR_SUCCESS)
+            return rv;
+        if (facts->mode == SNIVHOST_ON)
+            facts->refusals = snivhost_policies_make(facts->table, p, ptemp);
+    }
+    if (ap_find_linked_module("mod_ssl.c") && ap_conftree) {
+        facts->tls = snivhost_tlsconf_read(ap_conftree, main_server, p,
+                                           ptemp);
+        facts->policy = snivhost_sslpolicy_make(ap_conftree, facts->tls,
+                                                main_server, p);
+    }
+    if (!snivhost_live)
+        mark_first(facts);
+    *pfacts = facts;
+    return APR_SUCCESS;
+}
+
+/* The running server's, one of each per child. */
+static apr_pool_t *live_pool;
+static snivhost_facts_t *live_facts;
+#if APR_HAS_THREADS
+static apr_thread_mutex_t *live_mutex;
+#endif
+
+const snivhost_facts_t *snivhost_facts_acquire(void)
+{
+    apr_pool_t *ptemp;
+
+#if APR_HAS_THREADS
+    if (live_mutex)
+        apr_thread_mutex_lock(live_mutex);
+#endif
+    if (!live_facts && live_pool
+        && apr_pool_create(&ptemp, live_pool) == APR_SUCCESS) {
+        if (snivhost_facts_make(&live_facts, ap_server_conf, live_pool, ptemp)
+            == APR_SUCCESS) {
+            live_facts->is_live = 1;
+        }
+        apr_pool_destroy(ptemp);
+    }
+    if (!live_facts)
+        snivhost_facts_release();
+    return live_facts;
+}
+
+void snivhost_facts_release(void)
+{
+#if APR_HAS_THREADS
+    if (live_mutex)
+        apr_thread_mutex_unlock(live_mutex);
+#endif
+}
+
+static void child_init(apr_pool_t *p, server_rec *s)
+{
+    (void)s;
+    live_facts = NULL;
+    if (apr_pool_create(&live_pool, p) != APR_SUCCESS)
+        live_pool = NULL;
+#if APR_HAS_THREADS
+    if (apr_thread_mutex_create(&live_mutex, APR_THREAD_MUTEX_DEFAULT, p)
+        != APR_SUCCESS) {
+        live_mutex = NULL;
+        live_pool = NULL;
+    }
+#endif
+}
+
+void snivhost_facts_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* ----- certificates in memory ----- */
+
+static const char *name_text(X509_NAME *name, apr_pool_t *p)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = "";
+    char *data;
+    long len;
+
+    if (!bio)
+        return text;
+    /* RFC 2253, but UTF-8 as it is; control characters stay escaped. */
+    if (X509_NAME_print_ex(bio, name, 0,
+                           XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0
+        && (len = BIO_get_mem_data(bio, &data)) > 0) {
+        text = apr_pstrmemdup(p, data, len);
+    }
+    BIO_free(bio);
+    return text;
+}
+
+static apr_time_t time_of(const ASN1_TIME *t)
+{
+    struct tm tm;
+    apr_time_exp_t xt;
+    apr_time_t when = 0;
+
+    if (!ASN1_TIME_to_tm(t, &tm))
+        return 0;
+    memset(&xt, 0, sizeof(xt));
+    xt.tm_sec = tm.tm_sec;
+    xt.tm_min = tm.tm_min;
+    xt.tm_hour = tm.tm_hour;
+    xt.tm_mday = tm.tm_mday;
+    xt.tm_mon = tm.tm_mon;
+    xt.tm_year = tm.tm_year;
+    apr_time_exp_get(&when, &xt);
+    return when;
+}
+
+static void take_names(sniv_cert_info_t *info, X509 *x, apr_pool_t *p)
+{
+    GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
+                                          NULL);
+    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; all && i < sk_GENERAL_NAME_num(all); i++) {
+        const GENERAL_NAME *one = sk_GENERAL_NAME_value(all, i);
+
+        if (one->type == GEN_DNS) {
+            char *name = apr_pstrmemdup(p, (const char *)
+                ASN1_STRING_get0_data(one->d.dNSName),
+                ASN1_STRING_length(one->d.dNSName));
+
+            ap_str_tolower(name);
+            APR_ARRAY_PUSH(names, const char *) = name;
+        }
+    }
+    GENERAL_NAMES_free(all);
+    info->names = (const char *const *)names->elts;
+    info->nnames = names->nelts;
+}
+
+static const char *kind_text(X509 *x, apr_pool_t *p)
+{
+    EVP_PKEY *key = X509_get0_pubkey(x);
+    char name[48];
+
+    (void)name;
+    if (!key)
+        return "?";
+    switch (EVP_PKEY_base_id(key)) {
+    case EVP_PKEY_RSA:
+        return apr_psprintf(p, "RSA %d", EVP_PKEY_bits(key));
+    case EVP_PKEY_EC:
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+        if (EVP_PKEY_get_group_name(key, name, sizeof(name), NULL))
+            return apr_psprintf(p, "EC %s", name);
+#endif
+        return apr_psprintf(p, "EC %d", EVP_PKEY_bits(key));
+    default:
+        return OBJ_nid2sn(EVP_PKEY_base_id(key));
+    }
+}
+
+/* Describe what an SSL_CTX serves. An SSL of its own, because walking
+ * through the certificates of the context itself would change it. */
+static int describe_context(SSL_CTX *ctx, sniv_cert_info_t *info,
+                            apr_pool_t *p)
+{
+    SSL *ssl = SSL_new(ctx);
+    int more, n = 0;
+
+    memset(info, 0, sizeof(*info));
+    info->id = SNIV_CERT_NONE;
+    info->scope = SNIV_SCOPE_NONE;
+    if (!ssl)
+        return 0;
+    for (more = (int)SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more;
+         more = (int)SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
+        X509 *x = SSL_get_certificate(ssl);
+        apr_time_t begin, end;
+
+        if (!x)
+            continue;
+        begin = time_of(X509_get0_notBefore(x));
+        end = time_of(X509_get0_notAfter(x));
+        if (n++ == 0) {
+            info->subject = name_text(X509_get_subject_name(x), p);
+            info->issuer = name_text(X509_get_issuer_name(x), p);
+            info->kinds = kind_text(x, p);
+            info->not_before = begin;
+            info->not_after = end;
+            take_names(info, x, p);
+            continue;
+        }
+        info->kinds = apr_pstrcat(p, info->kinds, ", ", kind_text(x, p),
+                                  NULL);
+        if (begin > info->not_before)
+            info->not_before = begin;
+        if (end < info->not_after)
+            info->not_after = end;
+    }
+    SSL_free(ssl);
+    return n > 0;
+}
+
+/* ----- the TLS of a virtual host ----- */
+
+/* The files that the directives name, certificates first, each once. */
+static void take_files(sniv_cert_info_t *info, const snivhost_tlsconf_t *conf,
+                       apr_pool_t *p)
+{
+    apr_array_header_t *files = apr_array_make(p, 4, sizeof(const char *));
+    int i;
+
+    for (i = 0; i < conf->certs->nelts; i++) {
+        APR_ARRAY_PUSH(files, const char *)
+            = APR_ARRAY_IDX(conf->certs, i, const char *);
+    }
+    for (i = 0; i < conf->keys->nelts; i++) {
+        APR_ARRAY_PUSH(files, const char *)
+            = APR_ARRAY_IDX(conf->keys, i, const char *);
+    }
+    info->files = (const char *const *)files->elts;
+    info->nfiles = files->nelts;
+}
+
+static void cert_from_files(const snivhost_tlsconf_t *conf,
+                            snivhost_tls_facts_t *tls, apr_pool_t *p)
+{
+    sniv_cert_files_t files;
+    apr_status_t rv;
+
+    if (conf->certs->nelts == 0) {
+        tls->problem = conf->managed
+            ? "mod_md gives the certificate when the server runs"
+            : "no SSLCertificateFile is in effect";
+        return;
+    }
+    files.certs = (const char *const *)conf->certs->elts;
+    files.ncerts = conf->certs->nelts;
+    files.keys = (const char *const *)conf->keys->elts;
+    files.nkeys = conf->keys->nelts;
+    files.chain = conf->chain;
+    rv = sniv_certs_examine(&files, &tls->cert, &tls->problem_file,
+                            &tls->problem, p);
+    tls->has_cert = rv == APR_SUCCESS;
+}
+
+static void cert_from_store(sniv_cert_id_t id, snivhost_tls_facts_t *tls,
+                            apr_pool_t *p)
+{
+    tls->has_cert = sniv_certs_info(snivhost_store(), id, &tls->cert, p)
+                    == APR_SUCCESS;
+    tls->problem = tls->has_cert ? NULL
+                                 : "its certificate files cannot be used";
+}
+
+/* A virtual host without certificate files: by its names, as the store finds
+ * one for mod_ssl. */
+static void cert_from_folders(server_rec *s, snivhost_tls_facts_t *tls,
+                              apr_pool_t *p)
+{
+    sniv_scope_t scope = snivhost_conf(s)->store.scope;
+    const char *name = s->server_hostname;
+    sniv_cert_id_t id = SNIV_CERT_NONE;
+    int i;
+
+    for (i = 0; name && scope != SNIV_SCOPE_NONE; i++) {
+        id = sniv_certs_find(snivhost_store(), scope, name, strlen(name),
+                             apr_time_now());
+        if (id != SNIV_CERT_NONE || !s->names || i >= s->names->nelts)
+            break;
+        name = APR_ARRAY_IDX(s->names, i, const char *);
+    }
+    if (id != SNIV_CERT_NONE)
+        cert_from_store(id, tls, p);
+    else
+        tls->problem = "SNIVHostCertificates has none for its names";
+}
+
+void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
+                        int with_cert, snivhost_tls_facts_t *tls,
+                        apr_pool_t *p)
+{
+    SSL_CTX *ctx = facts->is_live ? snivhost_conf(s)->ssl_ctx : NULL;
+    const snivhost_tls_t *judged = snivhost_adopt_get(s);
+    const snivhost_tlsconf_t *conf;
+
+    memset(tls, 0, sizeof(*tls));
+    tls->how = "none";
+    if (!snivhost_facts_has_context(facts, s))
+        return;
+
+    conf = snivhost_tlsconf_get(facts->tls, s);
+    tls->how = "mod_ssl";
+    if (judged && judged->how == SNIVHOST_TLS_LEAN)
+        tls->how = "lean";
+    else if (judged)
+        tls->why_not = judged->why_not;
+    tls->source = conf->managed ? "mod_md"
+                  : conf->certs->nelts ? "files"
+                  : snivhost_conf(s)->store.dirs ? "folders" : NULL;
+    if (!with_cert)
+        return;
+    if (snivhost_store() && judged && judged->how == SNIVHOST_TLS_LEAN
+        && judged->cert != SNIV_CERT_NONE) {
+        cert_from_store(judged->cert, tls, p);
+        if (!tls->has_cert && !facts->is_live)
+            cert_from_files(conf, tls, p);      /* which says why */
+    }
+    else if (ctx) {
+        tls->has_cert = describe_context(ctx, &tls->cert, p);
+        if (tls->has_cert)
+            take_files(&tls->cert, conf, p);
+        else
+            tls->problem = "mod_ssl has no certificate for it";
+    }
+    else if (conf->certs->nelts == 0 && snivhost_store()
+             && snivhost_conf(s)->store.dirs) {
+        cert_from_folders(s, tls, p);
+    }
+    else {
+        cert_from_files(conf, tls, p);
+    }
+}
+
+void snivhost_facts_handshake(const snivhost_facts_t *facts,
+                              const sniv_set_t *set, server_rec *s,
+                              const char *sni, snivhost_tls_facts_t *tls,
+                              apr_pool_t *p)
+{
+    apr_size_t len = sni ? strlen(sni) : 0;
+    sniv_cert_id_t id = SNIV_CERT_NONE;
+
+    if (snivhost_store()) {
+        const sniv_vhost_t *first = set ? set->members[0]
+                                        : facts->table->main_server;
+
+        id = snivhost_cert_entry(s, first->server,
+                                 sni && sniv_decide_knows(facts->table, set,
+                                                          1, sni, len),
+                                 sni, len);
+    }
+    if (id != SNIV_CERT_NONE) {
+        snivhost_facts_tls(facts, s, 0, tls, p);
+        cert_from_store(id, tls, p);
+        if (tls->has_cert) {
+            if (tls->cert.scope != SNIV_SCOPE_NONE)
+                tls->source = "folders";
+            return;
+        }
+    }
+    /* One without TLS goes on with the context of the first. */
+    if (!snivhost_facts_has_context(facts, s) && set)
+        s = set->members[0]->server;
+    snivhost_facts_tls(facts, s, 1, tls, p);
+}
+
+int snivhost_facts_has_context(const snivhost_facts_t *facts, server_rec *s)
+{
+    return facts->policy && snivhost_sslpolicy_has_context(facts->policy, s);
+}
+
+int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s)
+{
+    return facts->policy && snivhost_sslpolicy_enabled(facts->policy, s);
+}
+
+/* ----- sets and names ----- */
+
+static int is_any(const sniv_ip_t *ip)
+{
+    static const sniv_ip_t any;
+
+    return !memcmp(ip->bytes, any.bytes, sizeof(any.bytes));
+}
+
+/* The number of the look-up that finds a set: see sniv_table_find(). */
+static int search_class(const sniv_set_t *set)
+{
+    return (is_any(&set->ip) ? 2 : 0) + (set->port == 0);
+}
+
+static int compare_sets(const void *a, const void *b)
+{
+    const sniv_set_t *x = *(const sniv_set_t *const *)a;
+    const sniv_set_t *y = *(const sniv_set_t *const *)b;
+    int diff = search_class(x) - search_class(y);
+
+    return diff ? diff : x->number - y->number;
+}
+
+const sniv_set_t **snivhost_sets_in_order(const sniv_table_t *table,
+                                           apr_pool_t *p)
+{
+    const sniv_set_t **sets = apr_pmemdup(p, table->sets, table->nsets
+                                                          * sizeof(*sets));
+
+    qsort(sets, table->nsets, sizeof(*sets), compare_sets);
+    return sets;
+}
+
+int snivhost_count_names(const sniv_table_t *table)
+{
+    int i, n = 0;
+
+    for (i = 0; i < table->nvhosts; i++)
+        n += 1 + table->vhosts[i].naliases + table->vhosts[i].nglobs;
+    return n;
+}
+
+const char *snivhost_mode_text(snivhost_mode_e mode)
+{
+    return mode == SNIVHOST_ON ? "On" : mode == SNIVHOST_VERIFY ? "Verify"
+                                                                : "Off";
+}
+
+/* ----- addresses and times ----- */
+
+int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port)
+{
+    static const sniv_ip_t any;
+    const ap_listen_rec *lr;
+
+    for (lr = ap_listeners; lr; lr = lr->next) {
+        sniv_ip_t bound;
+
+        sniv_ip_from_sockaddr(&bound, lr->bind_addr);
+        if (lr->bind_addr->port == port
+            && (!memcmp(bound.bytes, any.bytes, sizeof(any.bytes))
+                || !memcmp(bound.bytes, ip->bytes, sizeof(ip->bytes)))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+const char *snivhost_time_text(apr_pool_t *p, apr_time_t when)
+{
+    apr_time_exp_t xt;
+
+    apr_time_exp_gmt(&xt, when);
+    return apr_psprintf(p, "%04d-%02d-%02d %02d:%02d:%02d UTC",
+                        xt.tm_year + 1900, xt.tm_mon + 1, xt.tm_mday,
+                        xt.tm_hour, xt.tm_min, xt.tm_sec);
+}
+
+const char *snivhost_distance_text(apr_pool_t *p, apr_time_t when,
+                                   apr_time_t now)
+{
+    static const struct {
+        apr_int64_t seconds;
+        const char *name;
+    } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
+                  { 1, "second" } };
+    apr_int64_t n = apr_time_sec(when > now ? when - now : now - when);
+    int i = 0;
+
+    while (i < 3 && n < 2 * units[i].seconds)
+        i++;
+    n /= units[i].seconds;
+    return apr_psprintf(p, "%s%" APR_INT64_T_FMT " %s%s%s",
+                        when > now ? "in " : "", n, units[i].name,
+                        n == 1 ? "" : "s", when > now ? "" : " ago");
+}

@@ -1,0 +1,467 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#include "tell/misdirected.h"
+
+#include "apr_file_io.h"
+#include "apr_hash.h"
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "http_core.h"
+
+#include "tell/facts.h"
+#include "tell/leaf.h"
+
+/*
+ * -D DUMP_SNIVHOST_421: where browsers use one connection for several names
+ * and are answered 421.
+ *
+ * A browser that has an HTTP/2 connection uses it for every name that the
+ * certificate covers and whose address is the same. So for each certificate
+ * on an address: which virtual hosts have a name that it covers, and do they
+ * all have the TLS set-up of those that serve it?
+ */
+
+#define DUMP "DUMP_SNIVHOST_421"
+
+/* So many virtual hosts of a group are printed, and so many groups. */
+#define LISTED 5
+#define GROUPS 10
+
+/* What is known of a member of the set that is being looked at. */
+typedef struct member_t {
+    const sniv_vhost_t *vhost;
+    int has_tls;
+    const char *setup;          /* the policy's key, NULL: not asked yet */
+    unsigned int seen;          /* the number of the last certificate that
+                                   reached it */
+} member_t;
+
+/* Members of the same TLS set-up under one certificate. */
+typedef struct group_t {
+    apr_array_header_t *members;    /* member_t * */
+} group_t;
+
+/* Certificates with the same names. */
+typedef struct names_t {
+    const snivhost_leaf_t *leaf;    /* one of them */
+    apr_array_header_t *users;      /* member_t * */
+    apr_hash_t *files;              /* all of them */
+} names_t;
+
+typedef struct dump_t {
+    const snivhost_facts_t *facts;
+    snivhost_sslpolicy_e policy;
+    snivhost_leaves_t *leaves;
+    apr_file_t *out;
+    apr_pool_t *p;
+    unsigned int number;        /* of certificates that were looked at */
+    int found;
+    const sniv_set_t *set;      /* what follows is about this one */
+    member_t *members;
+    apr_hash_t *by_parent;      /* "example.com" -> apr_array_header_t of
+                                   member_t *: those with a name one label
+                                   longer */
+} dump_t;
+
+/* ----- who has a name ----- */
+
+static const char *lower(apr_pool_t *p, const char *text)
+{
+    char *copy = apr_pstrdup(p, text);
+
+    ap_str_tolower(copy);
+    return copy;
+}
+
+static void add_child(dump_t *dump, member_t *member, const char *name)
+{
+    const char *dot = ap_strchr_c(name, '.'), *parent;
+    apr_array_header_t *list;
+
+    if (!dot || !dot[1] || ap_is_matchexp(dot))
+        return;
+    parent = lower(dump->p, dot + 1);
+    list = apr_hash_get(dump->by_parent, parent, APR_HASH_KEY_STRING);
+    if (!list) {
+        list = apr_array_make(dump->p, 4, sizeof(member_t *));
+        apr_hash_set(dump->by_parent, parent, APR_HASH_KEY_STRING, list);
+    }
+    if (!list->nelts
+        || APR_ARRAY_IDX(list, list->nelts - 1, member_t *) != member) {
+        APR_ARRAY_PUSH(list, member_t *) = member;
+    }
+}
+
+static void read_members(dump_t *dump)
+{
+    const sniv_set_t *set = dump->set;
+    int m, i;
+
+    dump->by_parent = apr_hash_make(dump->p);
+    dump->members = apr_pcalloc(dump->p, set->nmembers
+                                         * sizeof(*dump->members));
+    for (m = 0; m < set->nmembers; m++) {
+        member_t *member = &dump->members[m];
+        const sniv_vhost_t *v = set->members[m];
+
+        member->vhost = v;
+        member->has_tls = snivhost_sslpolicy_has_context(
+                              dump->facts->policy, v->server);
+        if (!member->has_tls)
+            continue;
+        if (v->server_name)
+            add_child(dump, member, v->server_name);
+        for (i = 0; i < v->naliases; i++) {
+            if (v->aliases[i])
+                add_child(dump, member, v->aliases[i]);
+        }
+        for (i = 0; i < v->nglobs; i++) {
+            if (v->globs[i])
+                add_child(dump, member, v->globs[i]);
+        }
+    }
+}
+
+static const char *setup_of(dump_t *dump, member_t *member)
+{
+    if (!member->setup) {
+        member->setup = dump->policy == SNIVHOST_SSLPOLICY_STRICT
+            ? apr_psprintf(dump->p, "%pp", (void *)member)
+            : snivhost_sslpolicy_key(dump->facts->policy, dump->policy,
+                                     member->vhost->server);
+    }
+    return member->setup;
+}
+
+/* ----- the groups of one certificate ----- */
+
+static void reach(dump_t *dump, apr_hash_t *by_setup,
+                  apr_array_header_t *groups, member_t *member)
+{
+    const char *setup;
+    group_t *group;
+
+    if (!member->has_tls || member->seen == dump->number)
+        return;
+    member->seen = dump->number;
+    setup = setup_of(dump, member);
+    group = apr_hash_get(by_setup, setup, APR_HASH_KEY_STRING);
+    if (!group) {
+        group = apr_palloc(dump->p, sizeof(*group));
+        group->members = apr_array_make(dump->p, 4, sizeof(member_t *));
+        apr_hash_set(by_setup, setup, APR_HASH_KEY_STRING, group);
+        APR_ARRAY_PUSH(groups, group_t *) = group;
+    }
+    APR_ARRAY_PUSH(group->members, member_t *) = member;
+}
+
+/*
+ * All members that serve the certificate, then those that it covers.
+ * @return empty if it covers none
+ */
+static apr_array_header_t *groups_of(dump_t *dump, const names_t *names)
+{
+    apr_hash_t *by_setup = apr_hash_make(dump->p);
+    apr_array_header_t *groups = apr_array_make(dump->p, 4,
+                                                sizeof(group_t *));
+    const snivhost_leaf_t *leaf = names->leaf;
+    int i, k, covers = 0;
+
+    dump->number++;
+    for (i = 0; i < names->users->nelts; i++) {
+        reach(dump, by_setup, groups,
+              APR_ARRAY_IDX(names->users, i, member_t *));
+    }
+    for (i = 0; i < leaf->nnames; i++) {
+        const char *name = leaf->names[i];
+        sniv_names_hit_t hit;
+
+        if (name[0] == '*' && name[1] == '.') {
+            const apr_array_header_t *list =
+                apr_hash_get(dump->by_parent, lower(dump->p, name + 2),
+                             APR_HASH_KEY_STRING);
+
+            for (k = 0; list && k < list->nelts; k++, covers = 1) {
+                reach(dump, by_setup, groups,
+                      APR_ARRAY_IDX(list, k, member_t *));
+            }
+        }
+        else if (sniv_names_find(dump->set->names, name, strlen(name),
+                                 &hit)) {
+            reach(dump, by_setup, groups,
+                  &dump->members[SNIV_NAME_MEMBER(hit.value)]);
+            covers = 1;
+        }
+    }
+    if (!covers)
+        apr_array_clear(groups);
+    return groups;
+}
+
+static int has_h2(const sniv_vhost_t *v)
+{
+    const server_rec *s = v->server;
+    const core_server_config *core =
+        ap_get_core_module_config(s->module_config);
+    int i;
+
+    for (i = 0; core->protocols && i < core->protocols->nelts; i++) {
+        if (!strcmp(APR_ARRAY_IDX(core->protocols, i, const char *), "h2"))
+            return 1;
+    }
+    return 0;
+}
+
+/* ----- printing ----- */
+
+static const char *members_text(const apr_array_header_t *members,
+                                apr_pool_t *p)
+{
+    const char *text = "";
+    int i;
+
+    for (i = 0; i < members->nelts && i < LISTED; i++) {
+        const member_t *m = APR_ARRAY_IDX(members, i, member_t *);
+
+        text = apr_pstrcat(p, text, i ? ", " : "",
+                           snivhost_vhost_text(p, m->vhost), NULL);
+    }
+    return members->nelts > LISTED
+           ? apr_psprintf(p, "%s and %d more", text, members->nelts - LISTED)
+           : text;
+}
+
+static void print_differences(const dump_t *dump, const group_t *first,
+                              const group_t *other)
+{
+    const apr_array_header_t *all;
+    int i;
+
+    all = snivhost_sslpolicy_differs(
+        dump->facts->policy,
+        APR_ARRAY_IDX(first->members, 0, member_t *)->vhost->server,
+        APR_ARRAY_IDX(other->members, 0, member_t *)->vhost->server,
+        dump->p);
+    for (i = 0; i < all->nelts; i++) {
+        const snivhost_difference_t *d =
+            &APR_ARRAY_IDX(all, i, snivhost_difference_t);
+
+        if (dump->policy != SNIVHOST_SSLPOLICY_AUTHONLY || d->authonly) {
+            apr_file_printf(dump->out, "            %s: %s, in set-up 1 %s\n",
+                            d->directive,
+                            snivhost_setting_text(dump->p, &d->b),
+                            snivhost_setting_text(dump->p, &d->a));
+        }
+    }
+}
+
+static void print_groups(dump_t *dump, const names_t *names,
+                         const apr_array_header_t *groups)
+{
+    const snivhost_leaf_t *leaf = names->leaf;
+    int i, h2 = 0;
+
+    dump->found++;
+    apr_file_printf(dump->out, "\n%s  %s",
+                    snivhost_set_text(dump->p, dump->set), leaf->path);
+    if (apr_hash_count(names->files) > 1) {
+        apr_file_printf(dump->out, " and %u with the same names",
+                        apr_hash_count(names->files) - 1);
+    }
+    for (i = 0; i < leaf->nnames && i < LISTED; i++)
+        apr_file_printf(dump->out, "%s%s", i ? ", " : " (", leaf->names[i]);
+    apr_file_printf(dump->out, "%s%s\n",
+                    i < leaf->nnames ? ", ..." : "", i ? ")" : "");
+    for (i = 0; i < names->users->nelts; i++) {
+        h2 = h2 || has_h2(APR_ARRAY_IDX(names->users, i,
+                                        member_t *)->vhost);
+    }
+    if (!h2) {
+        apr_file_printf(dump->out, "    without h2 in Protocols: only "
+                        "proxies share such connections, not browsers\n");
+    }
+    for (i = 0; i < groups->nelts && i < GROUPS; i++) {
+        const group_t *group = APR_ARRAY_IDX(groups, i, group_t *);
+
+        apr_file_printf(dump->out, "    set-up %d: %s\n", i + 1,
+                        members_text(group->members, dump->p));
+        if (i && dump->policy != SNIVHOST_SSLPOLICY_STRICT) {
+            print_differences(dump, APR_ARRAY_IDX(groups, 0, group_t *),
+                              group);
+        }
+    }
+    if (groups->nelts > GROUPS) {
+        apr_file_printf(dump->out, "    and %d more\n",
+                        groups->nelts - GROUPS);
+    }
+}
+
+/* ----- a set, all sets ----- */
+
+/* The certificates of a set, those with the same names together. */
+typedef struct certs_t {
+    apr_array_header_t *all;    /* names_t * */
+    apr_hash_t *by_names;
+} certs_t;
+
+static void add_cert(dump_t *dump, certs_t *certs, member_t *member,
+                     const snivhost_leaf_t *leaf)
+{
+    const char *key = "";
+    names_t *names;
+    int i;
+
+    if (!leaf->is_read)
+        return;
+    for (i = 0; i < leaf->nnames; i++)
+        key = apr_pstrcat(dump->p, key, leaf->names[i], " ", NULL);
+    names = apr_hash_get(certs->by_names, key, APR_HASH_KEY_STRING);
+    if (!names) {
+        names = apr_pcalloc(dump->p, sizeof(*names));
+        names->leaf = leaf;
+        names->files = apr_hash_make(dump->p);
+        names->users = apr_array_make(dump->p, 4, sizeof(member_t *));
+        apr_hash_set(certs->by_names, key, APR_HASH_KEY_STRING, names);
+        APR_ARRAY_PUSH(certs->all, names_t *) = names;
+    }
+    apr_hash_set(names->files, leaf->path, APR_HASH_KEY_STRING, leaf);
+    APR_ARRAY_PUSH(names->users, member_t *) = member;
+}
+
+/* Those in folders: for its own names, if it has no files; the default's for
+ * names that nobody has. */
+static void add_stored(dump_t *dump, certs_t *certs, member_t *member,
+                       int has_files)
+{
+    const sniv_vhost_t *v = member->vhost;
+    const apr_array_header_t *dirs = snivhost_conf(v->server)->store.dirs;
+    const snivhost_stored_t *stored;
+    sniv_names_hit_t hit;
+    int i, k;
+
+    if (!dirs || (has_files && member != &dump->members[0]))
+        return;
+    stored = snivhost_stored_get(dump->leaves, dirs);
+    for (i = -1; !has_files && i < v->naliases; i++) {
+        const char *name = i < 0 ? v->server_name : v->aliases[i];
+        const snivhost_leaf_t *leaf =
+            name ? snivhost_stored_find(stored, name, dump->p) : NULL;
+
+        if (leaf)
+            add_cert(dump, certs, member, leaf);
+    }
+    for (i = 0; member == &dump->members[0] && i < stored->all->nelts; i++) {
+        const snivhost_leaf_t *leaf = APR_ARRAY_IDX(stored->all, i,
+                                                    snivhost_leaf_t *);
+
+        for (k = 0; k < leaf->nnames; k++) {
+            if (leaf->names[k][0] == '*'
+                || !sniv_names_find(dump->set->names, leaf->names[k],
+                                    strlen(leaf->names[k]), &hit)) {
+                add_cert(dump, certs, member, leaf);
+                break;
+            }
+        }
+    }
+}
+
+static apr_array_header_t *certificates_of(dump_t *dump)
+{
+    certs_t certs = { apr_array_make(dump->p, 16, sizeof(names_t *)),
+                      apr_hash_make(dump->p) };
+    int m, i;
+
+    for (m = 0; m < dump->set->nmembers; m++) {
+        member_t *member = &dump->members[m];
+        const snivhost_tlsconf_t *conf =
+            snivhost_tlsconf_get(dump->facts->tls, member->vhost->server);
+
+        for (i = 0; member->has_tls && i < conf->certs->nelts; i++) {
+            add_cert(dump, &certs, member,
+                     snivhost_leaf_get(dump->leaves,
+                                       APR_ARRAY_IDX(conf->certs, i,
+                                                     const char *)));
+        }
+        if (member->has_tls)
+            add_stored(dump, &certs, member, conf->certs->nelts > 0);
+    }
+    return certs.all;
+}
+
+static void look_at_set(dump_t *dump)
+{
+    apr_array_header_t *all;
+    int i;
+
+    read_members(dump);
+    all = certificates_of(dump);
+    for (i = 0; i < all->nelts; i++) {
+        const names_t *names = APR_ARRAY_IDX(all, i, names_t *);
+        const apr_array_header_t *groups = groups_of(dump, names);
+
+        if (groups->nelts > 1)
+            print_groups(dump, names, groups);
+    }
+}
+
+static void test_config(apr_pool_t *p, server_rec *s)
+{
+    snivhost_facts_t *facts;
+    dump_t dump = { 0 };
+    apr_pool_t *each;
+    int i;
+
+    if (!ap_exists_config_define(DUMP)
+        || apr_file_open_stdout(&dump.out, p) != APR_SUCCESS
+        || snivhost_facts_make(&facts, s, p, p) != APR_SUCCESS) {
+        return;
+    }
+    if (!facts->policy) {
+        apr_file_printf(dump.out, "mod_ssl is not loaded: nothing is "
+                        "answered 421 for its TLS set-up\n");
+        return;
+    }
+    dump.facts = facts;
+    dump.policy = snivhost_sslpolicy_configured(facts->policy);
+    dump.leaves = snivhost_leaves_make(p);
+    apr_file_printf(dump.out, "%s\n", snivhost_sslpolicy_text(dump.policy,
+                                                               p));
+    apr_pool_create(&each, p);
+    for (i = 0; i < facts->table->nsets
+                && dump.policy != SNIVHOST_SSLPOLICY_INSECURE; i++) {
+        dump.set = facts->table->sets[i];
+        dump.p = each;
+        if (dump.set->name_based)
+            look_at_set(&dump);
+        apr_pool_clear(each);
+    }
+    if (dump.found) {
+        apr_file_printf(dump.out, "\n%d certificate%s, each of which reaches "
+                        "several TLS set-ups: a request for one over a "
+                        "connection of another is answered 421\n",
+                        dump.found, dump.found == 1 ? "" : "s");
+    }
+    else {
+        apr_file_printf(dump.out, "no certificate reaches virtual hosts that "
+                        "would answer 421\n");
+    }
+    apr_file_flush(dump.out);
+}
+
+void snivhost_421_dump_register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
+}

@@ -1,0 +1,94 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#ifndef SNIVHOST_TELL_LEAF_H
+#define SNIVHOST_TELL_LEAF_H
+
+/**
+ * @file tell/leaf.h
+ * What the certificate in a file says about itself, for the lint and for
+ * dumps: each file is read once, no key is decoded, nothing is verified. A
+ * few microseconds for each, where sniv_certs_examine() needs hundreds
+ * because it looks at keys and chains too.
+ *
+ * Configuration time, one thread. Everything lives in the pool of
+ * snivhost_leaves_make().
+ */
+
+#include <apr_pools.h>
+#include <apr_tables.h>
+#include <apr_time.h>
+
+/** A certificate file. */
+typedef struct snivhost_leaf_t {
+    const char *path;
+    int is_opened;              /**< the file could be read */
+    int is_read;                /**< what follows is valid */
+    int is_self_signed;
+    apr_time_t not_before;
+    apr_time_t not_after;
+    const char *const *names;   /**< dNSNames of subjectAltName */
+    int nnames;
+    void *data;                 /**< the caller's, NULL at first */
+} snivhost_leaf_t;
+
+/** Files that were read. */
+typedef struct snivhost_leaves_t snivhost_leaves_t;
+
+snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p);
+
+/**
+ * The first certificate of a file, the one that mod_ssl takes.
+ * @param path has to live as long as the result
+ * @return never NULL; is_read is 0 if there is none that can be read
+ */
+snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
+                                   const char *path);
+
+/**
+ * The same for a file in a folder (certs/layout.h), where the order does not
+ * matter: the first certificate that is not a CA's, or else the first.
+ */
+snivhost_leaf_t *snivhost_leaf_get_any(snivhost_leaves_t *leaves,
+                                       const char *path);
+
+/** What is in a list of folders of SNIVHostCertificates. */
+typedef struct snivhost_stored_t {
+    const apr_array_header_t *dirs;     /**< const char * */
+    const apr_array_header_t *all;      /**< snivhost_leaf_t *: as they were
+                                             found */
+    int is_partial;             /**< something could not be read: what is not
+                                     found may be there */
+    struct apr_hash_t *by_name; /**< private */
+} snivhost_stored_t;
+
+/**
+ * Read folders as the certificate store does (certs/certs.h), without keys.
+ * The same list again is not read again.
+ * @param dirs const char *
+ */
+snivhost_stored_t *snivhost_stored_get(snivhost_leaves_t *leaves,
+                                       const apr_array_header_t *dirs);
+
+/**
+ * The certificate that is served for a name: see sniv_certs_find().
+ * @return NULL if there is none
+ */
+snivhost_leaf_t *snivhost_stored_find(const snivhost_stored_t *stored,
+                                      const char *name, apr_pool_t *ptemp);
+
+/** Whether a name of the certificate covers a host name (RFC 9525). */
+int snivhost_leaf_covers(const snivhost_leaf_t *leaf, const char *host);
+
+#endif /* SNIVHOST_TELL_LEAF_H */

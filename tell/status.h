@@ -1,0 +1,76 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_TELL_STATUS_H
+#define SNIVHOST_TELL_STATUS_H
+
+/**
+ * @file tell/status.h
+ * The running server tells about itself: `SetHandler snivhost-status` (HTML,
+ * and JSON with ?format=json), and a section in mod_status' page.
+ *
+ * Nothing is served unless the administrator maps it, in <Location>: a
+ * .htaccess file cannot. Parameters of the query string:
+ *
+ *     address, sni, host, path, http   a question, as in SNIVHostExplain
+ *     set, page                        the virtual hosts of an address
+ *     find                             virtual hosts by a part of a name
+ *     format=json                      the same for programs
+ *     dump                             with format=json: everything
+ */
+
+#include "module/record.h"
+#include "module/counters.h"
+#include "tell/explain.h"
+#include "tell/facts.h"
+#include "tell/question.h"
+
+/** What a client wants to see. Strings are as the client sent them, decoded:
+ * nothing is safe to print. */
+typedef struct snivhost_view_t {
+    const char *address;        /**< NULL: no question */
+    const char *sni, *host, *path, *http;
+    const char *find;           /**< NULL or empty: none */
+    int set;                    /**< a set's number, -1: none */
+    int page;                   /**< from 0 */
+    int as_json;
+    int dump;
+    snivhost_question_t question;
+    const char *trouble;        /**< with the question, a sentence; NULL */
+    const snivhost_explanation_t *answer;   /**< NULL: no question, or
+                                     trouble */
+} snivhost_view_t;
+
+/**
+ * The page (tell/page.c).
+ * @param bb receives it
+ */
+void snivhost_page(apr_bucket_brigade *bb, request_rec *r,
+                   const snivhost_facts_t *facts,
+                   const snivhost_view_t *view);
+
+/** The counters by group, for the page and for mod_status. */
+typedef struct snivhost_counter_group_t {
+    const char *title;
+    snivhost_counter_e first, last;
+} snivhost_counter_group_t;
+
+#define SNIVHOST_NGROUPS 4
+extern const snivhost_counter_group_t snivhost_counter_groups[];
+
+/** 1234567 as "1,234,567". */
+const char *snivhost_number_text(apr_pool_t *p, unsigned long n);
+
+void snivhost_status_register_hooks(apr_pool_t *p);
+
+#endif /* SNIVHOST_TELL_STATUS_H */

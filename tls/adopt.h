@@ -1,0 +1,78 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_TLS_ADOPT_H
+#define SNIVHOST_TLS_ADOPT_H
+
+/**
+ * @file tls/adopt.h
+ * Lean TLS virtual hosts: which can be, and the switch in mod_ssl.
+ *
+ * mod_ssl gives each TLS virtual host an SSL_CTX and decodes its keys, twice
+ * at every start. A *lean* one keeps its own mod_ssl record, with all that
+ * mod_ssl decides by it, but uses the SSL_CTX of its address's first virtual
+ * host; its certificate comes from our certificate callback. What is done:
+ *
+ *     check_config    the tables are final: judge by the directives
+ *     post_config     before mod_ssl's: judge by the files (not in the first
+ *                     of the two passes at start), then have mod_ssl's own
+ *                     SSLEngine command say "off"
+ *     post_config     after mod_ssl's: the same command says "on". Enabled,
+ *                     and without an SSL_CTX: SSL_set_SSL_CTX(ssl, NULL) means
+ *                     the one that the connection began with
+ *
+ * A virtual host that cannot be lean is left to mod_ssl as a whole; if it
+ * was to be lean by hand (SNIVHostTLS On) the server does not start.
+ *
+ * Configuration time, one thread; snivhost_adopt_get() at any time.
+ */
+
+#include "module/record.h"
+#include "certs/certs.h"
+
+/** Who does the TLS of a virtual host. */
+typedef enum {
+    SNIVHOST_TLS_NONE,          /**< nobody: it has none */
+    SNIVHOST_TLS_STOCK,         /**< mod_ssl as a whole */
+    SNIVHOST_TLS_LEAN           /**< mod_ssl, with the SSL_CTX of the first
+                                     virtual host and our certificate */
+} snivhost_tls_e;
+
+/** What was decided for a server. */
+typedef struct snivhost_tls_t {
+    snivhost_tls_e how;
+    const char *why_not;        /**< a phrase that completes "not lean:"; NULL
+                                     if it is lean or has no TLS */
+    sniv_cert_id_t cert;        /**< of its certificate files, if lean */
+} snivhost_tls_t;
+
+/**
+ * What was decided for a server; NULL if nothing was: no mod_ssl, or neither
+ * SNIVHostAdopt nor SNIVHostTLS is used.
+ */
+const snivhost_tls_t *snivhost_adopt_get(const server_rec *s);
+
+/** The commands SNIVHostAdopt and SNIVHostTLS. */
+const char *snivhost_set_adopt(cmd_parms *cmd, void *dummy, int on);
+const char *snivhost_set_tls(cmd_parms *cmd, void *dummy, int on);
+
+/**
+ * Tell the store about the files of all lean virtual hosts, for a test of the
+ * configuration, in which post_config does not run.
+ * @return OK or an error that was logged
+ */
+int snivhost_adopt_note_files(apr_pool_t *pconf);
+
+void snivhost_adopt_register_hooks(apr_pool_t *p);
+
+#endif /* SNIVHOST_TLS_ADOPT_H */

@@ -1,0 +1,529 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "tls/store.h"
+
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_main.h"
+#include "http_ssl.h"
+#include "mpm_common.h"
+
+#include "tls/adopt.h"
+
+#define CHECK_DEFAULT 30
+#define CHECK_LEAST 10      /* the parent calls its monitor hooks so often */
+#define LOOK_BUDGET apr_time_from_msec(50)
+
+/* Something that the store has told of. */
+typedef struct event_t {
+    sniv_certs_event_e event;
+    sniv_cert_id_t id;
+    const char *file;
+    const char *reason;
+} event_t;
+
+static sniv_certs_t *store;
+static apr_array_header_t *events;  /* event_t; NULL until it is loaded */
+
+/* Folders of which a first virtual host wants one certificate, before the
+ * store is loaded. */
+static sniv_certs_t *early;
+static apr_pool_t *early_pool;
+
+sniv_certs_t *snivhost_store(void)
+{
+    return store;
+}
+
+int snivhost_store_serves(const server_rec *s)
+{
+    return store && snivhost_conf(s)->store.scope != SNIV_SCOPE_NONE;
+}
+
+int snivhost_store_has(const server_rec *s, const char *name,
+                       apr_size_t len)
+{
+    return snivhost_store_serves(s)
+           && sniv_certs_find(store, snivhost_conf(s)->store.scope, name,
+                              len, apr_time_now()) != SNIV_CERT_NONE;
+}
+
+/* ----- directives ----- */
+
+void snivhost_store_conf_init(snivhost_store_conf_t *conf)
+{
+    memset(conf, 0, sizeof(*conf));
+    conf->check = -1;
+    conf->cache = -1;
+    conf->scope = SNIV_SCOPE_NONE;
+}
+
+void snivhost_store_conf_merge(snivhost_store_conf_t *conf,
+                               const snivhost_store_conf_t *base,
+                               const snivhost_store_conf_t *add)
+{
+    snivhost_store_conf_init(conf);
+    conf->dirs = add->dirs ? add->dirs : base->dirs;
+    conf->check = base->check;
+    conf->cache = base->cache;
+}
+
+const char *snivhost_store_set_dirs(cmd_parms *cmd, void *dummy,
+                                    const char *arg)
+{
+    snivhost_store_conf_t *conf = &snivhost_conf(cmd->server)->store;
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    apr_array_header_t *dirs;
+    const char *path;
+
+    (void)dummy;
+    if (err)
+        return err;
+    path = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
+    if (!path) {
+        return apr_psprintf(cmd->pool, "SNIVHostCertificates: '%s' is not "
+                            "the path of a folder", arg);
+    }
+    dirs = conf->dirs ? apr_array_copy(cmd->pool, conf->dirs)
+                      : apr_array_make(cmd->pool, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(dirs, const char *) = path;
+    conf->dirs = dirs;
+    return NULL;
+}
+
+static const char *not_here(cmd_parms *cmd)
+{
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+
+    if (!err && cmd->server->is_virtual) {
+        err = apr_psprintf(cmd->pool, "%s is about the whole server: move it "
+                           "out of <VirtualHost>", cmd->cmd->name);
+    }
+    return err;
+}
+
+/* A whole number, or -1. */
+static int number_of(const char *arg, int least, int most)
+{
+    char *end;
+    apr_int64_t n = apr_strtoi64(arg, &end, 10);
+
+    return *end || end == arg || n < least || n > most ? -1 : (int)n;
+}
+
+const char *snivhost_store_set_check(cmd_parms *cmd, void *dummy,
+                                     const char *arg)
+{
+    const char *err = not_here(cmd);
+    int n = ap_cstr_casecmp(arg, "Off") ? number_of(arg, CHECK_LEAST, 86400)
+                                        : 0;
+
+    (void)dummy;
+    if (!err && n < 0) {
+        err = apr_psprintf(cmd->pool, "SNIVHostCertificateCheck takes Off or "
+                           "a number of seconds from 10 to 86400 (httpd's "
+                           "parent process looks about every 10), not '%s'",
+                           arg);
+    }
+    snivhost_conf(cmd->server)->store.check = n;
+    return err;
+}
+
+const char *snivhost_store_set_cache(cmd_parms *cmd, void *dummy,
+                                     const char *arg)
+{
+    const char *err = not_here(cmd);
+    int n = number_of(arg, 1, 1000000);
+
+    (void)dummy;
+    if (!err && n < 0) {
+        err = apr_psprintf(cmd->pool, "SNIVHostCertificateCache takes a "
+                           "number of certificates from 1 to 1000000, not "
+                           "'%s'", arg);
+    }
+    snivhost_conf(cmd->server)->store.cache = n;
+    return err;
+}
+
+/* ----- making the store ----- */
+
+static apr_status_t forget_store(void *dummy)
+{
+    (void)dummy;
+    store = NULL;
+    events = NULL;
+    return APR_SUCCESS;
+}
+
+int snivhost_store_make(apr_pool_t *pconf)
+{
+    apr_status_t rv;
+
+    if (store)
+        return OK;
+    rv = sniv_certs_make(&store, pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, "SNIV0300: "
+                     "the certificate store could not be made");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    apr_pool_cleanup_register(pconf, NULL, forget_store,
+                              apr_pool_cleanup_null);
+    return OK;
+}
+
+/* Note the folders of a server; servers with the same ones share them. */
+static apr_status_t note_folders(sniv_certs_t *certs, const server_rec *s,
+                                 sniv_scope_t *scope)
+{
+    const apr_array_header_t *dirs = snivhost_conf(s)->store.dirs;
+
+    return sniv_certs_add_folders(certs,
+                                  (const char *const *)(void *)dirs->elts,
+                                  dirs->nelts, scope);
+}
+
+static const server_rec *with_folders(const server_rec *s)
+{
+    while (s && !snivhost_conf(s)->store.dirs)
+        s = s->next;
+    return s;
+}
+
+static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
+{
+    server_rec *s;
+    int status;
+
+    if (!with_folders(main_server))
+        return OK;
+    status = snivhost_store_make(pconf);
+    for (s = main_server; s && status == OK; s = s->next) {
+        snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+
+        if (conf->dirs && note_folders(store, s, &conf->scope)
+                          != APR_SUCCESS) {
+            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0304: "
+                         "the folders of SNIVHostCertificates could not be "
+                         "noted");
+            status = HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
+    return status;
+}
+
+/* ----- what there is to tell ----- */
+
+/* What happened to a file; the same for the log and for -t. */
+static void report(void *baton, sniv_certs_event_e event, sniv_cert_id_t id,
+                   const char *file, const char *reason)
+{
+    server_rec *s = baton;
+    int to = s ? 0 : APLOG_STARTUP;     /* -t: without date and level */
+
+    (void)id;
+    switch (event) {
+    case SNIV_CERTS_BAD:
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0301: "
+                     "certificate not used: %s %s", file, reason);
+        break;
+    case SNIV_CERTS_DOUBTFUL:
+        ap_log_error(APLOG_MARK, APLOG_WARNING | to, 0, s, "SNIV0302: "
+                     "certificate: %s %s", file, reason);
+        break;
+    case SNIV_CERTS_RENEWED:
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0305: "
+                     "certificate: %s %s", file, reason);
+        break;
+    case SNIV_CERTS_KEPT:
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0306: "
+                     "certificate not renewed, the old one is still served: "
+                     "%s %s", file, reason);
+        break;
+    case SNIV_CERTS_ADDED:
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0307: "
+                     "certificate: %s %s", file, reason);
+        break;
+    case SNIV_CERTS_REMOVED:
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0308: "
+                     "certificate no longer served: %s %s", file, reason);
+        break;
+    case SNIV_CERTS_FULL:
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0309: "
+                     "certificate not used: %s %s: restart the server "
+                     "(graceful will do)", file, reason);
+        break;
+    default:
+        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0310: "
+                     "certificates: folder %s %s", file, reason);
+        break;
+    }
+}
+
+/* ----- a first virtual host without SSLCertificateFile ----- */
+
+static apr_status_t forget_early(void *dummy)
+{
+    (void)dummy;
+    early = NULL;
+    early_pool = NULL;
+    return APR_SUCCESS;
+}
+
+/*
+ * Read the folders for the time that mod_ssl configures itself. This is in
+ * both passes of a start, and only if somebody needs it.
+ */
+static sniv_certs_t *early_store(server_rec *s, apr_pool_t *p)
+{
+    const server_rec *one;
+    sniv_scope_t scope;
+
+    if (early)
+        return early;
+    apr_pool_create(&early_pool, p);
+    apr_pool_cleanup_register(early_pool, NULL, forget_early,
+                              apr_pool_cleanup_null);
+    if (sniv_certs_make(&early, early_pool) != APR_SUCCESS)
+        return NULL;
+    for (one = ap_server_conf; one; one = one->next) {
+        if (snivhost_conf(one)->store.dirs)
+            note_folders(early, one, &scope);
+    }
+    /* told of later, by the store itself */
+    if (sniv_certs_load(early, SNIV_CERTS_LOAD_DRY, 1, NULL, NULL)
+        != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0316: "
+                     "no memory for the certificate store");
+        return NULL;
+    }
+    return early;
+}
+
+static sniv_cert_id_t find_name(sniv_certs_t *certs, sniv_scope_t scope,
+                                const char *name)
+{
+    return name ? sniv_certs_find(certs, scope, name, strlen(name),
+                                  apr_time_now())
+                : SNIV_CERT_NONE;
+}
+
+/* By ServerName, else by the first ServerAlias that has one. */
+static sniv_cert_id_t find_server(sniv_certs_t *certs, sniv_scope_t scope,
+                                  const server_rec *s)
+{
+    sniv_cert_id_t id = find_name(certs, scope, s->server_hostname);
+    int i;
+
+    for (i = 0; id == SNIV_CERT_NONE && s->names && i < s->names->nelts; i++)
+        id = find_name(certs, scope, APR_ARRAY_IDX(s->names, i, const char *));
+    return id;
+}
+
+static int add_cert_files(server_rec *s, apr_pool_t *p,
+                          apr_array_header_t *cert_files,
+                          apr_array_header_t *key_files)
+{
+    snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+    const char *const *paths, *file, *reason;
+    sniv_cert_info_t info, stock;
+    sniv_cert_files_t files;
+    sniv_cert_id_t id;
+    sniv_scope_t scope;
+    sniv_certs_t *certs;
+
+    if (cert_files->nelts > 0 || !conf->dirs
+        || snivhost_conf(s)->mode <= SNIVHOST_OFF
+        || (certs = early_store(s, p)) == NULL) {
+        return DECLINED;
+    }
+    if (note_folders(certs, s, &scope) != APR_SUCCESS)
+        return DECLINED;
+    id = find_server(certs, scope, s);
+    if (id == SNIV_CERT_NONE
+        || sniv_certs_info(certs, id, &info, p) != APR_SUCCESS) {
+        return DECLINED;
+    }
+    paths = info.files;
+    files.certs = paths;
+    files.ncerts = 1;
+    files.keys = paths + 1;
+    files.nkeys = info.nfiles > 1 ? 1 : 0;
+    files.chain = NULL;
+    if (sniv_certs_examine(&files, &stock, &file, &reason, p)
+        != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0313: "
+                     "virtual host %s has no SSLCertificateFile, and mod_ssl "
+                     "cannot use the one in its folder: %s %s. The first "
+                     "certificate in the file has to be the server's own",
+                     s->server_hostname, file, reason);
+        return DECLINED;
+    }
+    APR_ARRAY_PUSH(cert_files, const char *) = paths[0];
+    APR_ARRAY_PUSH(key_files, const char *) = paths[files.nkeys];
+    conf->is_first = 1;
+    ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "SNIV0314: "
+                 "virtual host %s has no SSLCertificateFile: its certificate "
+                 "is %s", s->server_hostname, paths[0]);
+    return OK;
+}
+
+/* ----- the phases ----- */
+
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                        apr_pool_t *ptemp, server_rec *s)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    if (!with_folders(s) || snivhost_conf(s)->mode > SNIVHOST_OFF)
+        return OK;
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
+                 "SNIV0312: SNIVHostCertificates needs SNIVHost On (or "
+                 "Verify) in the main server");
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                      server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+        return OK;
+    return note_all_folders(s, pconf);
+}
+
+/* Keep what there is to tell until it is known which files are served. */
+static void note_event(void *baton, sniv_certs_event_e event,
+                       sniv_cert_id_t id, const char *file,
+                       const char *reason)
+{
+    event_t *e = apr_array_push(events);
+    apr_pool_t *p = baton;
+
+    e->event = event;
+    e->id = id;
+    e->file = apr_pstrdup(p, file);
+    e->reason = apr_pstrdup(p, reason);
+}
+
+int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
+{
+    const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+    apr_status_t rv;
+    int status;
+
+    if (events)
+        return OK;
+    status = note_all_folders(s, pconf);
+    if (status != OK || !store)
+        return status;
+    events = apr_array_make(pconf, 4, sizeof(event_t));
+    rv = sniv_certs_load(store, SNIV_CERTS_LOAD_HIDDEN,
+                         conf->cache > 0 ? conf->cache : 0, note_event,
+                         pconf);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "SNIV0303: "
+                     "no memory for the certificate store");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static void tell_events(server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < events->nelts; i++) {
+        const event_t *e = &APR_ARRAY_IDX(events, i, event_t);
+
+        if (e->id == SNIV_CERT_NONE || sniv_certs_is_known(store, e->id))
+            report(s, e->event, e->id, e->file, e->reason);
+    }
+}
+
+static int publish(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
+                   server_rec *s)
+{
+    const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+    sniv_certs_stats_t stats;
+    int status;
+
+    (void)plog;
+    (void)ptemp;
+    if (early_pool)
+        apr_pool_destroy(early_pool);
+    if (!store)
+        return OK;
+    status = snivhost_store_load(s, pconf);
+    if (status != OK)
+        return status;
+    tell_events(s);
+    sniv_certs_publish(store);
+    sniv_certs_stats(store, &stats);
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0315: "
+                 "certificate store: %u certificates, %u different chains, "
+                 "%" APR_UINT64_T_FMT " KB", stats.entries, stats.chains,
+                 (stats.bytes + 1023) / 1024);
+    if (conf->check != 0 && !sniv_certs_is_shared(store)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0311: "
+                     "renewed certificates are served only after a restart: "
+                     "this system has no memory that can be sealed "
+                     "(SNIVHostCertificateCheck Off silences this)");
+    }
+    return OK;
+}
+
+/* Not for -S and its like: they are not about certificates. */
+static void test_config(apr_pool_t *pconf, server_rec *s)
+{
+    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST
+        || snivhost_conf(s)->mode <= SNIVHOST_OFF
+        || note_all_folders(s, pconf) != OK
+        || snivhost_adopt_note_files(pconf) != OK || !store) {
+        return;
+    }
+    (void)sniv_certs_load(store, SNIV_CERTS_LOAD_DRY, 1, report, NULL);
+}
+
+static int monitor(apr_pool_t *p, server_rec *s)
+{
+    int check = snivhost_conf(s)->store.check;
+
+    (void)p;
+    if (store && check != 0) {
+        sniv_certs_look(store, apr_time_now(),
+                        apr_time_from_sec(check < 0 ? CHECK_DEFAULT : check),
+                        LOOK_BUDGET, report, s);
+    }
+    return DECLINED;
+}
+
+void snivhost_store_register_hooks(apr_pool_t *p)
+{
+    static const char *const mod_ssl[] = { "mod_ssl.c", NULL };
+    static const char *const mod_md[] = { "mod_md.c", NULL };
+
+    (void)p;
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    /* before whoever looks at certificates under -t */
+    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_FIRST);
+    ap_hook_post_config(before_ssl, NULL, mod_ssl, APR_HOOK_MIDDLE);
+    ap_hook_ssl_add_cert_files(add_cert_files, mod_md, NULL, APR_HOOK_LAST);
+    /* After everybody who forks a daemon in post_config: those inherit
+     * nothing of the keys. */
+    ap_hook_post_config(publish, NULL, NULL, APR_HOOK_REALLY_LAST);
+    ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
+}

@@ -1,0 +1,83 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#ifndef SNIVHOST_TLS_STORE_H
+#define SNIVHOST_TLS_STORE_H
+
+/**
+ * @file tls/store.h
+ * The certificate store of the running configuration: SNIVHostCertificates,
+ * SNIVHostCertificateCheck, SNIVHostCertificateCache.
+ *
+ *     check_config    is what is written possible?
+ *     post_config     before mod_ssl's, in the second of the two passes at
+ *                     start: make the store, note the folders. (The files of
+ *                     lean virtual hosts are noted by tls/adopt.c.)
+ *     post_config     in mod_ssl's: a first virtual host without
+ *                     SSLCertificateFile is given one from its folders
+ *     post_config     as soon as all files are noted: read them, as root
+ *     post_config     after everybody: let children inherit it. Daemons that
+ *                     other modules fork in post_config inherit no key
+ *     monitor         in the parent, about every 10 seconds: look for changes
+ *     test_config     with -t: read all files and tell what is wrong
+ *
+ * Words for the administrator are here; what they are about is in
+ * certs/certs.h.
+ */
+
+#include "module/record.h"
+#include "certs/certs.h"
+
+/** The store, or NULL if nothing needs one. Any thread of any process. */
+sniv_certs_t *snivhost_store(void);
+
+/**
+ * Make sure that there is a store. For post_config, before mod_ssl's.
+ * @return OK or an error that was logged
+ */
+int snivhost_store_make(apr_pool_t *pconf);
+
+/**
+ * Read all files that were noted, and the folders. Does nothing the second
+ * time. What there is to tell is told at the end of post_config, without the
+ * entries that were forgotten until then.
+ * @return OK or an error that was logged
+ */
+int snivhost_store_load(server_rec *main_server, apr_pool_t *pconf);
+
+/**
+ * Whether a handshake that starts with this server may get a certificate
+ * from folders.
+ */
+int snivhost_store_serves(const server_rec *s);
+
+/** Whether the folders of a server have a certificate for a name. */
+int snivhost_store_has(const server_rec *s, const char *name,
+                       apr_size_t len);
+
+void snivhost_store_conf_init(snivhost_store_conf_t *conf);
+void snivhost_store_conf_merge(snivhost_store_conf_t *conf,
+                               const snivhost_store_conf_t *base,
+                               const snivhost_store_conf_t *add);
+
+/** The commands. */
+const char *snivhost_store_set_dirs(cmd_parms *cmd, void *dummy,
+                                    const char *arg);
+const char *snivhost_store_set_check(cmd_parms *cmd, void *dummy,
+                                     const char *arg);
+const char *snivhost_store_set_cache(cmd_parms *cmd, void *dummy,
+                                     const char *arg);
+
+void snivhost_store_register_hooks(apr_pool_t *p);
+
+#endif /* SNIVHOST_TLS_STORE_H */
