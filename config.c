@@ -11,24 +11,68 @@
  * limitations under the License.
  */
 
-#include "module/record.h"
-#include "serve/refuse.h"
+#include "config.h"
 
 #include "apr_strings.h"
+#include "http_core.h"
+#include "http_main.h"
 
-#include "tls/adopt.h"
 #include "lint/lint.h"
-#include "tell/dump.h"
-#include "serve/env.h"
-#include "tls/store.h"
+#include "module/asked.h"
+#include "tell/question.h"
+#include "tls/adopt.h"
 
 /*
- * Directives.
+ * The directives: what each server has written (module/record.h), how a
+ * virtual host inherits, and how each line is read.
  */
 
-snivhost_conf_t *snivhost_conf(const server_rec *s)
+/* The parent calls its monitor hooks about so often. */
+#define CHECK_LEAST 10
+
+/* ----- create and merge ----- */
+
+static void refuse_init(snivhost_policy_conf_t *conf)
 {
-    return ap_get_module_config(s->module_config, &snivhost_module);
+    memset(conf, 0, sizeof(*conf));
+    conf->unknown_sni = conf->missing_sni = conf->unknown_host = -1;
+}
+
+static void refuse_merge(snivhost_policy_conf_t *conf,
+                         const snivhost_policy_conf_t *base,
+                         const snivhost_policy_conf_t *add)
+{
+    int i;
+
+#define MERGE(field, unset) \
+    conf->field = add->field != (unset) ? add->field : base->field
+    MERGE(unknown_sni, -1);
+    MERGE(missing_sni, -1);
+    MERGE(unknown_host, -1);
+    MERGE(allow, NULL);
+    MERGE(allow_lines, NULL);
+    for (i = 0; i < SNIVHOST_NREFUSALS; i++)
+        MERGE(lines[i], NULL);
+#undef MERGE
+    conf->first = add->first;
+}
+
+static void store_init(snivhost_store_conf_t *conf)
+{
+    memset(conf, 0, sizeof(*conf));
+    conf->check = -1;
+    conf->cache = -1;
+    conf->scope = SNIV_SCOPE_NONE;
+}
+
+static void store_merge(snivhost_store_conf_t *conf,
+                        const snivhost_store_conf_t *base,
+                        const snivhost_store_conf_t *add)
+{
+    store_init(conf);
+    conf->dirs = add->dirs ? add->dirs : base->dirs;
+    conf->check = base->check;
+    conf->cache = base->cache;
 }
 
 void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
@@ -37,8 +81,8 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
 
     (void)s;
     conf->mode = SNIVHOST_UNSET;
-    snivhost_policy_conf_init(&conf->policy);
-    snivhost_store_conf_init(&conf->store);
+    refuse_init(&conf->policy);
+    store_init(&conf->store);
     conf->adopt = -1;
     conf->tls_by_hand = -1;
     conf->env = -1;
@@ -52,14 +96,36 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     snivhost_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
     conf->mode = add->mode != SNIVHOST_UNSET ? add->mode : base->mode;
-    snivhost_policy_conf_merge(&conf->policy, &base->policy, &add->policy);
-    snivhost_store_conf_merge(&conf->store, &base->store, &add->store);
+    refuse_merge(&conf->policy, &base->policy, &add->policy);
+    store_merge(&conf->store, &base->store, &add->store);
     conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
     conf->tls_by_hand = add->tls_by_hand;
     conf->env = add->env != -1 ? add->env : base->env;
     conf->lint = add->lint != SNIVHOST_LINT_UNSET ? add->lint : base->lint;
     conf->lint_ignore = base->lint_ignore | add->lint_ignore;
     return conf;
+}
+
+/* ----- lines ----- */
+
+static const char *not_here(cmd_parms *cmd)
+{
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+
+    if (!err && cmd->server->is_virtual) {
+        err = apr_psprintf(cmd->pool, "%s is about the whole server: move it "
+                           "out of <VirtualHost>", cmd->cmd->name);
+    }
+    return err;
+}
+
+/* A whole number, or -1. */
+static int number_of(const char *arg, int least, int most)
+{
+    char *end;
+    apr_int64_t n = apr_strtoi64(arg, &end, 10);
+
+    return *end || end == arg || n < least || n > most ? -1 : (int)n;
 }
 
 static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
@@ -87,55 +153,290 @@ static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
     return NULL;
 }
 
+/* ----- names that no virtual host has ----- */
+
+static snivhost_policy_conf_t *conf_of(cmd_parms *cmd)
+{
+    snivhost_policy_conf_t *conf = &snivhost_conf(cmd->server)->policy;
+
+    if (!conf->first)
+        conf->first = cmd->directive;
+    return conf;
+}
+
+static const char *set_refuse(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *name = cmd->cmd->name;
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    snivhost_policy_conf_t *conf = conf_of(cmd);
+    int refuse;
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (!ap_cstr_casecmp(arg, "refuse"))
+        refuse = 1;
+    else if (!ap_cstr_casecmp(arg, "default"))
+        refuse = 0;
+    else {
+        return apr_psprintf(cmd->pool, "%s takes default (the first virtual "
+                            "host of the address answers) or refuse, not "
+                            "'%s'", name, arg);
+    }
+    if (!ap_cstr_casecmp(name, "SNIVHostUnknownSNI")) {
+        conf->unknown_sni = refuse;
+        conf->lines[SNIVHOST_UNKNOWN_SNI] = cmd->directive;
+    }
+    else if (!ap_cstr_casecmp(name, "SNIVHostMissingSNI")) {
+        conf->missing_sni = refuse;
+        conf->lines[SNIVHOST_MISSING_SNI] = cmd->directive;
+    }
+    else {
+        conf->unknown_host = refuse;
+        conf->lines[SNIVHOST_UNKNOWN_HOST] = cmd->directive;
+    }
+    return NULL;
+}
+
+static const char *set_allow(cmd_parms *cmd, void *dummy,
+                             const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    snivhost_policy_conf_t *conf = conf_of(cmd);
+    apr_array_header_t *allow = (apr_array_header_t *)conf->allow;
+    apr_array_header_t *lines = (apr_array_header_t *)conf->allow_lines;
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (strchr(arg, '/') || (strchr(arg, ':') && *arg != '[' && !strchr(
+                                 strchr(arg, ':') + 1, ':'))) {
+        return apr_psprintf(cmd->pool, "SNIVHostAllowHost takes names (with "
+                            "* and ? as in ServerAlias), or - for requests "
+                            "without any, not '%s': leave scheme, port and "
+                            "path away", arg);
+    }
+    /* core takes the brackets of an IPv6 address away */
+    if (arg[0] == '[' && arg[strlen(arg) - 1] == ']')
+        arg = apr_pstrmemdup(cmd->pool, arg + 1, strlen(arg) - 2);
+    if (!allow) {
+        conf->allow = allow = apr_array_make(cmd->pool, 4, sizeof(char *));
+        conf->allow_lines = lines =
+            apr_array_make(cmd->pool, 4, sizeof(const ap_directive_t *));
+    }
+    APR_ARRAY_PUSH(allow, const char *) = arg;
+    APR_ARRAY_PUSH(lines, const ap_directive_t *) = cmd->directive;
+    return NULL;
+}
+
+/* ----- certificates ----- */
+
+static const char *set_certificates(cmd_parms *cmd, void *dummy,
+                                    const char *arg)
+{
+    snivhost_store_conf_t *conf = &snivhost_conf(cmd->server)->store;
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    apr_array_header_t *dirs;
+    const char *path;
+
+    (void)dummy;
+    if (err)
+        return err;
+    path = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
+    if (!path) {
+        return apr_psprintf(cmd->pool, "SNIVHostCertificates: '%s' is not "
+                            "the path of a folder", arg);
+    }
+    dirs = conf->dirs ? apr_array_copy(cmd->pool, conf->dirs)
+                      : apr_array_make(cmd->pool, 2, sizeof(const char *));
+    APR_ARRAY_PUSH(dirs, const char *) = path;
+    conf->dirs = dirs;
+    return NULL;
+}
+
+static const char *set_certificate_check(cmd_parms *cmd, void *dummy,
+                                         const char *arg)
+{
+    const char *err = not_here(cmd);
+    int n = ap_cstr_casecmp(arg, "Off") ? number_of(arg, CHECK_LEAST, 86400)
+                                        : 0;
+
+    (void)dummy;
+    if (!err && n < 0) {
+        err = apr_psprintf(cmd->pool, "SNIVHostCertificateCheck takes Off or "
+                           "a number of seconds from 10 to 86400 (httpd's "
+                           "parent process looks about every 10), not '%s'",
+                           arg);
+    }
+    snivhost_conf(cmd->server)->store.check = n;
+    return err;
+}
+
+static const char *set_certificate_cache(cmd_parms *cmd, void *dummy,
+                                         const char *arg)
+{
+    const char *err = not_here(cmd);
+    int n = number_of(arg, 1, 1000000);
+
+    (void)dummy;
+    if (!err && n < 0) {
+        err = apr_psprintf(cmd->pool, "SNIVHostCertificateCache takes a "
+                           "number of certificates from 1 to 1000000, not "
+                           "'%s'", arg);
+    }
+    snivhost_conf(cmd->server)->store.cache = n;
+    return err;
+}
+
+static const char *set_adopt(cmd_parms *cmd, void *dummy, int on)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dummy;
+    if (err)
+        return err;
+    snivhost_conf(cmd->server)->adopt = on;
+    return NULL;
+}
+
+/*
+ * SNIVHostTLS On is SSLEngine on, and a demand. Off only says that
+ * SNIVHostAdopt has to leave this one alone.
+ */
+static const char *set_tls(cmd_parms *cmd, void *dummy, int on)
+{
+    (void)dummy;
+    if (!cmd->server->is_virtual) {
+        return "SNIVHostTLS is about one virtual host: write it inside of "
+               "<VirtualHost>";
+    }
+    snivhost_conf(cmd->server)->tls_by_hand = on;
+    return on ? snivhost_adopt_engine_on(cmd) : NULL;
+}
+
+/* ----- what is reported ----- */
+
+static const char *set_lint(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    snivhost_conf_t *conf = snivhost_conf(cmd->server);
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (cmd->server->is_virtual) {
+        return "SNIVHostLint is about the whole server: move it out of "
+               "<VirtualHost>. SNIVHostLintIgnore may stand here";
+    }
+    if (!ap_cstr_casecmp(arg, "On"))
+        conf->lint = SNIVHOST_LINT_ON;
+    else if (!ap_cstr_casecmp(arg, "Off"))
+        conf->lint = SNIVHOST_LINT_OFF;
+    else if (!ap_cstr_casecmp(arg, "Strict"))
+        conf->lint = SNIVHOST_LINT_STRICT;
+    else {
+        return apr_psprintf(cmd->pool, "SNIVHostLint takes On, Off or "
+                            "Strict, not '%s'", arg);
+    }
+    return NULL;
+}
+
+static const char *set_lint_ignore(cmd_parms *cmd, void *dummy,
+                                   const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    int kind = snivhost_lint_kind(arg);
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (kind < 0) {
+        return apr_psprintf(cmd->pool, "SNIVHostLintIgnore takes codes of "
+                            "findings, such as SNIV0400; '%s' is none", arg);
+    }
+    snivhost_conf(cmd->server)->lint_ignore |= (apr_uint64_t)1 << kind;
+    return NULL;
+}
+
+static const char *set_env(cmd_parms *cmd, void *dummy, int on)
+{
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+
+    (void)dummy;
+    snivhost_conf(cmd->server)->env = on;
+    return err;
+}
+
+static const char *set_explain(cmd_parms *cmd, void *dummy, const char *args)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
+        return "SNIVHostExplain is a question, which only a test of the "
+               "configuration answers: leave it out of the configuration and "
+               "give it with -t -c 'SNIVHostExplain ...'";
+    }
+    err = snivhost_question_parse(
+        snivhost_questions_push(cmd->pool, sizeof(snivhost_question_t)),
+        cmd->pool, args);
+    return err ? apr_pstrcat(cmd->pool, "SNIVHostExplain: ", err, NULL)
+               : NULL;
+}
+
+/* ----- the table ----- */
+
 const command_rec snivhost_commands[] = {
     AP_INIT_TAKE1("SNIVHost", set_mode, NULL, RSRC_CONF,
                   "Choose virtual hosts from tables: On, Off (the default: "
                   "httpd chooses) or Verify (httpd chooses, differences are "
                   "logged)"),
-    AP_INIT_TAKE1("SNIVHostUnknownSNI", snivhost_policy_set, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("SNIVHostUnknownSNI", set_refuse, NULL, RSRC_CONF,
                   "Answer a TLS handshake for a server name that nobody on "
                   "the address has: default (the first virtual host does) or "
                   "refuse (alert unrecognized_name)"),
-    AP_INIT_TAKE1("SNIVHostMissingSNI", snivhost_policy_set, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("SNIVHostMissingSNI", set_refuse, NULL, RSRC_CONF,
                   "Answer a TLS handshake without a server name: default or "
                   "refuse"),
-    AP_INIT_TAKE1("SNIVHostUnknownHost", snivhost_policy_set, NULL,
+    AP_INIT_TAKE1("SNIVHostUnknownHost", set_refuse, NULL,
                   RSRC_CONF,
                   "Answer a request for a host that nobody on the address "
                   "has: default or refuse (421, 400 without a host)"),
-    AP_INIT_ITERATE("SNIVHostAllowHost", snivhost_policy_allow, NULL,
+    AP_INIT_ITERATE("SNIVHostAllowHost", set_allow, NULL,
                     RSRC_CONF,
                     "Let these names reach the default all the same; - is "
                     "for clients that give none"),
-    AP_INIT_FLAG("SNIVHostAdopt", snivhost_set_adopt, NULL, RSRC_CONF,
+    AP_INIT_FLAG("SNIVHostAdopt", set_adopt, NULL, RSRC_CONF,
                  "Make every TLS virtual host lean that can be: On, or Off "
                  "(the default)"),
-    AP_INIT_FLAG("SNIVHostTLS", snivhost_set_tls, NULL, RSRC_CONF,
+    AP_INIT_FLAG("SNIVHostTLS", set_tls, NULL, RSRC_CONF,
                  "Make this virtual host lean: On, in place of SSLEngine on; "
                  "or Off, so that SNIVHostAdopt leaves it alone"),
-    AP_INIT_TAKE1("SNIVHostLint", snivhost_set_lint, NULL, RSRC_CONF,
+    AP_INIT_TAKE1("SNIVHostLint", set_lint, NULL, RSRC_CONF,
                   "Report at start and with -t what cannot be intended: On "
                   "(the default with SNIVHost), Off or Strict (-t and the "
                   "start fail)"),
-    AP_INIT_ITERATE("SNIVHostLintIgnore", snivhost_set_lint_ignore, NULL,
+    AP_INIT_ITERATE("SNIVHostLintIgnore", set_lint_ignore, NULL,
                     RSRC_CONF, "Do not tell of findings with these codes, "
                     "here or in one virtual host"),
-    AP_INIT_FLAG("SNIVHostEnv", snivhost_set_env, NULL, RSRC_CONF,
+    AP_INIT_FLAG("SNIVHostEnv", set_env, NULL, RSRC_CONF,
                  "Set SNIVHOST_VHOST, SNIVHOST_RULE and others in the "
                  "environment of requests (On, or Off, the default)"),
-    AP_INIT_RAW_ARGS("SNIVHostExplain", snivhost_set_explain, NULL, RSRC_CONF,
+    AP_INIT_RAW_ARGS("SNIVHostExplain", set_explain, NULL, RSRC_CONF,
                      "Explain a choice with -t -c: URL, or ADDR:PORT "
                      "[sni=NAME] [host=NAME] [path=/PATH] [http=1.0|1.1] "
                      "[format=text|json]"),
-    AP_INIT_ITERATE("SNIVHostCertificates", snivhost_store_set_dirs, NULL,
+    AP_INIT_ITERATE("SNIVHostCertificates", set_certificates, NULL,
                     RSRC_CONF,
                     "Serve the certificates in these folders by their names, "
                     "where no virtual host has its own"),
-    AP_INIT_TAKE1("SNIVHostCertificateCheck", snivhost_store_set_check, NULL,
+    AP_INIT_TAKE1("SNIVHostCertificateCheck", set_certificate_check, NULL,
                   RSRC_CONF,
                   "Look for renewed certificate files after so many seconds "
                   "(30; not less than 10), or Off"),
-    AP_INIT_TAKE1("SNIVHostCertificateCache", snivhost_store_set_cache, NULL,
+    AP_INIT_TAKE1("SNIVHostCertificateCache", set_certificate_cache, NULL,
                   RSRC_CONF,
                   "Keep so many decoded certificates and keys in a process "
                   "(1000)"),

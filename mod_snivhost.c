@@ -17,413 +17,100 @@
  * httpd's core and mod_ssl ask two fields of a connection which virtual
  * hosts are candidates for a name: c->base_server and c->vhost_lookup_data.
  * This module puts the one right answer there just before each question is
- * asked and takes it back right after. This file has the connection and the
- * request; serve/handshake.c the handshake; docs/INTERNALS.md the whole
- * way.
+ * asked and takes it back right after: serve/request.c for connections and
+ * requests, serve/handshake.c for TLS.
+ *
+ * This file is the module record, the order in which a configuration becomes
+ * a running server, and the one table of hooks. docs/INTERNALS.md has the
+ * whole way.
  */
 
-#include "module/record.h"
-#include "tell/misdirected.h"
-#include "module/counters.h"
-#include "tell/dump.h"
-#include "serve/env.h"
-#include "tell/facts.h"
-#include "tell/status.h"
-#include "serve/refuse.h"
-#include "module/version.h"
-#include "lint/lint.h"
+#include "httpd.h"
 
-#include "apr_atomic.h"
-#include "apr_strings.h"
+#include "ap_mpm.h"
+#include "apr_optional_hooks.h"
 #include "http_connection.h"
 #include "http_core.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_ssl.h"
-#include "mod_core.h"
+#include "mod_ssl_openssl.h"
+#include "mod_status.h"
+#include "mpm_common.h"
 
+#include "config.h"
+#include "lint/lint.h"
+#include "module/counters.h"
+#include "module/record.h"
+#include "module/version.h"
+#include "serve/env.h"
+#include "serve/handshake.h"
+#include "serve/refuse.h"
+#include "serve/request.h"
+#include "tell/dump.h"
+#include "tell/facts.h"
+#include "tell/misdirected.h"
+#include "tell/status.h"
 #include "tls/adopt.h"
 #include "tls/store.h"
 
-/*
- * How far a request has come. The request config points to one of these, so
- * that nothing is allocated for a request.
- */
-typedef struct request_state_t {
-    enum {
-        REQUEST_OPEN,       /* core was kept from choosing, we have to */
-        REQUEST_DECIDED,    /* chosen, by this rule */
-        REQUEST_EARLY       /* it failed before anybody looked at the name */
-    } at;
-    sniv_rule_e rule;
-} request_state_t;
+/* ----- from a configuration to a running server ----- */
 
-static const request_state_t state_open = { REQUEST_OPEN, SNIV_RULE_MAIN };
-static const request_state_t state_early = { REQUEST_EARLY, SNIV_RULE_MAIN };
-static const request_state_t states_decided[] = {
-#define DECIDED(rule) [rule] = { REQUEST_DECIDED, rule }
-    DECIDED(SNIV_RULE_MAIN),
-    DECIDED(SNIV_RULE_IP),
-    DECIDED(SNIV_RULE_SERVERNAME),
-    DECIDED(SNIV_RULE_ALIAS),
-    DECIDED(SNIV_RULE_GLOB),
-    DECIDED(SNIV_RULE_ADDRESS_TEXT),
-    DECIDED(SNIV_RULE_PATH),
-    DECIDED(SNIV_RULE_DEFAULT),
-    DECIDED(SNIV_RULE_DEFAULT_NO_NAME)
-#undef DECIDED
-};
+const snivhost_live_t *snivhost_live;
 
-static const request_state_t *get_state(const request_rec *r)
+static apr_status_t forget_live(void *dummy)
 {
-    return ap_get_module_config(r->request_config, &snivhost_module);
+    (void)dummy;
+    snivhost_live = NULL;
+    return APR_SUCCESS;
 }
 
-static int is_open(const request_rec *r)
+/* Make snivhost_live, which ends with the pool. */
+static apr_status_t live_make(server_rec *main_server, snivhost_mode_e mode,
+                              apr_pool_t *p, apr_pool_t *ptemp)
 {
-    const request_state_t *state = get_state(r);
+    snivhost_live_t *live = apr_pcalloc(p, sizeof(*live));
+    unsigned char *strict;
+    apr_status_t rv;
+    int i;
 
-    return state && state->at == REQUEST_OPEN;
-}
+    rv = snivhost_table_make(&live->table, main_server, p, ptemp);
+    if (rv != APR_SUCCESS)
+        return rv;
 
-static void set_state(request_rec *r, const request_state_t *state)
-{
-    ap_set_module_config(r->request_config, &snivhost_module,
-                         (void *)state);
-}
-
-snivhost_conn_t *snivhost_conn(const conn_rec *c)
-{
-    return ap_get_module_config(c->conn_config, &snivhost_module);
-}
-
-/* ----- the connection: IP step ----- */
-
-/*
- * core has done its own IP step by now. If ours comes to something else we
- * have a bug: say so once and keep out of the way.
- */
-static int agrees_with_core(const conn_rec *c, const sniv_set_t *set)
-{
-    static apr_uint32_t told;
-    const sniv_vhost_t *v = set ? set->members[0]
-                                : snivhost_live->table->main_server;
-    int name_based = set && set->name_based;
-
-    if (c->base_server == v->server
-        && (c->vhost_lookup_data != NULL) == name_based) {
-        return 1;
-    }
-    if (apr_atomic_inc32(&told) == 0) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, c, "SNIV0001: "
-                      "on %pI httpd starts from %s (%s:%u)%s, SNIVHost would "
-                      "start from %s%s: such connections are left to httpd. "
-                      "Please report this; it is told once per process",
-                      c->local_addr, c->base_server->server_hostname,
-                      c->base_server->defn_name
-                          ? c->base_server->defn_name : "main server",
-                      c->base_server->defn_line_number,
-                      c->vhost_lookup_data ? ", name-based" : "",
-                      snivhost_vhost_text(c->pool, v),
-                      name_based ? ", name-based" : "");
-    }
-    return 0;
-}
-
-static int pre_connection(conn_rec *c, void *csd)
-{
-    const snivhost_live_t *live = snivhost_live;
-    snivhost_conn_t *conn;
-    const sniv_set_t *set;
-    sniv_ip_t ip;
-
-    (void)csd;
-    if (!live || c->outgoing)
-        return DECLINED;
-
-    if (c->master) {
-        /* A stream of HTTP/2: all its connection fields are the primary's. */
-        ap_set_module_config(c->conn_config, &snivhost_module,
-                             snivhost_conn(c->master));
-        return DECLINED;
-    }
-
-    sniv_ip_from_sockaddr(&ip, c->local_addr);
-    set = sniv_table_find(live->table, &ip, c->local_addr->port);
-    if (!agrees_with_core(c, set)) {
-        snivhost_count(c, SNIVHOST_COUNT_LEFT_TO_CORE);
-        return DECLINED;
-    }
-
-    conn = apr_pcalloc(c->pool, sizeof(*conn));
-    conn->c = c;
-    conn->set = set;
-    conn->base = c->base_server;
-    conn->chain = c->vhost_lookup_data;
-    /* With StrictHostCheck core refuses unknown names itself and treats
-     * malformed ones differently: it has to look at the names. */
-    conn->leave_requests = live->mode == SNIVHOST_VERIFY
-                           || (set && live->strict[set->number]);
-    ap_set_module_config(c->conn_config, &snivhost_module, conn);
-    return DECLINED;
-}
-
-/* ----- the request: name step ----- */
-
-void snivhost_differs(const conn_rec *c, const request_rec *r,
-                      const char *what, const char *name,
-                      const server_rec *stock, const sniv_decision_t *ours)
-{
-    static apr_uint32_t count;
-    apr_pool_t *p = r ? r->pool : c->pool;
-
-    snivhost_count(c, SNIVHOST_COUNT_DIFFERENCES);
-    /* Each one, without a limit: for them somebody has said Verify. */
-    ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, c, "SNIV0002: "
-                  "%s %s%s%s on %pI: httpd chose %s (%s:%u), SNIVHost would "
-                  "choose %s by rule %s: difference %u of this process. "
-                  "Please report this and do not set SNIVHost On",
-                  what, name ? "'" : "", name ? ap_escape_logitem(p, name)
-                                              : "not given",
-                  name ? "'" : "", c->local_addr, stock->server_hostname,
-                  stock->defn_name ? stock->defn_name : "main server",
-                  stock->defn_line_number, snivhost_vhost_text(p, ours->vhost),
-                  snivhost_rule_text(p, ours), apr_atomic_inc32(&count) + 1);
-}
-
-static void log_decision(request_rec *r, const sniv_decision_t *d)
-{
-    if (!APLOGrdebug(r))
-        return;
-    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, "SNIV0010: "
-                  "Host %s%s%s on %pI: vhost %s, rule %s, address set %s",
-                  r->hostname ? "'" : "",
-                  r->hostname ? ap_escape_logitem(r->pool, r->hostname)
-                              : "not given",
-                  r->hostname ? "'" : "", r->connection->local_addr,
-                  snivhost_vhost_text(r->pool, d->vhost),
-                  snivhost_rule_text(r->pool, d),
-                  snivhost_set_text(r->pool, d->set));
-}
-
-/* Put a request under a server: what core's apply_server_config() does. */
-static void apply_server(request_rec *r, server_rec *s)
-{
-    if (s->timeout != r->server->timeout && !r->connection->master) {
-        apr_socket_t *csd = ap_get_conn_socket(r->connection);
-
-        if (csd)
-            apr_socket_timeout_set(csd, s->timeout);
-    }
-    r->server = s;
-    r->per_dir_config = s->lookup_defaults;
-}
-
-static int is_by_name(const sniv_decision_t *d)
-{
-    switch (d->rule) {
-    case SNIV_RULE_SERVERNAME:
-    case SNIV_RULE_ALIAS:
-    case SNIV_RULE_GLOB:
-    case SNIV_RULE_ADDRESS_TEXT:
-    case SNIV_RULE_PATH:
-        return 1;
-    case SNIV_RULE_MAIN:
-    case SNIV_RULE_IP:
-    case SNIV_RULE_DEFAULT:
-    case SNIV_RULE_DEFAULT_NO_NAME:
-        break;
-    }
-    return 0;
-}
-
-/*
- * Where no name decides, core leaves a request with the server of its
- * connection, and so do we: other modules (mod_qos) give a connection one of
- * their own.
- */
-static void decide(request_rec *r, const snivhost_conn_t *conn)
-{
-    sniv_decision_t d;
-    server_rec *s;
-
-    sniv_decide_request(snivhost_live->table, conn->set, r->hostname, r->uri,
-                        &d);
-    s = SNIVHOST_SERVER(&d);
-    if (is_open(r)) {
-        if (is_by_name(&d) && r->server != s)
-            apply_server(r, s);
-    }
-    else if (r->server != s
-             && (is_by_name(&d) || r->server != r->connection->base_server)) {
-        snivhost_differs(r->connection, r, "Host", r->hostname, r->server,
-                         &d);
-    }
-    set_state(r, &states_decided[d.rule]);
-    snivhost_count(r->connection, SNIVHOST_COUNT_REQUEST(d.rule));
-    log_decision(r, &d);
-}
-
-const char *snivhost_request_rule(const request_rec *r)
-{
-    const request_state_t *state;
-
-    while (r->main)
-        r = r->main;
-    state = get_state(r);
-    return state && state->at == REQUEST_DECIDED
-           ? sniv_rule_name(state->rule) : NULL;
-}
-
-/*
- * TLS that is not mod_ssl's (mod_gnutls, mod_tls): its handshake, and with it
- * a search of its own among the candidates, may come to pass while core reads
- * the first request.
- */
-static int may_search_itself(const snivhost_conn_t *conn, conn_rec *c)
-{
-    return !c->master && !conn->is_mod_ssl && c->keepalives == 0
-           && ap_ssl_conn_is_ssl(c);
-}
-
-/*
- * Before core reads the request: without a name chain it takes no vhost by
- * name, and walks none.
- */
-static void pre_read_request(request_rec *r, conn_rec *c)
-{
-    const snivhost_conn_t *conn;
-
-    if (!snivhost_live || (conn = snivhost_conn(c)) == NULL
-        || !conn->chain || conn->leave_requests
-        || c->vhost_lookup_data != conn->chain
-        || may_search_itself(conn, c)) {
-        return;
-    }
-    c->vhost_lookup_data = NULL;
-    set_state(r, &state_open);
-}
-
-/* Give core's name chain back: mod_ssl's SSLStrictSNIVHostCheck reads it. */
-static void restore_chain(const request_rec *r, const snivhost_conn_t *conn)
-{
-    r->connection->vhost_lookup_data = conn->chain;
-}
-
-/* core adds this filter right before the name step, and takes it away if the
- * request was unusable for another reason. */
-static int has_http_filter(const request_rec *r)
-{
-    const ap_filter_t *f;
-
-    for (f = r->input_filters; f; f = f->next) {
-        if (f->frec == ap_http_input_filter_handle)
-            return 1;
-    }
-    return 0;
-}
-
-/*
- * Whether core had come to its name step when it refused a request in
- * ap_read_request(). If so the answer is due to the vhost of that name, if
- * not to the default.
- */
-static int core_reached_names(const request_rec *r)
-{
-    const char *host;
-
-    /* A host that core accepted (fix_hostname) is a new string; one that it
-     * did not is NULL or still the URI's own. */
-    if (r->hostname && r->hostname != r->parsed_uri.hostname)
-        return 1;
-
-    if (r->hostname) {
-        /* Two kinds are accepted as they are: an empty one, and all digits
-         * with HttpProtocolOptions Unsafe. */
+    live->mode = mode;
+    live->strict = strict = apr_pcalloc(p, live->table->nsets + 1);
+    for (i = 0; i < live->table->nsets; i++) {
+        const server_rec *s = live->table->sets[i]->members[0]->server;
         const core_server_config *core =
-            ap_get_core_module_config(r->server->module_config);
+            ap_get_core_module_config(s->module_config);
 
-        if (*r->hostname
-            && (core->http_conformance != AP_HTTP_CONFORMANCE_UNSAFE
-                || r->hostname[strspn(r->hostname, "0123456789")])) {
-            return 0;
-        }
-    }
-    else {
-        /* No host: refused with 400 for that, or with 417 after it. */
-        host = apr_table_get(r->headers_in, "Host");
-        if ((host && *host)
-            || (r->status != HTTP_BAD_REQUEST
-                && r->status != HTTP_EXPECTATION_FAILED)) {
-            return 0;
-        }
-    }
-    /* HTTP/2 adds the filter only later, and has no other way to come here. */
-    return r->connection->master || has_http_filter(r);
-}
-
-/* The end of a request that core refused before post_read_request. */
-static void decide_refused(request_rec *r, const snivhost_conn_t *conn)
-{
-    restore_chain(r, conn);
-    if (core_reached_names(r))
-        decide(r, conn);
-    else
-        set_state(r, &state_early);
-}
-
-static int post_read_request(request_rec *r)
-{
-    const snivhost_conn_t *conn;
-
-    if (!snivhost_live || (conn = snivhost_conn(r->connection)) == NULL)
-        return DECLINED;
-
-    if (r->prev) {
-        /* An internal redirect stays with its server. If it leads to the
-         * ErrorDocument of a request that core refused, that one has to be
-         * decided now. */
-        if (is_open(r->prev)) {
-            decide_refused(r->prev, conn);
-            apply_server(r, r->prev->server);
-        }
-        set_state(r, get_state(r->prev));
-        return DECLINED;
+        strict[i] = core->strict_host_check == AP_CORE_CONFIG_ON;
     }
 
-    if (is_open(r))
-        restore_chain(r, conn);
-    else if (r->connection->vhost_lookup_data != conn->chain)
-        return DECLINED;        /* somebody has given it another address */
-    decide(r, conn);
-    return snivhost_live->mode == SNIVHOST_ON
-           ? snivhost_policy_judge_request(r, conn, 0) : OK;
+    live->policies = snivhost_policies_make(live->table, p, ptemp);
+    if (!live->policies)
+        return APR_ENOMEM;
+
+    snivhost_live = live;
+    apr_pool_cleanup_register(p, NULL, forget_live, apr_pool_cleanup_null);
+    return APR_SUCCESS;
 }
 
-static void insert_error_filter(request_rec *r)
-{
-    if (snivhost_live && is_open(r))
-        decide_refused(r, snivhost_conn(r->connection));
-}
-
-/* ----- configuration phases ----- */
-
-static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
-                       server_rec *s)
+static int make_tables(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
 {
     snivhost_mode_e mode = snivhost_conf(s)->mode;
     apr_time_t start = apr_time_now();
     const sniv_table_t *table;
     apr_status_t rv;
 
-    (void)plog;
     /* Nothing is served after the first of the two passes of a start. */
     if (mode <= SNIVHOST_OFF
         || ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
 
-    rv = snivhost_live_make(s, mode, p, ptemp);
+    rv = live_make(s, mode, p, ptemp);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "SNIV0003: "
                      "the tables of virtual hosts could not be built");
@@ -442,31 +129,157 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
+typedef int config_phase_fn(apr_pool_t *p, apr_pool_t *plog,
+                            apr_pool_t *ptemp, server_rec *s);
+
+/* Run the features' parts of a phase, until one fails. */
+static int run_phase(config_phase_fn *const *parts, apr_pool_t *p,
+                     apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    int status = OK;
+
+    for (; *parts && (status == OK || status == DECLINED); parts++)
+        status = (*parts)(p, plog, ptemp, s);
+    return status;
+}
+
+static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                        server_rec *s)
+{
+    static config_phase_fn *const parts[] = {
+        snivhost_handshake_check_config,
+        snivhost_dump_check_config,
+        snivhost_store_check_config,
+        snivhost_policy_check_config,
+        /* who is lean, by the directives */
+        snivhost_adopt_check_config,
+        NULL
+    };
+
+    return run_phase(parts, p, plog, ptemp, s);
+}
+
+static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                          server_rec *s)
+{
+    static config_phase_fn *const parts[] = {
+        /* the folders first: adoption loads the store */
+        snivhost_store_before_ssl,
+        /* lean virtual hosts look to mod_ssl as if they had no TLS ... */
+        snivhost_adopt_before_ssl,
+        NULL
+    };
+
+    return run_phase(parts, p, plog, ptemp, s);
+}
+
+static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
+                            apr_pool_t *ptemp, server_rec *s)
+{
+    static config_phase_fn *const parts[] = {
+        snivhost_store_publish,
+        /* asks the tables and the store */
+        snivhost_lint_post_config,
+        NULL
+    };
+    int status = make_tables(s, p, ptemp);
+
+    return status == OK ? run_phase(parts, p, plog, ptemp, s) : status;
+}
+
+/* Under -t there is no post_config: what it would have made is made here. */
+static void test_config(apr_pool_t *p, server_rec *s)
+{
+    /* before those that ask for certificates: what there is to read, then
+     * read it */
+    snivhost_adopt_test_config(p, s);
+    snivhost_store_test_config(p, s);
+    snivhost_lint_test_config(p, s);
+    snivhost_421_dump_test_config(p, s);
+    snivhost_dump_test_config(p, s);
+}
+
+static int log_transaction(request_rec *r)
+{
+    snivhost_counters_log_transaction(r);
+    return snivhost_421_log_transaction(r);
+}
+
+/* ----- hooks ----- */
+
 static void register_hooks(apr_pool_t *p)
 {
-    /* As late as can be: other modules may still add names. */
-    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
+    static const char *const mod_log_config[] = { "mod_log_config.c", NULL };
+    static const char *const mod_md[] = { "mod_md.c", NULL };
+    static const char *const mod_ssl[] = { "mod_ssl.c", NULL };
 
-    ap_hook_pre_connection(pre_connection, NULL, NULL, SNIVHOST_HOOK_FIRST);
-    ap_hook_pre_read_request(pre_read_request, NULL, NULL,
+    (void)p;
+
+    /* Configuration. mod_log_config offers its registry in pre_config. */
+    ap_hook_pre_config(snivhost_handshake_pre_config, NULL, NULL,
+                       APR_HOOK_MIDDLE);
+    ap_hook_pre_config(snivhost_env_pre_config, mod_log_config, NULL,
+                       APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    /* Late: other modules may still change names. */
+    ap_hook_check_config(snivhost_lint_check_config, NULL, NULL,
+                         APR_HOOK_REALLY_LAST);
+    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_FIRST);
+
+    ap_hook_post_config(before_mod_ssl, NULL, mod_ssl, APR_HOOK_MIDDLE);
+    /* While mod_ssl is at it: the ports of lean virtual hosts, and the
+     * certificate of a first virtual host that has none; mod_md's go
+     * before. */
+    ap_hook_ssl_add_cert_files(snivhost_adopt_hide_ports, NULL, NULL,
+                               APR_HOOK_MIDDLE);
+    ap_hook_ssl_add_cert_files(snivhost_store_add_cert_files, mod_md, NULL,
+                               APR_HOOK_LAST);
+    APR_OPTIONAL_HOOK(ssl, init_server, snivhost_handshake_init_server, NULL,
+                      NULL, APR_HOOK_MIDDLE);
+    /* ... and have TLS again. */
+    ap_hook_post_config(snivhost_adopt_after_ssl, mod_ssl, NULL,
+                        APR_HOOK_MIDDLE);
+    /* As late as can be: other modules may still add names, and a daemon
+     * that one of them forks inherits no keys. */
+    ap_hook_post_config(last_post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
+
+    /* Processes. */
+    ap_hook_monitor(snivhost_store_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(snivhost_facts_child_init, NULL, NULL,
+                       APR_HOOK_MIDDLE);
+
+    /* Connections: first of all, as others look at what is chosen. */
+    ap_hook_pre_connection(snivhost_pre_connection, NULL, NULL,
+                           SNIVHOST_HOOK_FIRST);
+    APR_OPTIONAL_HOOK(ssl, pre_handshake, snivhost_handshake_pre_handshake,
+                      NULL, NULL, APR_HOOK_MIDDLE);
+
+    /* Requests: likewise; then the variables, for SetEnvIf. */
+    ap_hook_pre_read_request(snivhost_pre_read_request, NULL, NULL,
                              SNIVHOST_HOOK_FIRST);
-    ap_hook_post_read_request(post_read_request, NULL, NULL,
+    ap_hook_post_read_request(snivhost_post_read_request, NULL, NULL,
                               SNIVHOST_HOOK_FIRST);
-    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL,
+    ap_hook_post_read_request(snivhost_env_post_read_request, NULL, NULL,
+                              SNIVHOST_HOOK_FIRST + 1);
+    /* After mod_md has answered its challenges. */
+    ap_hook_post_read_request(snivhost_policy_post_read_request, NULL, NULL,
+                              APR_HOOK_REALLY_LAST);
+    ap_hook_insert_error_filter(snivhost_insert_error_filter, NULL, NULL,
                                 SNIVHOST_HOOK_FIRST);
+    /* The status page, before a module maps its path elsewhere. */
+    ap_hook_translate_name(snivhost_status_translate_name, NULL, NULL,
+                           APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(snivhost_status_handler, NULL, NULL, APR_HOOK_MIDDLE);
+    /* The variables of requests that core refused, before they are logged. */
+    ap_hook_log_transaction(snivhost_env_log_transaction, NULL, NULL,
+                            APR_HOOK_REALLY_FIRST);
+    ap_hook_log_transaction(log_transaction, NULL, NULL, APR_HOOK_MIDDLE);
 
-    snivhost_tls_register_hooks(p);
-    snivhost_policy_register_hooks(p);
-    snivhost_adopt_register_hooks(p);
-    snivhost_store_register_hooks(p);
-    snivhost_counters_register_hooks(p);
-    snivhost_lint_register_hooks(p);
-    snivhost_421_register_hooks(p);
-    snivhost_421_dump_register_hooks(p);
-    snivhost_facts_register_hooks(p);
-    snivhost_dump_register_hooks(p);
-    snivhost_env_register_hooks(p);
-    snivhost_status_register_hooks(p);
+    /* Questions at any time. */
+    ap_hook_expr_lookup(snivhost_env_expr_lookup, NULL, NULL,
+                        APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ap, status_hook, snivhost_status_hook, NULL, NULL,
+                      APR_HOOK_MIDDLE);
 }
 
 module AP_MODULE_DECLARE_DATA snivhost_module = {

@@ -11,15 +11,15 @@
  * limitations under the License.
  */
 
-
 #include "lint/lint.h"
 
 #include "apr_strings.h"
 #include "ap_listen.h"
 #include "http_core.h"
 
-#include "tell/dump.h"
+#include "module/asked.h"
 #include "tell/render.h"
+#include "module/words.h"
 
 /* Of one kind this many are told one by one; the rest is counted. */
 #define SHOWN 20
@@ -71,53 +71,17 @@ static const kind_t kinds[SNIVHOST_LINT_KINDS] = {
     { "SNIV0450", 1 }       /* DEFAULT_DEAD */
 };
 
-/* ----- directives ----- */
-
-const char *snivhost_set_lint(cmd_parms *cmd, void *dummy, const char *arg)
+int snivhost_lint_kind(const char *code)
 {
-    snivhost_conf_t *conf = snivhost_conf(cmd->server);
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-
-    (void)dummy;
-    if (err)
-        return err;
-    if (cmd->server->is_virtual) {
-        return "SNIVHostLint is about the whole server: move it out of "
-               "<VirtualHost>. SNIVHostLintIgnore may stand here";
-    }
-    if (!ap_cstr_casecmp(arg, "On"))
-        conf->lint = SNIVHOST_LINT_ON;
-    else if (!ap_cstr_casecmp(arg, "Off"))
-        conf->lint = SNIVHOST_LINT_OFF;
-    else if (!ap_cstr_casecmp(arg, "Strict"))
-        conf->lint = SNIVHOST_LINT_STRICT;
-    else {
-        return apr_psprintf(cmd->pool, "SNIVHostLint takes On, Off or "
-                            "Strict, not '%s'", arg);
-    }
-    return NULL;
-}
-
-const char *snivhost_set_lint_ignore(cmd_parms *cmd, void *dummy,
-                                     const char *arg)
-{
-    snivhost_conf_t *conf = snivhost_conf(cmd->server);
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
     int i;
 
-    (void)dummy;
-    if (err)
-        return err;
     for (i = 0; i < SNIVHOST_LINT_KINDS; i++) {
-        if (!ap_cstr_casecmp(arg, kinds[i].code)
-            || !strcmp(arg, kinds[i].code + 4)) {
-            conf->lint_ignore |= (apr_uint64_t)1 << i;
-            return NULL;
+        if (!ap_cstr_casecmp(code, kinds[i].code)
+            || !strcmp(code, kinds[i].code + 4)) {
+            return i;
         }
     }
-    return apr_psprintf(cmd->pool, "SNIVHostLintIgnore takes codes of "
-                        "findings, such as %s; '%s' is none", kinds[0].code,
-                        arg);
+    return -1;
 }
 
 /* ----- findings ----- */
@@ -361,8 +325,8 @@ static snivhost_lint_mode_e mode_of(const server_rec *main_server)
  * Strict has its say here, before the server has detached itself. A restart
  * does not come here: its findings never stop a server that is running.
  */
-static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
-                        server_rec *s)
+int snivhost_lint_check_config(apr_pool_t *p, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s)
 {
     const int run_mode = ap_state_query(AP_SQ_RUN_MODE);
     const snivhost_lint_mode_e mode = mode_of(s);
@@ -372,7 +336,7 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 
     (void)plog;
     if (mode == SNIVHOST_LINT_OFF || run_mode == AP_SQ_RM_CONFIG_DUMP
-        || snivhost_dump_is_asked()
+        || snivhost_is_asked()
         || ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG
         || (mode != SNIVHOST_LINT_STRICT
             && run_mode != AP_SQ_RM_CONFIG_TEST)) {
@@ -397,8 +361,8 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 }
 
 /* A start or restart: what is wrong goes to the error log, once. */
-static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
-                       server_rec *s)
+int snivhost_lint_post_config(apr_pool_t *p, apr_pool_t *plog,
+                              apr_pool_t *ptemp, server_rec *s)
 {
     const sniv_table_t *table = NULL;
 
@@ -458,7 +422,7 @@ static void print_text(apr_file_t *out, const apr_array_header_t *findings,
 }
 
 /* The dumps: everything, notes too. */
-static void test_config(apr_pool_t *p, server_rec *s)
+void snivhost_lint_test_config(apr_pool_t *p, server_rec *s)
 {
     const int text = ap_exists_config_define(DUMP);
     const int json = ap_exists_config_define(DUMP_JSON);
@@ -486,12 +450,3 @@ static void test_config(apr_pool_t *p, server_rec *s)
     apr_file_flush(out);
 }
 
-void snivhost_lint_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    /* Late, as other modules may still change names; and after the
-     * post_config that makes the tables. */
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_REALLY_LAST + 1);
-    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
-}

@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #ifndef SNIVHOST_LINT_LINT_H
 #define SNIVHOST_LINT_LINT_H
 
@@ -131,12 +130,18 @@ const char *snivhost_finding_text(const snivhost_finding_t *finding,
 json_t *snivhost_lint_json(const apr_array_header_t *findings,
                            apr_pool_t *p);
 
-/** The commands SNIVHostLint and SNIVHostLintIgnore. */
-const char *snivhost_set_lint(cmd_parms *cmd, void *dummy, const char *arg);
-const char *snivhost_set_lint_ignore(cmd_parms *cmd, void *dummy,
-                                     const char *arg);
+/**
+ * The kind of a code, with or without "SNIV".
+ * @return -1 if there is none
+ */
+int snivhost_lint_kind(const char *code);
 
-void snivhost_lint_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_lint_check_config(apr_pool_t *p, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s);
+int snivhost_lint_post_config(apr_pool_t *p, apr_pool_t *plog,
+                              apr_pool_t *ptemp, server_rec *s);
+void snivhost_lint_test_config(apr_pool_t *p, server_rec *s);
 
 /* ----- for the checks ----- */
 

@@ -13,6 +13,7 @@
 
 
 #include "lint/lint.h"
+#include "module/words.h"
 
 #include "apr_hash.h"
 #include "apr_lib.h"

@@ -17,6 +17,7 @@
 #include "apr_strings.h"
 
 #include "tell/leaf.h"
+#include "module/words.h"
 
 /*
  * Findings about the certificates that virtual hosts name with

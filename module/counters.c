@@ -34,6 +34,15 @@ static const char *const words_of[] = {
 #undef COUNTER
 };
 
+const snivhost_counter_group_t snivhost_counter_groups[SNIVHOST_NGROUPS] = {
+    { "Requests", SNIVHOST_COUNT_REQUEST_MAIN, SNIVHOST_COUNT_REFUSED_HOST },
+    { "Handshakes", SNIVHOST_COUNT_SNI_FOUND,
+      SNIVHOST_COUNT_REFUSED_SNI_MISSING },
+    { "Certificates", SNIVHOST_COUNT_STORE_HIT,
+      SNIVHOST_COUNT_STORE_FALLBACK },
+    { "Trust", SNIVHOST_COUNT_LEFT_TO_CORE, SNIVHOST_COUNT_DIFFERENCES }
+};
+
 const char *snivhost_counter_key(snivhost_counter_e what)
 {
     return keys[what];
@@ -97,7 +106,7 @@ apr_time_t snivhost_counters_since(void)
  * 421 is decided before any handler is asked, by mod_ssl or by us; one that
  * comes from a handler (a proxied server's, say) is another matter.
  */
-static int log_transaction(request_rec *r)
+int snivhost_counters_log_transaction(request_rec *r)
 {
     if (r->status == HTTP_MISDIRECTED_REQUEST && snivhost_live && !r->handler
         && snivhost_conn(r->connection)) {
@@ -106,8 +115,3 @@ static int log_transaction(request_rec *r)
     return DECLINED;
 }
 
-void snivhost_counters_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_log_transaction(log_transaction, NULL, NULL, APR_HOOK_MIDDLE);
-}

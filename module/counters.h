@@ -110,6 +110,15 @@ typedef union snivhost_stripe_t {
 /** SNIVHOST_STRIPES of them, or NULL: nothing is counted. */
 extern snivhost_stripe_t *snivhost_stripes;
 
+/** The counters by group, for the page and for mod_status. */
+typedef struct snivhost_counter_group_t {
+    const char *title;
+    snivhost_counter_e first, last;
+} snivhost_counter_group_t;
+
+#define SNIVHOST_NGROUPS 4
+extern const snivhost_counter_group_t snivhost_counter_groups[];
+
 /** Count. Any thread. */
 static APR_INLINE void snivhost_count(const conn_rec *c,
                                       snivhost_counter_e what)
@@ -142,7 +151,7 @@ const char *snivhost_counter_key(snivhost_counter_e what);
 /** What it counts, in a few words; plain text. */
 const char *snivhost_counter_words(snivhost_counter_e what);
 
-/** Counts the requests that were answered 421. */
-void snivhost_counters_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_counters_log_transaction(request_rec *r);
 
 #endif /* SNIVHOST_MODULE_COUNTERS_H */

@@ -104,12 +104,11 @@ typedef struct snivhost_conf_t {
     apr_uint64_t lint_ignore;   /**< bits by snivhost_lint_e */
 } snivhost_conf_t;
 
-extern const command_rec snivhost_commands[];
-void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s);
-void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv);
-
 /** Our configuration of a server; never NULL once servers are merged. */
-snivhost_conf_t *snivhost_conf(const server_rec *s);
+static APR_INLINE snivhost_conf_t *snivhost_conf(const server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &snivhost_module);
+}
 
 /* ----- the tables of the running configuration (module/site.c) ----- */
 
@@ -135,30 +134,10 @@ apr_status_t snivhost_table_make(const sniv_table_t **ptable,
                                  server_rec *main_server, apr_pool_t *p,
                                  apr_pool_t *ptemp);
 
-/** Make snivhost_live; it ends with the pool. */
-apr_status_t snivhost_live_make(server_rec *main_server,
-                                snivhost_mode_e mode, apr_pool_t *p,
-                                apr_pool_t *ptemp);
-
 /** The server of a decision. */
 #define SNIVHOST_SERVER(decision) ((server_rec *)(decision)->vhost->server)
 
-/** The address of a set as <VirtualHost> has it: `*:443`, `[::1]:*`. */
-const char *snivhost_set_text(apr_pool_t *p, const sniv_set_t *set);
-
-/** The same for any address and port. */
-const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
-                               apr_port_t port);
-
-/** `name (file:line)`, or `main server name` for the main server. */
-const char *snivhost_vhost_text(apr_pool_t *p, const sniv_vhost_t *vhost);
-
-/**
- * The rule and its pattern: `alias 'www.example.com'`, `default`.
- */
-const char *snivhost_rule_text(apr_pool_t *p, const sniv_decision_t *d);
-
-/* ----- connections and requests (mod_snivhost.c) ----- */
+/* ----- connections ----- */
 
 /**
  * What we know of a connection. Made in pre_connection, written to by the
@@ -203,28 +182,9 @@ typedef struct snivhost_conn_t {
  * Our record of a connection, the primary one's for an HTTP/2 stream; NULL
  * if the connection is left to core.
  */
-snivhost_conn_t *snivhost_conn(const conn_rec *c);
-
-/**
- * The rule by which a request got its virtual host.
- * @return NULL if nobody has looked at its name
- */
-const char *snivhost_request_rule(const request_rec *r);
-
-/** Report that stock httpd and we differ; see SNIVHost Verify. */
-void snivhost_differs(const conn_rec *c, const request_rec *r,
-                      const char *what, const char *name,
-                      const server_rec *stock, const sniv_decision_t *ours);
-
-/* ----- TLS (serve/handshake.c) ----- */
-
-/**
- * mod_ssl's search for a server name, made as mod_ssl makes it: a walk, for
- * connections that are left to core.
- * @return NULL if nobody has the name
- */
-server_rec *snivhost_search_sni(conn_rec *c, const char *name);
-
-void snivhost_tls_register_hooks(apr_pool_t *p);
+static APR_INLINE snivhost_conn_t *snivhost_conn(const conn_rec *c)
+{
+    return ap_get_module_config(c->conn_config, &snivhost_module);
+}
 
 #endif /* SNIVHOST_MODULE_RECORD_H */

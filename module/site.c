@@ -12,7 +12,6 @@
  */
 
 #include "module/record.h"
-#include "serve/refuse.h"
 
 #include "apr_strings.h"
 #include "http_core.h"
@@ -21,8 +20,6 @@
  * From server_rec to the tables of the pure layer, and the words in which
  * both are told about.
  */
-
-const snivhost_live_t *snivhost_live;
 
 /* Describe a server to the pure layer. Nothing is copied that lives as long
  * as the configuration. */
@@ -79,100 +76,3 @@ apr_status_t snivhost_table_make(const sniv_table_t **ptable,
     return sniv_table_build(ptable, main_vhost, vhosts, n, p, ptemp);
 }
 
-static apr_status_t forget_live(void *dummy)
-{
-    (void)dummy;
-    snivhost_live = NULL;
-    return APR_SUCCESS;
-}
-
-apr_status_t snivhost_live_make(server_rec *main_server,
-                                snivhost_mode_e mode, apr_pool_t *p,
-                                apr_pool_t *ptemp)
-{
-    snivhost_live_t *live = apr_pcalloc(p, sizeof(*live));
-    unsigned char *strict;
-    apr_status_t rv;
-    int i;
-
-    rv = snivhost_table_make(&live->table, main_server, p, ptemp);
-    if (rv != APR_SUCCESS)
-        return rv;
-
-    live->mode = mode;
-    live->strict = strict = apr_pcalloc(p, live->table->nsets + 1);
-    for (i = 0; i < live->table->nsets; i++) {
-        const server_rec *s = live->table->sets[i]->members[0]->server;
-        const core_server_config *core =
-            ap_get_core_module_config(s->module_config);
-
-        strict[i] = core->strict_host_check == AP_CORE_CONFIG_ON;
-    }
-
-    live->policies = snivhost_policies_make(live->table, p, ptemp);
-    if (!live->policies)
-        return APR_ENOMEM;
-
-    snivhost_live = live;
-    apr_pool_cleanup_register(p, NULL, forget_live, apr_pool_cleanup_null);
-    return APR_SUCCESS;
-}
-
-const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
-                               apr_port_t port)
-{
-    static const sniv_ip_t any;
-    const unsigned char *b = ip->bytes;
-    const char *host;
-
-    if (!memcmp(b, any.bytes, sizeof(any.bytes))) {
-        host = "*";
-    }
-    else if (!memcmp(b, any.bytes, 10) && b[10] == 0xff && b[11] == 0xff) {
-        host = apr_psprintf(p, "%u.%u.%u.%u", b[12], b[13], b[14], b[15]);
-    }
-    else {
-        char *text = NULL;
-#if APR_HAVE_IPV6
-        apr_sockaddr_t sa;
-
-        memset(&sa, 0, sizeof(sa));
-        sa.pool = p;
-        sa.family = APR_INET6;
-        sa.ipaddr_len = sizeof(sa.sa.sin6.sin6_addr);
-        sa.addr_str_len = 64;   /* with a zone */
-        sa.ipaddr_ptr = &sa.sa.sin6.sin6_addr;
-        sa.sa.sin6.sin6_family = APR_INET6;
-        sa.sa.sin6.sin6_scope_id = ip->zone;
-        memcpy(sa.ipaddr_ptr, b, 16);
-        apr_sockaddr_ip_get(&text, &sa);
-#endif
-        host = apr_psprintf(p, "[%s]", text ? text : "?");
-    }
-    return port ? apr_psprintf(p, "%s:%u", host, port)
-                : apr_psprintf(p, "%s:*", host);
-}
-
-const char *snivhost_set_text(apr_pool_t *p, const sniv_set_t *set)
-{
-    return set ? snivhost_addr_text(p, &set->ip, set->port)
-               : "no address set";
-}
-
-const char *snivhost_vhost_text(apr_pool_t *p, const sniv_vhost_t *v)
-{
-    const server_rec *s = v->server;
-
-    if (!s->is_virtual)
-        return apr_psprintf(p, "main server %s", v->server_name);
-    if (!v->file)
-        return apr_psprintf(p, "%s (not in a file)", v->server_name);
-    return apr_psprintf(p, "%s (%s:%u)", v->server_name, v->file, v->line);
-}
-
-const char *snivhost_rule_text(apr_pool_t *p, const sniv_decision_t *d)
-{
-    const char *rule = sniv_rule_name(d->rule);
-
-    return d->pattern ? apr_psprintf(p, "%s '%s'", rule, d->pattern) : rule;
-}

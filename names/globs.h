@@ -30,8 +30,8 @@
 
 #include <apr_pools.h>
 
-#include "names/names.h"
 #include "names/host.h"
+#include "names/pattern.h"
 #include "names/slots.h"
 
 /* What stands in the block beside a rank. */
@@ -46,17 +46,6 @@
                     / SNIV_PLACE_UNIT))
 #define SNIV_AT(base, place) \
     ((base) + (apr_size_t)(place) * SNIV_PLACE_UNIT)
-
-/** A pattern as the builder collects it. */
-typedef struct sniv_pattern_t {
-    const char *text;
-    apr_uint32_t len;
-    apr_uint32_t value;
-    apr_uint32_t place;         /**< of its record, once that is known */
-    unsigned int is_glob : 1;   /**< as added */
-    unsigned int is_wild : 1;   /**< a glob that has a wildcard in it */
-    unsigned int is_simple : 1; /**< one star and no other */
-} sniv_pattern_t;
 
 /** The record of a glob in the block. Its text follows, NUL-terminated. */
 typedef struct sniv_glob_t {

@@ -107,6 +107,8 @@
 
 #include <apr_pools.h>
 
+#include "names/pattern.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -116,12 +118,6 @@ typedef struct sniv_names_builder_t sniv_names_builder_t;
 
 /** The frozen index. */
 typedef struct sniv_names_t sniv_names_t;
-
-/** A pattern that matched. */
-typedef struct sniv_names_hit_t {
-    apr_uint32_t rank;      /**< number of the pattern: 0 is the first added */
-    apr_uint32_t value;     /**< the caller's value of that pattern */
-} sniv_names_hit_t;
 
 /**
  * Start to collect patterns.

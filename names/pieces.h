@@ -27,8 +27,8 @@
 
 #include <apr_pools.h>
 
-#include "names/globs.h"
 #include "names/host.h"
+#include "names/pattern.h"
 
 /** The literals, which are also the levels of the tree. */
 enum {

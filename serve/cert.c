@@ -20,6 +20,7 @@
 #include "module/limit.h"
 #include "serve/refuse.h"
 #include "tls/store.h"
+#include "module/stock.h"
 
 static sniv_cert_id_t find(const server_rec *s, const char *name,
                            apr_size_t len)

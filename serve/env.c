@@ -12,6 +12,8 @@
  */
 
 #include "serve/env.h"
+#include "module/words.h"
+#include "serve/request.h"
 
 #include "ap_expr.h"
 #include "apr_optional.h"
@@ -113,15 +115,6 @@ static const char *value_of(const struct variable_t *v, request_rec *r,
 
 /* ----- environment ----- */
 
-const char *snivhost_set_env(cmd_parms *cmd, void *dummy, int on)
-{
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-
-    (void)dummy;
-    snivhost_conf(cmd->server)->env = on;
-    return err;
-}
-
 static void set_variables(request_rec *r)
 {
     const struct variable_t *v;
@@ -136,7 +129,7 @@ static void set_variables(request_rec *r)
 
 /* Right after the decision: SetEnvIf may look at them, and a request that
  * mod_ssl refuses is logged with them. */
-static int post_read_request(request_rec *r)
+int snivhost_env_post_read_request(request_rec *r)
 {
     if (snivhost_live && snivhost_conf(r->server)->env > 0)
         set_variables(r);
@@ -144,7 +137,7 @@ static int post_read_request(request_rec *r)
 }
 
 /* Requests that core refused come to no other hook. */
-static int log_transaction(request_rec *r)
+int snivhost_env_log_transaction(request_rec *r)
 {
     if (snivhost_live && snivhost_conf(r->server)->env > 0
         && !apr_table_get(r->subprocess_env, variables[0].name)) {
@@ -162,7 +155,7 @@ static const char *expr_value(ap_expr_eval_ctx_t *ctx, const void *data)
     return value ? value : "";
 }
 
-static int expr_lookup(ap_expr_lookup_parms *parms)
+int snivhost_env_expr_lookup(ap_expr_lookup_parms *parms)
 {
     const struct variable_t *v;
 
@@ -183,7 +176,8 @@ static const char *log_value(request_rec *r, char *name)
     return value ? ap_escape_logitem(r->pool, value) : NULL;
 }
 
-static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
+int snivhost_env_pre_config(apr_pool_t *p, apr_pool_t *plog,
+                            apr_pool_t *ptemp)
 {
     APR_OPTIONAL_FN_TYPE(ap_register_log_handler) *register_handler =
         APR_RETRIEVE_OPTIONAL_FN(ap_register_log_handler);
@@ -195,15 +189,3 @@ static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
     return OK;
 }
 
-void snivhost_env_register_hooks(apr_pool_t *p)
-{
-    static const char *const log_config[] = { "mod_log_config.c", NULL };
-
-    (void)p;
-    ap_hook_pre_config(pre_config, log_config, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_read_request(post_read_request, NULL, NULL,
-                              SNIVHOST_HOOK_FIRST + 1);
-    ap_hook_log_transaction(log_transaction, NULL, NULL,
-                            APR_HOOK_REALLY_FIRST);
-    ap_hook_expr_lookup(expr_lookup, NULL, NULL, APR_HOOK_MIDDLE);
-}

@@ -31,11 +31,15 @@
  * A variable that makes no sense for a request is not set.
  */
 
+#include "ap_expr.h"
+
 #include "module/record.h"
 
-/** The command SNIVHostEnv. */
-const char *snivhost_set_env(cmd_parms *cmd, void *dummy, int on);
-
-void snivhost_env_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_env_pre_config(apr_pool_t *p, apr_pool_t *plog,
+                            apr_pool_t *ptemp);
+int snivhost_env_post_read_request(request_rec *r);
+int snivhost_env_log_transaction(request_rec *r);
+int snivhost_env_expr_lookup(ap_expr_lookup_parms *parms);
 
 #endif /* SNIVHOST_SERVE_ENV_H */

@@ -40,6 +40,8 @@
 
 #include "serve/cert.h"
 #include "tls/store.h"
+#include "module/words.h"
+#include "module/stock.h"
 
 /* Where a connection's record hangs on its SSL, and a context's record on
  * its SSL_CTX. The numbers are kept over restarts: OpenSSL never takes one
@@ -280,50 +282,6 @@ static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
     return tls && tls->security(ssl, ctx, op, bits, nid, other, ex);
 }
 
-/* mod_ssl's search, for a connection that is left to core. */
-typedef struct search_t {
-    const char *name;
-    server_rec *found;
-} search_t;
-
-static int is_among(const char *name, const apr_array_header_t *names,
-                    int are_globs)
-{
-    int i;
-
-    for (i = 0; names && i < names->nelts; i++) {
-        const char *one = APR_ARRAY_IDX(names, i, const char *);
-
-        if (one && (are_globs ? !ap_strcasecmp_match(name, one)
-                              : !strcasecmp(name, one))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-static int search_matches(void *baton, conn_rec *c, server_rec *s)
-{
-    search_t *search = baton;
-
-    (void)c;
-    if (strcasecmp(search->name, s->server_hostname)
-        && !is_among(search->name, s->names, 0)
-        && !is_among(search->name, s->wild_names, 1)) {
-        return 0;
-    }
-    search->found = s;
-    return 1;
-}
-
-server_rec *snivhost_search_sni(conn_rec *c, const char *name)
-{
-    search_t search = { name, NULL };
-
-    ap_vhost_iterate_given_conn(c, search_matches, &search);
-    return search.found;
-}
-
 /*
  * In place of mod_ssl's servername callback, only where a policy may refuse
  * handshakes. mod_ssl's has done its search long ago and only says whether it
@@ -366,8 +324,8 @@ static int servername_callback(SSL *ssl, int *al, void *arg)
 
 /* ----- mod_ssl's hooks ----- */
 
-static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
-                       SSL_CTX *ctx)
+int snivhost_handshake_init_server(server_rec *s, apr_pool_t *p, int is_proxy,
+                                   SSL_CTX *ctx)
 {
     tls_ctx_t *tls;
 
@@ -387,7 +345,7 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
     return OK;
 }
 
-static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
+int snivhost_handshake_pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
 {
     snivhost_conn_t *conn;
 
@@ -421,7 +379,8 @@ static int pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
     return DECLINED;
 }
 
-static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
+int snivhost_handshake_pre_config(apr_pool_t *p, apr_pool_t *plog,
+                                  apr_pool_t *ptemp)
 {
     static const char key[] = "mod_snivhost_tls_index";
     tls_index_t *index = ap_retained_data_get(key);
@@ -442,8 +401,8 @@ static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 
 /* A libssl of another major version than the one that we were compiled for
  * has other structures behind the same names. */
-static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
-                        server_rec *s)
+int snivhost_handshake_check_config(apr_pool_t *p, apr_pool_t *plog,
+                                    apr_pool_t *ptemp, server_rec *s)
 {
     (void)p;
     (void)plog;
@@ -457,13 +416,3 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-void snivhost_tls_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    APR_OPTIONAL_HOOK(ssl, init_server, init_server, NULL, NULL,
-                      APR_HOOK_MIDDLE);
-    APR_OPTIONAL_HOOK(ssl, pre_handshake, pre_handshake, NULL, NULL,
-                      APR_HOOK_MIDDLE);
-}

@@ -17,114 +17,13 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
-#include "tell/misdirected.h"
 #include "module/counters.h"
 #include "module/limit.h"
 #include "tls/store.h"
+#include "module/words.h"
 
 /* Where an ACME server asks for http-01 (RFC 8555, 8.3). */
 #define ACME_HTTP01 "/.well-known/acme-challenge/"
-
-/* ----- directives ----- */
-
-void snivhost_policy_conf_init(snivhost_policy_conf_t *conf)
-{
-    memset(conf, 0, sizeof(*conf));
-    conf->unknown_sni = conf->missing_sni = conf->unknown_host = -1;
-}
-
-void snivhost_policy_conf_merge(snivhost_policy_conf_t *conf,
-                                const snivhost_policy_conf_t *base,
-                                const snivhost_policy_conf_t *add)
-{
-    int i;
-
-#define MERGE(field, unset) \
-    conf->field = add->field != (unset) ? add->field : base->field
-    MERGE(unknown_sni, -1);
-    MERGE(missing_sni, -1);
-    MERGE(unknown_host, -1);
-    MERGE(allow, NULL);
-    MERGE(allow_lines, NULL);
-    for (i = 0; i < SNIVHOST_NREFUSALS; i++)
-        MERGE(lines[i], NULL);
-#undef MERGE
-    conf->first = add->first;
-}
-
-static snivhost_policy_conf_t *conf_of(cmd_parms *cmd)
-{
-    snivhost_policy_conf_t *conf = &snivhost_conf(cmd->server)->policy;
-
-    if (!conf->first)
-        conf->first = cmd->directive;
-    return conf;
-}
-
-const char *snivhost_policy_set(cmd_parms *cmd, void *dummy, const char *arg)
-{
-    const char *name = cmd->cmd->name;
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    snivhost_policy_conf_t *conf = conf_of(cmd);
-    int refuse;
-
-    (void)dummy;
-    if (err)
-        return err;
-    if (!ap_cstr_casecmp(arg, "refuse"))
-        refuse = 1;
-    else if (!ap_cstr_casecmp(arg, "default"))
-        refuse = 0;
-    else {
-        return apr_psprintf(cmd->pool, "%s takes default (the first virtual "
-                            "host of the address answers) or refuse, not "
-                            "'%s'", name, arg);
-    }
-    if (!ap_cstr_casecmp(name, "SNIVHostUnknownSNI")) {
-        conf->unknown_sni = refuse;
-        conf->lines[SNIVHOST_UNKNOWN_SNI] = cmd->directive;
-    }
-    else if (!ap_cstr_casecmp(name, "SNIVHostMissingSNI")) {
-        conf->missing_sni = refuse;
-        conf->lines[SNIVHOST_MISSING_SNI] = cmd->directive;
-    }
-    else {
-        conf->unknown_host = refuse;
-        conf->lines[SNIVHOST_UNKNOWN_HOST] = cmd->directive;
-    }
-    return NULL;
-}
-
-const char *snivhost_policy_allow(cmd_parms *cmd, void *dummy,
-                                  const char *arg)
-{
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    snivhost_policy_conf_t *conf = conf_of(cmd);
-    apr_array_header_t *allow = (apr_array_header_t *)conf->allow;
-    apr_array_header_t *lines = (apr_array_header_t *)conf->allow_lines;
-
-    (void)dummy;
-    if (err)
-        return err;
-    if (strchr(arg, '/') || (strchr(arg, ':') && *arg != '[' && !strchr(
-                                 strchr(arg, ':') + 1, ':'))) {
-        return apr_psprintf(cmd->pool, "SNIVHostAllowHost takes names (with "
-                            "* and ? as in ServerAlias), or - for requests "
-                            "without any, not '%s': leave scheme, port and "
-                            "path away", arg);
-    }
-    /* core takes the brackets of an IPv6 address away */
-    if (arg[0] == '[' && arg[strlen(arg) - 1] == ']')
-        arg = apr_pstrmemdup(cmd->pool, arg + 1, strlen(arg) - 2);
-    if (!allow) {
-        conf->allow = allow = apr_array_make(cmd->pool, 4, sizeof(char *));
-        conf->allow_lines = lines =
-            apr_array_make(cmd->pool, 4, sizeof(const ap_directive_t *));
-    }
-    APR_ARRAY_PUSH(allow, const char *) = arg;
-    APR_ARRAY_PUSH(lines, const ap_directive_t *) = cmd->directive;
-    return NULL;
-}
 
 /* ----- from what is written to what holds ----- */
 
@@ -216,8 +115,8 @@ static int is_in_handshakes(server_rec *main_server)
 
 /* A policy in a virtual host that speaks for no address would be silently
  * without effect. */
-static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
-                        server_rec *s)
+int snivhost_policy_check_config(apr_pool_t *p, apr_pool_t *plog,
+                                 apr_pool_t *ptemp, server_rec *s)
 {
     const sniv_table_t *table = NULL;
     server_rec *v;
@@ -409,7 +308,7 @@ int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
 }
 
 /* What was let through for mod_md and was no challenge of its. */
-static int post_read_request(request_rec *r)
+int snivhost_policy_post_read_request(request_rec *r)
 {
     const snivhost_conn_t *conn;
 
@@ -421,10 +320,3 @@ static int post_read_request(request_rec *r)
     return snivhost_policy_judge_request(r, conn, 1);
 }
 
-void snivhost_policy_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_read_request(post_read_request, NULL, NULL,
-                              APR_HOOK_REALLY_LAST);
-}

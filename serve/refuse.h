@@ -35,17 +35,6 @@ typedef struct snivhost_policy_t {
     const sniv_names_t *allow;          /**< or NULL */
 } snivhost_policy_t;
 
-void snivhost_policy_conf_init(snivhost_policy_conf_t *conf);
-void snivhost_policy_conf_merge(snivhost_policy_conf_t *conf,
-                                const snivhost_policy_conf_t *base,
-                                const snivhost_policy_conf_t *add);
-
-/** The directives, for the table in config.c. */
-const char *snivhost_policy_set(cmd_parms *cmd, void *dummy,
-                                const char *arg);
-const char *snivhost_policy_allow(cmd_parms *cmd, void *dummy,
-                                  const char *arg);
-
 /**
  * Freeze the policies of all sets.
  * @return by set number, the main server's last; entries are NULL where
@@ -103,6 +92,9 @@ void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
 int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
                                   int last);
 
-void snivhost_policy_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_policy_check_config(apr_pool_t *p, apr_pool_t *plog,
+                                 apr_pool_t *ptemp, server_rec *s);
+int snivhost_policy_post_read_request(request_rec *r);
 
 #endif /* SNIVHOST_SERVE_REFUSE_H */

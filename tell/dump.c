@@ -21,6 +21,8 @@
 #include "lint/lint.h"
 #include "tell/question.h"
 #include "tell/render.h"
+#include "module/words.h"
+#include "module/asked.h"
 
 /* Where the texts of a member begin. */
 #define INDENT 15
@@ -275,41 +277,6 @@ json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
 /* A URL is asked of so many addresses. */
 #define ADDRESSES_MAX 10
 
-/* Those of the configuration that is being read. */
-static apr_array_header_t *questions;
-
-static apr_status_t forget_questions(void *dummy)
-{
-    (void)dummy;
-    questions = NULL;
-    return APR_SUCCESS;
-}
-
-const char *snivhost_set_explain(cmd_parms *cmd, void *dummy,
-                                 const char *args)
-{
-    snivhost_question_t *q;
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-
-    (void)dummy;
-    if (err)
-        return err;
-    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
-        return "SNIVHostExplain is a question, which only a test of the "
-               "configuration answers: leave it out of the configuration and "
-               "give it with -t -c 'SNIVHostExplain ...'";
-    }
-    if (!questions) {
-        questions = apr_array_make(cmd->pool, 1, sizeof(*q));
-        apr_pool_cleanup_register(cmd->pool, NULL, forget_questions,
-                                  apr_pool_cleanup_null);
-    }
-    q = apr_array_push(questions);
-    err = snivhost_question_parse(q, cmd->pool, args);
-    return err ? apr_pstrcat(cmd->pool, "SNIVHostExplain: ", err, NULL)
-               : NULL;
-}
-
 static void answer_one(apr_file_t *out, const snivhost_facts_t *facts,
                        const snivhost_question_t *q, int is_first,
                        apr_pool_t *p)
@@ -333,10 +300,10 @@ static void answer(apr_file_t *out, const snivhost_facts_t *facts,
     int i, k;
 
     apr_pool_create(&each, p);
-    for (i = 0; i < questions->nelts; i++) {
+    for (i = 0; i < snivhost_questions->nelts; i++) {
         const apr_array_header_t *all = snivhost_question_addresses(
-            &APR_ARRAY_IDX(questions, i, snivhost_question_t), facts->table,
-            p);
+            &APR_ARRAY_IDX(snivhost_questions, i, snivhost_question_t),
+            facts->table, p);
 
         for (k = 0; k < all->nelts; k++) {
             const snivhost_question_t *q =
@@ -357,23 +324,7 @@ static void answer(apr_file_t *out, const snivhost_facts_t *facts,
 
 /* ----- hooks ----- */
 
-static const char *const defines[] = {
-    "DUMP_SNIVHOST", "DUMP_SNIVHOST_JSON", "DUMP_SNIVHOST_LINT",
-    "DUMP_SNIVHOST_LINT_JSON", "DUMP_SNIVHOST_421", NULL
-};
-
-int snivhost_dump_is_asked(void)
-{
-    int i;
-
-    for (i = 0; defines[i]; i++) {
-        if (ap_exists_config_define(defines[i]))
-            return 1;
-    }
-    return questions != NULL;
-}
-
-static void test_config(apr_pool_t *p, server_rec *s)
+void snivhost_dump_test_config(apr_pool_t *p, server_rec *s)
 {
     int text = ap_exists_config_define("DUMP_SNIVHOST");
     int json = ap_exists_config_define("DUMP_SNIVHOST_JSON");
@@ -382,7 +333,7 @@ static void test_config(apr_pool_t *p, server_rec *s)
     apr_pool_t *ptemp;
     apr_status_t rv;
 
-    if (!text && !json && !questions)
+    if (!text && !json && !snivhost_questions)
         return;
     apr_file_open_stdout(&out, p);
     apr_pool_create(&ptemp, p);
@@ -404,35 +355,25 @@ static void test_config(apr_pool_t *p, server_rec *s)
                                 p));
         apr_file_puts(snivhost_json_dump(document, p), out);
     }
-    if (questions)
+    if (snivhost_questions)
         answer(out, facts, p);
     apr_file_flush(out);
 }
 
 /* Without -t these would start a server. */
-static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
-                        server_rec *s)
+int snivhost_dump_check_config(apr_pool_t *p, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s)
 {
-    int i;
+    const char *define = snivhost_asked_define();
 
     (void)p;
     (void)plog;
     (void)ptemp;
-    for (i = 0; defines[i]; i++) {
-        if (ap_exists_config_define(defines[i])
-            && ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s,
-                         "SNIV0502: -D %s is for tests of the configuration: "
-                         "add -t, or leave it out", defines[i]);
-            return HTTP_INTERNAL_SERVER_ERROR;
-        }
-    }
-    return OK;
+    if (!define || ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL)
+        return OK;
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SNIV0502: "
+                 "-D %s is for tests of the configuration: add -t, or leave "
+                 "it out", define);
+    return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-void snivhost_dump_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
-}

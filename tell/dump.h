@@ -32,16 +32,9 @@
 json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
                            apr_pool_t *p);
 
-/** The command SNIVHostExplain. */
-const char *snivhost_set_explain(cmd_parms *cmd, void *dummy,
-                                 const char *args);
-
-/**
- * Whether -t is asked for a dump, an answer or findings, which it then prints
- * and nothing else.
- */
-int snivhost_dump_is_asked(void);
-
-void snivhost_dump_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_dump_check_config(apr_pool_t *p, apr_pool_t *plog,
+                               apr_pool_t *ptemp, server_rec *s);
+void snivhost_dump_test_config(apr_pool_t *p, server_rec *s);
 
 #endif /* SNIVHOST_TELL_DUMP_H */

@@ -12,6 +12,7 @@
  */
 
 #include "tell/explain.h"
+#include "module/words.h"
 
 #include <stdarg.h>
 

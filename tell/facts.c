@@ -116,7 +116,7 @@ void snivhost_facts_release(void)
 #endif
 }
 
-static void child_init(apr_pool_t *p, server_rec *s)
+void snivhost_facts_child_init(apr_pool_t *p, server_rec *s)
 {
     (void)s;
     live_facts = NULL;
@@ -129,12 +129,6 @@ static void child_init(apr_pool_t *p, server_rec *s)
         live_pool = NULL;
     }
 #endif
-}
-
-void snivhost_facts_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 /* ----- certificates in memory ----- */
@@ -471,12 +465,6 @@ int snivhost_count_names(const sniv_table_t *table)
     return n;
 }
 
-const char *snivhost_mode_text(snivhost_mode_e mode)
-{
-    return mode == SNIVHOST_ON ? "On" : mode == SNIVHOST_VERIFY ? "Verify"
-                                                                : "Off";
-}
-
 /* ----- addresses and times ----- */
 
 int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port)
@@ -497,31 +485,3 @@ int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port)
     return 0;
 }
 
-const char *snivhost_time_text(apr_pool_t *p, apr_time_t when)
-{
-    apr_time_exp_t xt;
-
-    apr_time_exp_gmt(&xt, when);
-    return apr_psprintf(p, "%04d-%02d-%02d %02d:%02d:%02d UTC",
-                        xt.tm_year + 1900, xt.tm_mon + 1, xt.tm_mday,
-                        xt.tm_hour, xt.tm_min, xt.tm_sec);
-}
-
-const char *snivhost_distance_text(apr_pool_t *p, apr_time_t when,
-                                   apr_time_t now)
-{
-    static const struct {
-        apr_int64_t seconds;
-        const char *name;
-    } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
-                  { 1, "second" } };
-    apr_int64_t n = apr_time_sec(when > now ? when - now : now - when);
-    int i = 0;
-
-    while (i < 3 && n < 2 * units[i].seconds)
-        i++;
-    n /= units[i].seconds;
-    return apr_psprintf(p, "%s%" APR_INT64_T_FMT " %s%s%s",
-                        when > now ? "in " : "", n, units[i].name,
-                        n == 1 ? "" : "s", when > now ? "" : " ago");
-}

@@ -114,17 +114,7 @@ const sniv_set_t **snivhost_sets_in_order(const sniv_table_t *table,
 /** ServerNames and ServerAliases of all virtual hosts. */
 int snivhost_count_names(const sniv_table_t *table);
 
-/** "On", "Off", "Verify". */
-const char *snivhost_mode_text(snivhost_mode_e mode);
-
-/** "2027-01-31 12:00:00 UTC". */
-const char *snivhost_time_text(apr_pool_t *p, apr_time_t when);
-
-/** "in 40 days", "3 days ago", "in 5 hours". */
-const char *snivhost_distance_text(apr_pool_t *p, apr_time_t when,
-                                   apr_time_t now);
-
-/** Makes the mutex of snivhost_facts_acquire() in each child. */
-void snivhost_facts_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+void snivhost_facts_child_init(apr_pool_t *p, server_rec *s);
 
 #endif /* SNIVHOST_TELL_FACTS_H */

@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #include "tell/misdirected.h"
 
 #include "apr_file_io.h"
@@ -22,6 +21,7 @@
 
 #include "tell/facts.h"
 #include "tell/leaf.h"
+#include "module/words.h"
 
 /*
  * -D DUMP_SNIVHOST_421: where browsers use one connection for several names
@@ -416,7 +416,7 @@ static void look_at_set(dump_t *dump)
     }
 }
 
-static void test_config(apr_pool_t *p, server_rec *s)
+void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
 {
     snivhost_facts_t *facts;
     dump_t dump = { 0 };
@@ -460,8 +460,3 @@ static void test_config(apr_pool_t *p, server_rec *s)
     apr_file_flush(dump.out);
 }
 
-void snivhost_421_dump_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_MIDDLE);
-}

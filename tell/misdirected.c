@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #include "tell/misdirected.h"
 
 #include "apr_strings.h"
@@ -21,46 +20,10 @@
 
 #include "module/limit.h"
 #include "tell/question.h"
+#include "module/words.h"
 
 /* So many differences are written into one line. */
 #define LISTED 6
-
-const char *snivhost_setting_text(apr_pool_t *p,
-                                  const snivhost_setting_t *setting)
-{
-    char *value, *c;
-
-    if (!setting->value)
-        return "nothing";
-    value = apr_pstrdup(p, setting->value);
-    for (c = value; (c = strchr(c, '\n')) != NULL;)
-        *c = ' ';
-    return setting->file ? apr_psprintf(p, "'%s' (%s:%u)", value,
-                                        setting->file, setting->line)
-                         : apr_psprintf(p, "'%s'", value);
-}
-
-static const char *sni_of(request_rec *r)
-{
-    const char *sni = ap_ssl_var_lookup(r->pool, r->server, r->connection, r,
-                                        "SSL_TLS_SNI");
-
-    return sni && *sni ? ap_escape_logitem(r->pool, sni) : NULL;
-}
-
-const char *snivhost_handshake_text(request_rec *r)
-{
-    const snivhost_conn_t *conn = snivhost_conn(r->connection);
-    const char *sni;
-
-    if (!conn || !conn->hello_seen)
-        return "";
-    sni = sni_of(r);
-    return apr_psprintf(r->pool, "the handshake was for %s%s%s and %s",
-                        sni ? "SNI '" : "no SNI", sni ? sni : "",
-                        sni ? "'" : "",
-                        snivhost_vhost_text(r->pool, conn->sni.vhost));
-}
 
 /* What a policy finds different, in words. */
 static const char *differences(snivhost_sslpolicy_t *settings,
@@ -108,7 +71,7 @@ static void explain(request_rec *r, const snivhost_conn_t *conn)
         || !snivhost_may_say(&limit, &unsaid)) {
         return;
     }
-    sni = sni_of(r);
+    sni = snivhost_sni_text(r);
     tls = snivhost_tlsconf_read_some(ap_conftree, ap_server_conf, pair, 2,
                                      r->pool, r->pool);
     all = snivhost_sslpolicy_make(ap_conftree, tls, ap_server_conf, r->pool);
@@ -154,7 +117,7 @@ static void explain(request_rec *r, const snivhost_conn_t *conn)
 }
 
 /* A 421 with a handler comes from a proxied server or an application. */
-static int log_transaction(request_rec *r)
+int snivhost_421_log_transaction(request_rec *r)
 {
     const snivhost_conn_t *conn;
 
@@ -166,8 +129,3 @@ static int log_transaction(request_rec *r)
     return DECLINED;
 }
 
-void snivhost_421_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_log_transaction(log_transaction, NULL, NULL, APR_HOOK_MIDDLE);
-}

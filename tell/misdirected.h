@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #ifndef SNIVHOST_TELL_MISDIRECTED_H
 #define SNIVHOST_TELL_MISDIRECTED_H
 
@@ -31,18 +30,8 @@
 #include "module/record.h"
 #include "tls/sni_policy.h"
 
-/** A setting: `'TLSv1.2' (sites.conf:23)`, or "nothing". */
-const char *snivhost_setting_text(apr_pool_t *p,
-                                  const snivhost_setting_t *setting);
-
-/**
- * Who set a connection up, for a log line about a request: "the handshake was
- * for SNI 'a.example' and a.example (sites.conf:9)".
- * @return "" if it had no TLS handshake that we have seen
- */
-const char *snivhost_handshake_text(request_rec *r);
-
-void snivhost_421_register_hooks(apr_pool_t *p);
-void snivhost_421_dump_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_421_log_transaction(request_rec *r);
+void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s);
 
 #endif /* SNIVHOST_TELL_MISDIRECTED_H */

@@ -29,6 +29,7 @@
 #include "http_protocol.h"
 
 #include "tls/store.h"
+#include "module/words.h"
 
 /* Members of an address that is folded, and on a page of their own. */
 #define MEMBERS_FEW 8

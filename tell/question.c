@@ -12,6 +12,7 @@
  */
 
 #include "tell/question.h"
+#include "module/words.h"
 
 #include "apr_strings.h"
 #include "apr_uri.h"
@@ -308,19 +309,3 @@ const char *snivhost_question_text(const snivhost_question_t *q,
     return text;
 }
 
-const char *snivhost_in_shell_quotes(apr_pool_t *p, const char *text)
-{
-    char *quoted = apr_palloc(p, 4 * strlen(text) + 1), *to = quoted;
-
-    for (; *text; text++) {
-        if (*text == '\'') {
-            memcpy(to, "'\\''", 4);
-            to += 4;
-        }
-        else {
-            *to++ = *text;
-        }
-    }
-    *to = '\0';
-    return quoted;
-}

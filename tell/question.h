@@ -70,10 +70,4 @@ const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
 const char *snivhost_question_text(const snivhost_question_t *q,
                                    apr_pool_t *p);
 
-/**
- * A text to stand between single quotes of a shell. Clients choose the names
- * in questions, and administrators copy the line.
- */
-const char *snivhost_in_shell_quotes(apr_pool_t *p, const char *text);
-
 #endif /* SNIVHOST_TELL_QUESTION_H */

@@ -12,6 +12,7 @@
  */
 
 #include "tell/render.h"
+#include "module/words.h"
 
 #include <stdlib.h>
 

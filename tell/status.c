@@ -28,6 +28,7 @@
 #include "module/limit.h"
 #include "tell/render.h"
 #include "tls/store.h"
+#include "module/words.h"
 
 #define HANDLER "snivhost-status"
 
@@ -36,30 +37,6 @@
 
 /* No list has more pages; times the size of a page it is still an int. */
 #define PAGE_MAX 1000000
-
-const snivhost_counter_group_t snivhost_counter_groups[SNIVHOST_NGROUPS] = {
-    { "Requests", SNIVHOST_COUNT_REQUEST_MAIN, SNIVHOST_COUNT_REFUSED_HOST },
-    { "Handshakes", SNIVHOST_COUNT_SNI_FOUND,
-      SNIVHOST_COUNT_REFUSED_SNI_MISSING },
-    { "Certificates", SNIVHOST_COUNT_STORE_HIT,
-      SNIVHOST_COUNT_STORE_FALLBACK },
-    { "Trust", SNIVHOST_COUNT_LEFT_TO_CORE, SNIVHOST_COUNT_DIFFERENCES }
-};
-
-const char *snivhost_number_text(apr_pool_t *p, unsigned long n)
-{
-    char *digits = apr_psprintf(p, "%lu", n);
-    apr_size_t len = strlen(digits), i;
-    char *text = apr_palloc(p, len + len / 3 + 1), *to = text;
-
-    for (i = 0; i < len; i++) {
-        if (i && (len - i) % 3 == 0)
-            *to++ = ',';
-        *to++ = digits[i];
-    }
-    *to = '\0';
-    return text;
-}
 
 /* ----- what the client wants ----- */
 
@@ -254,7 +231,7 @@ static json_t *json_view(const snivhost_facts_t *facts,
  */
 #define MAPPED HANDLER
 
-static int translate_name(request_rec *r)
+int snivhost_status_translate_name(request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
     const char *err = NULL, *name;
@@ -303,7 +280,7 @@ static void set_headers(request_rec *r, const snivhost_view_t *view)
  * All is made in memory first: while the facts are held, other questions of
  * this child wait.
  */
-static int handler(request_rec *r)
+int snivhost_status_handler(request_rec *r)
 {
     const snivhost_facts_t *facts;
     apr_bucket_brigade *bb;
@@ -388,7 +365,7 @@ static void status_long(request_rec *r, const unsigned long *sums,
     }
 }
 
-static int status_hook(request_rec *r, int flags)
+int snivhost_status_hook(request_rec *r, int flags)
 {
     unsigned long sums[SNIVHOST_NCOUNTERS];
 
@@ -402,11 +379,3 @@ static int status_hook(request_rec *r, int flags)
     return OK;
 }
 
-void snivhost_status_register_hooks(apr_pool_t *p)
-{
-    (void)p;
-    ap_hook_translate_name(translate_name, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
-    APR_OPTIONAL_HOOK(ap, status_hook, status_hook, NULL, NULL,
-                      APR_HOOK_MIDDLE);
-}

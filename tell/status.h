@@ -59,18 +59,9 @@ void snivhost_page(apr_bucket_brigade *bb, request_rec *r,
                    const snivhost_facts_t *facts,
                    const snivhost_view_t *view);
 
-/** The counters by group, for the page and for mod_status. */
-typedef struct snivhost_counter_group_t {
-    const char *title;
-    snivhost_counter_e first, last;
-} snivhost_counter_group_t;
-
-#define SNIVHOST_NGROUPS 4
-extern const snivhost_counter_group_t snivhost_counter_groups[];
-
-/** 1234567 as "1,234,567". */
-const char *snivhost_number_text(apr_pool_t *p, unsigned long n);
-
-void snivhost_status_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_status_translate_name(request_rec *r);
+int snivhost_status_handler(request_rec *r);
+int snivhost_status_hook(request_rec *r, int flags);
 
 #endif /* SNIVHOST_TELL_STATUS_H */

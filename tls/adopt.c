@@ -23,6 +23,7 @@
 
 #include "tls/store.h"
 #include "tls/settings.h"
+#include "module/words.h"
 
 /* A virtual host while it is being judged. */
 typedef struct candidate_t {
@@ -98,31 +99,8 @@ static int has_mod_ssl(void)
     return has_command("SSLEngine");
 }
 
-const char *snivhost_set_adopt(cmd_parms *cmd, void *dummy, int on)
+const char *snivhost_adopt_engine_on(cmd_parms *cmd)
 {
-    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
-
-    (void)dummy;
-    if (err)
-        return err;
-    snivhost_conf(cmd->server)->adopt = on;
-    return NULL;
-}
-
-/*
- * SNIVHostTLS On is SSLEngine on, and a demand. Off only says that
- * SNIVHostAdopt has to leave this one alone.
- */
-const char *snivhost_set_tls(cmd_parms *cmd, void *dummy, int on)
-{
-    (void)dummy;
-    if (!cmd->server->is_virtual) {
-        return "SNIVHostTLS is about one virtual host: write it inside of "
-               "<VirtualHost>";
-    }
-    snivhost_conf(cmd->server)->tls_by_hand = on;
-    if (!on)
-        return NULL;
     if (!has_mod_ssl()) {
         return "SNIVHostTLS On needs mod_ssl: load it with LoadModule "
                "ssl_module";
@@ -482,8 +460,8 @@ static void make_candidates(server_rec *main_server, apr_pool_t *p,
     }
 }
 
-static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
-                        apr_pool_t *ptemp, server_rec *s)
+int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                                apr_pool_t *ptemp, server_rec *s)
 {
     apr_status_t rv;
     int i;
@@ -585,7 +563,7 @@ static void forget_files(apr_pool_t *ptemp)
     }
 }
 
-int snivhost_adopt_note_files(apr_pool_t *pconf)
+static int note_all_files(apr_pool_t *pconf)
 {
     int i, status;
 
@@ -606,12 +584,20 @@ int snivhost_adopt_note_files(apr_pool_t *pconf)
     return status;
 }
 
+void snivhost_adopt_test_config(apr_pool_t *pconf, server_rec *s)
+{
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST
+        && snivhost_conf(s)->mode > SNIVHOST_OFF) {
+        (void)note_all_files(pconf);
+    }
+}
+
 /*
  * Files are read in the second of the two passes at start only.
  */
 static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
 {
-    int status = snivhost_adopt_note_files(pconf);
+    int status = note_all_files(pconf);
 
     if (status == OK && snivhost_store())
         status = snivhost_store_load(s, pconf);
@@ -627,8 +613,8 @@ static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
     return status;
 }
 
-static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                      server_rec *s)
+int snivhost_adopt_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                              apr_pool_t *ptemp, server_rec *s)
 {
     int i, status = OK;
 
@@ -662,9 +648,9 @@ static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
  * mod_ssl is in its post_config and has made its ids; what it still does with
  * a port is to warn of 443 without SSLEngine on.
  */
-static int hide_ports(server_rec *s, apr_pool_t *p,
-                      apr_array_header_t *cert_files,
-                      apr_array_header_t *key_files)
+int snivhost_adopt_hide_ports(server_rec *s, apr_pool_t *p,
+                              apr_array_header_t *cert_files,
+                              apr_array_header_t *key_files)
 {
     int i;
 
@@ -684,8 +670,8 @@ static int hide_ports(server_rec *s, apr_pool_t *p,
     return DECLINED;
 }
 
-static int after_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                     server_rec *s)
+int snivhost_adopt_after_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                             apr_pool_t *ptemp, server_rec *s)
 {
     int i;
 
@@ -711,13 +697,3 @@ static int after_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
     return OK;
 }
 
-void snivhost_adopt_register_hooks(apr_pool_t *p)
-{
-    static const char *const mod_ssl[] = { "mod_ssl.c", NULL };
-
-    (void)p;
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(before_ssl, NULL, mod_ssl, APR_HOOK_MIDDLE);
-    ap_hook_ssl_add_cert_files(hide_ports, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_post_config(after_ssl, mod_ssl, NULL, APR_HOOK_MIDDLE);
-}

@@ -62,17 +62,22 @@ typedef struct snivhost_tls_t {
  */
 const snivhost_tls_t *snivhost_adopt_get(const server_rec *s);
 
-/** The commands SNIVHostAdopt and SNIVHostTLS. */
-const char *snivhost_set_adopt(cmd_parms *cmd, void *dummy, int on);
-const char *snivhost_set_tls(cmd_parms *cmd, void *dummy, int on);
-
 /**
- * Tell the store about the files of all lean virtual hosts, for a test of the
- * configuration, in which post_config does not run.
- * @return OK or an error that was logged
+ * What SNIVHostTLS On does for mod_ssl: its own SSLEngine on.
+ * @return NULL, or what is wrong
  */
-int snivhost_adopt_note_files(apr_pool_t *pconf);
+const char *snivhost_adopt_engine_on(cmd_parms *cmd);
 
-void snivhost_adopt_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                                apr_pool_t *ptemp, server_rec *s);
+void snivhost_adopt_test_config(apr_pool_t *pconf, server_rec *s);
+int snivhost_adopt_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                              apr_pool_t *ptemp, server_rec *s);
+int snivhost_adopt_hide_ports(server_rec *s, apr_pool_t *p,
+                              apr_array_header_t *cert_files,
+                              apr_array_header_t *key_files);
+int snivhost_adopt_after_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                             apr_pool_t *ptemp, server_rec *s);
 
 #endif /* SNIVHOST_TLS_ADOPT_H */

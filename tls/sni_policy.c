@@ -710,3 +710,18 @@ const char *snivhost_sslpolicy_unsure(snivhost_sslpolicy_t *all, int has_sni,
            "in the configuration files: to mod_ssl they are the same if "
            "both belong to one managed domain";
 }
+
+const char *snivhost_setting_text(apr_pool_t *p,
+                                  const snivhost_setting_t *setting)
+{
+    char *value, *c;
+
+    if (!setting->value)
+        return "nothing";
+    value = apr_pstrdup(p, setting->value);
+    for (c = value; (c = strchr(c, '\n')) != NULL;)
+        *c = ' ';
+    return setting->file ? apr_psprintf(p, "'%s' (%s:%u)", value,
+                                        setting->file, setting->line)
+                         : apr_psprintf(p, "'%s'", value);
+}

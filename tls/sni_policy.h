@@ -138,4 +138,8 @@ const char *snivhost_sslpolicy_unsure(snivhost_sslpolicy_t *all, int has_sni,
  */
 int snivhost_sslpolicy_is_asked(const snivhost_sslpolicy_t *all, int has_sni);
 
+/** A setting: `'TLSv1.2' (sites.conf:23)`, or "nothing". */
+const char *snivhost_setting_text(apr_pool_t *p,
+                                  const snivhost_setting_t *setting);
+
 #endif /* SNIVHOST_TLS_SNI_POLICY_H */

@@ -19,10 +19,7 @@
 #include "http_ssl.h"
 #include "mpm_common.h"
 
-#include "tls/adopt.h"
-
 #define CHECK_DEFAULT 30
-#define CHECK_LEAST 10      /* the parent calls its monitor hooks so often */
 #define LOOK_BUDGET apr_time_from_msec(50)
 
 /* Something that the store has told of. */
@@ -57,103 +54,6 @@ int snivhost_store_has(const server_rec *s, const char *name,
     return snivhost_store_serves(s)
            && sniv_certs_find(store, snivhost_conf(s)->store.scope, name,
                               len, apr_time_now()) != SNIV_CERT_NONE;
-}
-
-/* ----- directives ----- */
-
-void snivhost_store_conf_init(snivhost_store_conf_t *conf)
-{
-    memset(conf, 0, sizeof(*conf));
-    conf->check = -1;
-    conf->cache = -1;
-    conf->scope = SNIV_SCOPE_NONE;
-}
-
-void snivhost_store_conf_merge(snivhost_store_conf_t *conf,
-                               const snivhost_store_conf_t *base,
-                               const snivhost_store_conf_t *add)
-{
-    snivhost_store_conf_init(conf);
-    conf->dirs = add->dirs ? add->dirs : base->dirs;
-    conf->check = base->check;
-    conf->cache = base->cache;
-}
-
-const char *snivhost_store_set_dirs(cmd_parms *cmd, void *dummy,
-                                    const char *arg)
-{
-    snivhost_store_conf_t *conf = &snivhost_conf(cmd->server)->store;
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    apr_array_header_t *dirs;
-    const char *path;
-
-    (void)dummy;
-    if (err)
-        return err;
-    path = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
-    if (!path) {
-        return apr_psprintf(cmd->pool, "SNIVHostCertificates: '%s' is not "
-                            "the path of a folder", arg);
-    }
-    dirs = conf->dirs ? apr_array_copy(cmd->pool, conf->dirs)
-                      : apr_array_make(cmd->pool, 2, sizeof(const char *));
-    APR_ARRAY_PUSH(dirs, const char *) = path;
-    conf->dirs = dirs;
-    return NULL;
-}
-
-static const char *not_here(cmd_parms *cmd)
-{
-    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-
-    if (!err && cmd->server->is_virtual) {
-        err = apr_psprintf(cmd->pool, "%s is about the whole server: move it "
-                           "out of <VirtualHost>", cmd->cmd->name);
-    }
-    return err;
-}
-
-/* A whole number, or -1. */
-static int number_of(const char *arg, int least, int most)
-{
-    char *end;
-    apr_int64_t n = apr_strtoi64(arg, &end, 10);
-
-    return *end || end == arg || n < least || n > most ? -1 : (int)n;
-}
-
-const char *snivhost_store_set_check(cmd_parms *cmd, void *dummy,
-                                     const char *arg)
-{
-    const char *err = not_here(cmd);
-    int n = ap_cstr_casecmp(arg, "Off") ? number_of(arg, CHECK_LEAST, 86400)
-                                        : 0;
-
-    (void)dummy;
-    if (!err && n < 0) {
-        err = apr_psprintf(cmd->pool, "SNIVHostCertificateCheck takes Off or "
-                           "a number of seconds from 10 to 86400 (httpd's "
-                           "parent process looks about every 10), not '%s'",
-                           arg);
-    }
-    snivhost_conf(cmd->server)->store.check = n;
-    return err;
-}
-
-const char *snivhost_store_set_cache(cmd_parms *cmd, void *dummy,
-                                     const char *arg)
-{
-    const char *err = not_here(cmd);
-    int n = number_of(arg, 1, 1000000);
-
-    (void)dummy;
-    if (!err && n < 0) {
-        err = apr_psprintf(cmd->pool, "SNIVHostCertificateCache takes a "
-                           "number of certificates from 1 to 1000000, not "
-                           "'%s'", arg);
-    }
-    snivhost_conf(cmd->server)->store.cache = n;
-    return err;
 }
 
 /* ----- making the store ----- */
@@ -331,9 +231,9 @@ static sniv_cert_id_t find_server(sniv_certs_t *certs, sniv_scope_t scope,
     return id;
 }
 
-static int add_cert_files(server_rec *s, apr_pool_t *p,
-                          apr_array_header_t *cert_files,
-                          apr_array_header_t *key_files)
+int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
+                                  apr_array_header_t *cert_files,
+                                  apr_array_header_t *key_files)
 {
     snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
     const char *const *paths, *file, *reason;
@@ -381,8 +281,8 @@ static int add_cert_files(server_rec *s, apr_pool_t *p,
 
 /* ----- the phases ----- */
 
-static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
-                        apr_pool_t *ptemp, server_rec *s)
+int snivhost_store_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                                apr_pool_t *ptemp, server_rec *s)
 {
     (void)pconf;
     (void)plog;
@@ -395,8 +295,8 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog,
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int before_ssl(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                      server_rec *s)
+int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                              apr_pool_t *ptemp, server_rec *s)
 {
     (void)plog;
     (void)ptemp;
@@ -454,8 +354,8 @@ static void tell_events(server_rec *s)
     }
 }
 
-static int publish(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
-                   server_rec *s)
+int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
+                           apr_pool_t *ptemp, server_rec *s)
 {
     const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
     sniv_certs_stats_t stats;
@@ -487,18 +387,17 @@ static int publish(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp,
 }
 
 /* Not for -S and its like: they are not about certificates. */
-static void test_config(apr_pool_t *pconf, server_rec *s)
+void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s)
 {
     if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST
         || snivhost_conf(s)->mode <= SNIVHOST_OFF
-        || note_all_folders(s, pconf) != OK
-        || snivhost_adopt_note_files(pconf) != OK || !store) {
+        || note_all_folders(s, pconf) != OK || !store) {
         return;
     }
     (void)sniv_certs_load(store, SNIV_CERTS_LOAD_DRY, 1, report, NULL);
 }
 
-static int monitor(apr_pool_t *p, server_rec *s)
+int snivhost_store_monitor(apr_pool_t *p, server_rec *s)
 {
     int check = snivhost_conf(s)->store.check;
 
@@ -511,19 +410,3 @@ static int monitor(apr_pool_t *p, server_rec *s)
     return DECLINED;
 }
 
-void snivhost_store_register_hooks(apr_pool_t *p)
-{
-    static const char *const mod_ssl[] = { "mod_ssl.c", NULL };
-    static const char *const mod_md[] = { "mod_md.c", NULL };
-
-    (void)p;
-    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    /* before whoever looks at certificates under -t */
-    ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_FIRST);
-    ap_hook_post_config(before_ssl, NULL, mod_ssl, APR_HOOK_MIDDLE);
-    ap_hook_ssl_add_cert_files(add_cert_files, mod_md, NULL, APR_HOOK_LAST);
-    /* After everybody who forks a daemon in post_config: those inherit
-     * nothing of the keys. */
-    ap_hook_post_config(publish, NULL, NULL, APR_HOOK_REALLY_LAST);
-    ap_hook_monitor(monitor, NULL, NULL, APR_HOOK_MIDDLE);
-}

@@ -65,19 +65,17 @@ int snivhost_store_serves(const server_rec *s);
 int snivhost_store_has(const server_rec *s, const char *name,
                        apr_size_t len);
 
-void snivhost_store_conf_init(snivhost_store_conf_t *conf);
-void snivhost_store_conf_merge(snivhost_store_conf_t *conf,
-                               const snivhost_store_conf_t *base,
-                               const snivhost_store_conf_t *add);
-
-/** The commands. */
-const char *snivhost_store_set_dirs(cmd_parms *cmd, void *dummy,
-                                    const char *arg);
-const char *snivhost_store_set_check(cmd_parms *cmd, void *dummy,
-                                     const char *arg);
-const char *snivhost_store_set_cache(cmd_parms *cmd, void *dummy,
-                                     const char *arg);
-
-void snivhost_store_register_hooks(apr_pool_t *p);
+/* The phases, for the hook table in mod_snivhost.c. */
+int snivhost_store_check_config(apr_pool_t *pconf, apr_pool_t *plog,
+                                apr_pool_t *ptemp, server_rec *s);
+void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s);
+int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                              apr_pool_t *ptemp, server_rec *s);
+int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
+                                  apr_array_header_t *cert_files,
+                                  apr_array_header_t *key_files);
+int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
+                           apr_pool_t *ptemp, server_rec *s);
+int snivhost_store_monitor(apr_pool_t *p, server_rec *s);
 
 #endif /* SNIVHOST_TLS_STORE_H */

@@ -1,0 +1,169 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "module/words.h"
+
+#include "apr_strings.h"
+#include "http_ssl.h"
+
+/* ----- virtual hosts and decisions ----- */
+
+const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
+                               apr_port_t port)
+{
+    static const sniv_ip_t any;
+    const unsigned char *b = ip->bytes;
+    const char *host;
+
+    if (!memcmp(b, any.bytes, sizeof(any.bytes))) {
+        host = "*";
+    }
+    else if (!memcmp(b, any.bytes, 10) && b[10] == 0xff && b[11] == 0xff) {
+        host = apr_psprintf(p, "%u.%u.%u.%u", b[12], b[13], b[14], b[15]);
+    }
+    else {
+        char *text = NULL;
+#if APR_HAVE_IPV6
+        apr_sockaddr_t sa;
+
+        memset(&sa, 0, sizeof(sa));
+        sa.pool = p;
+        sa.family = APR_INET6;
+        sa.ipaddr_len = sizeof(sa.sa.sin6.sin6_addr);
+        sa.addr_str_len = 64;   /* with a zone */
+        sa.ipaddr_ptr = &sa.sa.sin6.sin6_addr;
+        sa.sa.sin6.sin6_family = APR_INET6;
+        sa.sa.sin6.sin6_scope_id = ip->zone;
+        memcpy(sa.ipaddr_ptr, b, 16);
+        apr_sockaddr_ip_get(&text, &sa);
+#endif
+        host = apr_psprintf(p, "[%s]", text ? text : "?");
+    }
+    return port ? apr_psprintf(p, "%s:%u", host, port)
+                : apr_psprintf(p, "%s:*", host);
+}
+
+const char *snivhost_set_text(apr_pool_t *p, const sniv_set_t *set)
+{
+    return set ? snivhost_addr_text(p, &set->ip, set->port)
+               : "no address set";
+}
+
+const char *snivhost_vhost_text(apr_pool_t *p, const sniv_vhost_t *v)
+{
+    const server_rec *s = v->server;
+
+    if (!s->is_virtual)
+        return apr_psprintf(p, "main server %s", v->server_name);
+    if (!v->file)
+        return apr_psprintf(p, "%s (not in a file)", v->server_name);
+    return apr_psprintf(p, "%s (%s:%u)", v->server_name, v->file, v->line);
+}
+
+const char *snivhost_rule_text(apr_pool_t *p, const sniv_decision_t *d)
+{
+    const char *rule = sniv_rule_name(d->rule);
+
+    return d->pattern ? apr_psprintf(p, "%s '%s'", rule, d->pattern) : rule;
+}
+
+const char *snivhost_sni_text(request_rec *r)
+{
+    const char *sni = ap_ssl_var_lookup(r->pool, r->server, r->connection, r,
+                                        "SSL_TLS_SNI");
+
+    return sni && *sni ? ap_escape_logitem(r->pool, sni) : NULL;
+}
+
+const char *snivhost_handshake_text(request_rec *r)
+{
+    const snivhost_conn_t *conn = snivhost_conn(r->connection);
+    const char *sni;
+
+    if (!conn || !conn->hello_seen)
+        return "";
+    sni = snivhost_sni_text(r);
+    return apr_psprintf(r->pool, "the handshake was for %s%s%s and %s",
+                        sni ? "SNI '" : "no SNI", sni ? sni : "",
+                        sni ? "'" : "",
+                        snivhost_vhost_text(r->pool, conn->sni.vhost));
+}
+
+/* ----- numbers, times, modes ----- */
+
+const char *snivhost_mode_text(snivhost_mode_e mode)
+{
+    return mode == SNIVHOST_ON ? "On" : mode == SNIVHOST_VERIFY ? "Verify"
+                                                                : "Off";
+}
+
+const char *snivhost_time_text(apr_pool_t *p, apr_time_t when)
+{
+    apr_time_exp_t xt;
+
+    apr_time_exp_gmt(&xt, when);
+    return apr_psprintf(p, "%04d-%02d-%02d %02d:%02d:%02d UTC",
+                        xt.tm_year + 1900, xt.tm_mon + 1, xt.tm_mday,
+                        xt.tm_hour, xt.tm_min, xt.tm_sec);
+}
+
+const char *snivhost_distance_text(apr_pool_t *p, apr_time_t when,
+                                   apr_time_t now)
+{
+    static const struct {
+        apr_int64_t seconds;
+        const char *name;
+    } units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" },
+                  { 1, "second" } };
+    apr_int64_t n = apr_time_sec(when > now ? when - now : now - when);
+    int i = 0;
+
+    while (i < 3 && n < 2 * units[i].seconds)
+        i++;
+    n /= units[i].seconds;
+    return apr_psprintf(p, "%s%" APR_INT64_T_FMT " %s%s%s",
+                        when > now ? "in " : "", n, units[i].name,
+                        n == 1 ? "" : "s", when > now ? "" : " ago");
+}
+
+const char *snivhost_number_text(apr_pool_t *p, unsigned long n)
+{
+    char *digits = apr_psprintf(p, "%lu", n);
+    apr_size_t len = strlen(digits), i;
+    char *text = apr_palloc(p, len + len / 3 + 1), *to = text;
+
+    for (i = 0; i < len; i++) {
+        if (i && (len - i) % 3 == 0)
+            *to++ = ',';
+        *to++ = digits[i];
+    }
+    *to = '\0';
+    return text;
+}
+
+const char *snivhost_in_shell_quotes(apr_pool_t *p, const char *text)
+{
+    char *quoted = apr_palloc(p, 4 * strlen(text) + 1), *to = quoted;
+
+    for (; *text; text++) {
+        if (*text == '\'') {
+            memcpy(to, "'\\''", 4);
+            to += 4;
+        }
+        else {
+            *to++ = *text;
+        }
+    }
+    *to = '\0';
+    return quoted;
+}
