@@ -25,6 +25,7 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
+#include "certs/hash.h"
 #include "certs/index.h"
 
 #define CACHE_DEFAULT 1000
@@ -60,10 +61,10 @@ apr_status_t sniv_certs_make(sniv_certs_t **pcerts, apr_pool_t *p)
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    certs->by_files = apr_hash_make(p);
-    certs->by_path = apr_hash_make(p);
-    certs->by_inode = apr_hash_make(p);
-    certs->by_chain = apr_hash_make(p);
+    certs->by_files = sniv_hash_table(p);
+    certs->by_path = sniv_hash_table(p);
+    certs->by_inode = sniv_hash_table(p);
+    certs->by_chain = sniv_hash_table(p);
     certs->reader = sniv_reader_make(p);
     apr_pool_cleanup_register(p, certs, destroy, apr_pool_cleanup_null);
     *pcerts = certs;

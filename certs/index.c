@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "certs/hash.h"
+
 /*
  * All in words of 32 bits:
  *
@@ -33,6 +35,14 @@
 #define TEXT_WORDS(len) (((len) + 3) / 4)
 #define TRIES 1000
 
+/* A test counts the names that are come across. */
+#if defined(SNIV_COUNT_WORK)
+extern apr_uint64_t sniv_work;
+#define SNIV_WORK(n) (sniv_work += (n))
+#else
+#define SNIV_WORK(n) ((void)0)
+#endif
+
 /* What is looked for. */
 typedef struct look_key_t {
     apr_uint32_t hash;
@@ -44,8 +54,6 @@ typedef struct look_key_t {
 static void make_key(look_key_t *key, sniv_scope_t scope, const char *name,
                      apr_size_t len, int is_wild)
 {
-    apr_uint32_t hash = 2166136261u ^ (apr_uint32_t)scope * 31
-                        ^ (apr_uint32_t)is_wild;
     unsigned char text[sizeof(key->text)];
     apr_size_t i;
 
@@ -57,12 +65,13 @@ static void make_key(look_key_t *key, sniv_scope_t scope, const char *name,
             c += 'a' - 'A';
         }
         text[i] = c;
-        hash = (hash ^ c) * 16777619u;
     }
     memcpy(key->text, text, TEXT_WORDS(len) * 4);
-    key->hash = hash ^ hash >> 15;
     key->scope = (apr_uint32_t)scope;
     key->tag = (apr_uint32_t)len * 2 + (apr_uint32_t)is_wild;
+    key->hash = (apr_uint32_t)sniv_hash_bytes(text, len, key->tag
+                                              ^ (apr_uint64_t)key->scope
+                                                << 32);
 }
 
 /* The rest of a wildcard, or the name itself. */
@@ -124,6 +133,7 @@ apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
     if (n > 1) {
         qsort(names, n, sizeof(*names), compare);
     }
+    sniv_hash_key_init();
     words = HEAD_WORDS;
     for (i = 0; i < n; i++) {
         if (i == 0 || !same_name(&names[i], &names[i - 1])) {
@@ -151,6 +161,7 @@ apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
         make_key(&key, names[i].scope, text, len, is_wild);
         at = key.hash & (apr_uint32_t)(nbuckets - 1);
         while (block[HEAD_WORDS + at]) {
+            SNIV_WORK(1);
             at = (at + 1) & (apr_uint32_t)(nbuckets - 1);
         }
         block[HEAD_WORDS + at] = (apr_uint32_t)(out - block);
@@ -219,6 +230,7 @@ static sniv_cert_id_t find(const sniv_shm_look_t *look,
         if (at == 0) {
             break;
         }
+        SNIV_WORK(1);
         if (word(look, at) != key->hash || word(look, at + 1) != key->scope
             || word(look, at + 2) != key->tag) {
             continue;

@@ -96,6 +96,10 @@
  * host has them. sniv_names_is_scanned() tells them, and
  * t/unit/test_names_work.c counts.
  *
+ * The hash has no secret key: the names are the administrator's, and a host
+ * that a client has made up probes one line and is then not found. (Names in
+ * certificates are strangers': certs/hash.h.)
+ *
  * Why the order of ranks holds
  * ----------------------------
  * Of equal exact names only the first can be found. Its rank is the one to
