@@ -19,6 +19,6 @@
  * The version, for the code, `make dist` and the packages. This is the one
  * place to change it; t/docs/version.t names the files that have to follow.
  */
-#define MOD_SNIVHOST_VERSION "0.9.0"
+#define MOD_SNIVHOST_VERSION "0.10.0"
 
 #endif /* SNIVHOST_MODULE_VERSION_H */
