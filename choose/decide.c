@@ -33,6 +33,7 @@ static void set_decision(sniv_decision_t *d, const sniv_set_t *set,
     d->vhost = set->members[member];
     d->rule = rule;
     d->pattern = pattern;
+    d->is_known = 0;
 }
 
 /* The answer that needs no name: the main server, or a vhost that is alone
@@ -45,6 +46,7 @@ static int decide_without_name(const sniv_table_t *table,
         d->vhost = table->main_server;
         d->rule = SNIV_RULE_MAIN;
         d->pattern = NULL;
+        d->is_known = 0;
         return 1;
     }
     if (!set->name_based) {
@@ -66,6 +68,15 @@ static void decide_by_hit(const sniv_set_t *set, const sniv_names_hit_t *hit,
     set_decision(d, set, SNIV_NAME_MEMBER(hit->value),
                  rules[SNIV_NAME_KIND(hit->value)],
                  sniv_names_pattern(set->names, hit->rank, NULL));
+    d->is_known = 1;
+}
+
+/* Whether the texts of a set are names: those of "any" address are not. */
+static int has_text_names(const sniv_set_t *set)
+{
+    static const unsigned char any[sizeof(set->ip.bytes)];
+
+    return memcmp(set->ip.bytes, any, sizeof(any)) != 0;
 }
 
 static void decide_by_text(const sniv_set_t *set, const sniv_names_hit_t *hit,
@@ -73,6 +84,7 @@ static void decide_by_text(const sniv_set_t *set, const sniv_names_hit_t *hit,
 {
     set_decision(d, set, hit->value, SNIV_RULE_ADDRESS_TEXT,
                  sniv_names_pattern(set->texts, hit->rank, NULL));
+    d->is_known = has_text_names(set);
 }
 
 void sniv_decide_sni(const sniv_table_t *table, const sniv_set_t *set,
@@ -80,9 +92,12 @@ void sniv_decide_sni(const sniv_table_t *table, const sniv_set_t *set,
 {
     sniv_names_hit_t hit;
 
-    if (decide_without_name(table, set, d))
-        return;
-    if (!name)
+    if (decide_without_name(table, set, d)) {
+        d->is_known = name && sniv_names_find(set ? set->names
+                                                  : table->main_names,
+                                              name, len, &hit);
+    }
+    else if (!name)
         set_decision(d, set, 0, SNIV_RULE_DEFAULT_NO_NAME, NULL);
     else if (sniv_names_find(set->names, name, len, &hit))
         decide_by_hit(set, &hit, d);
@@ -117,15 +132,19 @@ void sniv_decide_request(const sniv_table_t *table, const sniv_set_t *set,
     }
 }
 
-int sniv_decide_knows(const sniv_table_t *table, const sniv_set_t *set,
-                      int is_sni, const char *name, apr_size_t len)
+int sniv_decide_knows(const sniv_table_t *table, const sniv_decision_t *d,
+                      const char *host)
 {
-    const sniv_names_t *names = set ? set->names : table->main_names;
+    const sniv_set_t *set = d->set;
+    apr_size_t len = strlen(host);
     sniv_names_hit_t hit;
 
-    return sniv_names_find(names, name, len, &hit)
-           || (set && !is_sni
-               && sniv_names_find(set->texts, name, len, &hit));
+    if (set && set->name_based)
+        return d->is_known;
+    return sniv_names_find(set ? set->names : table->main_names, host, len,
+                           &hit)
+           || (set && has_text_names(set)
+               && sniv_names_find(set->texts, host, len, &hit));
 }
 
 /* The walk of sniv_decide_each: who has been told about already. */

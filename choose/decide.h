@@ -45,6 +45,10 @@ typedef struct sniv_decision_t {
     sniv_rule_e rule;
     const char *pattern;        /**< the name, alias, glob, text or path that
                                      matched; NULL for the other rules */
+    int is_known;               /**< whether a virtual host of the set has the
+                                     name. A handshake's decision always says
+                                     it; for a request ask sniv_decide_knows()
+                                     */
 } sniv_decision_t;
 
 /** The name of a rule as the documentation writes it: "servername", ... */
@@ -70,14 +74,15 @@ void sniv_decide_request(const sniv_table_t *table, const sniv_set_t *set,
                          sniv_decision_t *decision);
 
 /**
- * Whether anybody of an address set has a name. Unlike a decision this asks
- * also where names choose nothing: a set of one, the main server.
- * @param is_sni whether this is a handshake's name: <VirtualHost> texts do
- *        not count then
- * @param name not NUL-terminated
+ * Whether a virtual host of the address set has the host that a request was
+ * decided by. Where names choose nothing (a set of one, the main server) the
+ * decision has not asked, and this does. A <VirtualHost> text is a name only
+ * if it stands for one address: `*`, `_default_`, `0.0.0.0` and `[::]` stand
+ * for any, although httpd takes them for names when it chooses.
+ * @param host the one of sniv_decide_request(), not NULL
  */
-int sniv_decide_knows(const sniv_table_t *table, const sniv_set_t *set,
-                      int is_sni, const char *name, apr_size_t len);
+int sniv_decide_knows(const sniv_table_t *table, const sniv_decision_t *d,
+                      const char *host);
 
 /**
  * Every member that would have been chosen had the ones before it not been

@@ -78,6 +78,8 @@
             "certificate from the store") \
     COUNTER(STORE_MISS, "StoreMiss", \
             "not in the store") \
+    COUNTER(STORE_REFUSED, "StoreRefused", \
+            "refused: no usable certificate") \
     COUNTER(STORE_FALLBACK, "StoreFallback", \
             "default's certificate instead") \
     COUNTER(LEFT_TO_CORE, "LeftToHttpd", \

@@ -159,19 +159,22 @@ typedef struct snivhost_conn_t {
                                      below have to be put back */
     unsigned logged:1;          /**< c->log was set for the window */
     unsigned verify_sni:1;      /**< compare after mod_ssl's search */
-    unsigned sni_known:1;       /**< somebody of the set has the name */
-    unsigned acme_only:1;       /**< nobody has it, but it may be a challenge
-                                     that mod_md answers (tls-alpn-01) */
-    unsigned refused:2;         /**< SNIVHOST_REFUSED_* by policy */
-    unsigned has_cert:1;        /**< the certificate callback has put in
-                                     another one than the SSL_CTX's */
+    unsigned refused:2;         /**< SNIVHOST_REFUSED_*, 0: the handshake is
+                                     not refused */
+    unsigned offers_acme:1;     /**< refused, and it may be a challenge that
+                                     mod_md answers (tls-alpn-01) ... */
+    unsigned challenge_only:1;  /**< ... and it is one: this connection shows
+                                     its certificate and serves nothing */
+    unsigned has_cert:1;        /**< the certificate is decided: once, and a
+                                     renegotiation stays with it */
     int cert;                   /**< sniv_cert_id_t: that one, once the hello
                                      is seen */
     server_rec *saved_base;
     void *saved_chain;
 
     sniv_hello_e hello;         /**< what the ClientHello said */
-    sniv_decision_t sni;        /**< and whom it chose */
+    sniv_decision_t sni;        /**< and which virtual host it chose */
+    const char *refused_name;   /**< the name that is refused, or NULL */
 } snivhost_conn_t;
 
 /* snivhost_conn_t.refused */

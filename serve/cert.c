@@ -71,9 +71,9 @@ sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
            ? find_first(base) : cert;
 }
 
-/* Where a certificate of the store is served, or could have been. */
-static void count_choice(const snivhost_conn_t *conn, int is_known,
-                         const char *name)
+/* A certificate of the store is served, or the context's where there could
+ * have been one. */
+static void count_served(const snivhost_conn_t *conn)
 {
     const server_rec *s = SNIVHOST_SERVER(&conn->sni);
     const snivhost_tls_t *tls = snivhost_adopt_get(s);
@@ -82,8 +82,9 @@ static void count_choice(const snivhost_conn_t *conn, int is_known,
         snivhost_count(conn->c, SNIVHOST_COUNT_STORE_HIT);
     }
     else if (snivhost_store_serves(s)
-             && (!is_known || (tls && tls->how == SNIVHOST_TLS_LEAN))) {
-        if (name)
+             && (!conn->sni.is_known
+                 || (tls && tls->how == SNIVHOST_TLS_LEAN))) {
+        if (conn->hello == SNIV_HELLO_NAME)
             snivhost_count(conn->c, SNIVHOST_COUNT_STORE_MISS);
         snivhost_count(conn->c, SNIVHOST_COUNT_STORE_FALLBACK);
     }
@@ -92,15 +93,11 @@ static void count_choice(const snivhost_conn_t *conn, int is_known,
 void snivhost_cert_choose(snivhost_conn_t *conn, const char *name,
                           apr_size_t len)
 {
-    conn->cert = SNIV_CERT_NONE;
-    if (snivhost_store()) {
-        int is_known = name && sniv_decide_knows(snivhost_live->table,
-                                                 conn->set, 1, name, len);
-
-        conn->cert = snivhost_cert_entry(SNIVHOST_SERVER(&conn->sni),
-                                         conn->base, is_known, name, len);
-        count_choice(conn, is_known, name);
-    }
+    conn->cert = snivhost_store()
+                 ? snivhost_cert_entry(SNIVHOST_SERVER(&conn->sni),
+                                       conn->base, conn->sni.is_known, name,
+                                       len)
+                 : SNIV_CERT_NONE;
 }
 
 /*
@@ -178,48 +175,56 @@ static void say_missing(conn_rec *c, const server_rec *s)
                   snivhost_unsaid_text(c->pool, unsaid));
 }
 
+/* 0: the handshake has to fail, the context's is another site's. */
+static int install(conn_rec *c, server_rec *s, SSL *ssl, sniv_cert_id_t *cert)
+{
+    const char *reason = NULL;
+    apr_status_t rv = sniv_certs_install(snivhost_store(), *cert, ssl,
+                                         &reason);
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+
+    if (rv == APR_SUCCESS)
+        return 1;
+    if (rv == APR_NOTFOUND && (!tls || tls->cert != *cert)) {
+        *cert = SNIV_CERT_NONE;         /* gone from its folder, just now */
+        return 1;
+    }
+    snivhost_count(c, SNIVHOST_COUNT_STORE_REFUSED);
+    if (rv == APR_NOTFOUND)
+        say_missing(c, s);
+    else
+        say_broken(c, s, rv, reason);
+    return 0;
+}
+
 static int cert_callback(SSL *ssl, void *dummy)
 {
     conn_rec *c = SSL_get_app_data(ssl);
     snivhost_conn_t *conn;
-    const snivhost_tls_t *tls;
-    const char *reason = NULL;
     sniv_cert_id_t cert;
     server_rec *s;
-    apr_status_t rv;
 
     (void)dummy;
     if (!c || is_challenge(ssl))
         return 1;
     conn = snivhost_conn(c);
-    /* Nobody has the name, and it was no challenge either. */
-    if (conn && conn->acme_only)
+    if (conn && conn->challenge_only) {
+        snivhost_policy_no_challenge(conn);
         return 0;
+    }
     /* A renegotiation stays with its virtual host, as in mod_ssl. */
     if (conn && conn->has_cert)
         return 1;
     s = server_of(c, conn, ssl, &cert);
-    if (cert == SNIV_CERT_NONE)
-        return 1;
-
-    rv = sniv_certs_install(snivhost_store(), cert, ssl, &reason);
-    if (rv == APR_SUCCESS) {
-        if (conn)
-            conn->has_cert = 1;
-        return 1;
-    }
-    if (rv != APR_NOTFOUND) {
-        say_broken(c, s, rv, reason);
+    if (cert != SNIV_CERT_NONE && !install(c, s, ssl, &cert))
         return 0;
+    if (conn) {
+        conn->has_cert = 1;
+        conn->cert = cert;
+        if (conn->hello_seen)
+            count_served(conn);
     }
-    tls = snivhost_adopt_get(s);
-    if (!tls || tls->cert != cert) {
-        /* gone from its folder, just now */
-        snivhost_count(c, SNIVHOST_COUNT_STORE_FALLBACK);
-        return 1;
-    }
-    say_missing(c, s);
-    return 0;
+    return 1;
 }
 
 void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
@@ -228,7 +233,11 @@ void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
     const char *reason = NULL;
     apr_uint32_t unsaid;
 
-    if (conn->has_cert || conn->cert == SNIV_CERT_NONE)
+    if (conn->has_cert)
+        return;
+    conn->has_cert = 1;
+    count_served(conn);
+    if (conn->cert == SNIV_CERT_NONE)
         return;
     if (sniv_certs_install_leaf(snivhost_store(), conn->cert, ssl, &reason)
         != APR_SUCCESS && APLOGcinfo(conn->c)

@@ -161,6 +161,15 @@ static void verify_search(const snivhost_conn_t *conn, const char *name)
     }
 }
 
+static void judge(snivhost_conn_t *conn, const sniv_decision_t *d,
+                  const char *name, apr_size_t len, const unsigned char *msg,
+                  apr_size_t msg_len)
+{
+    snivhost_policy_judge_hello(conn, d, name, len,
+                                sniv_hello_offers_only(msg, msg_len,
+                                                       "acme-tls/1"));
+}
+
 /* The first ClientHello of a connection has arrived. */
 static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
                           apr_size_t msg_len)
@@ -176,11 +185,8 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
     snivhost_cert_choose(conn, name, len);
     count_hello(conn);
     log_decision(conn, name, len);
-    if (snivhost_policy_in_handshakes()) {
-        snivhost_policy_judge_hello(conn, name, len,
-                                    sniv_hello_offers_only(msg, msg_len,
-                                                           "acme-tls/1"));
-    }
+    if (snivhost_policy_in_handshakes())
+        judge(conn, &conn->sni, name, len, msg, msg_len);
 
     if (conn->hello != SNIV_HELLO_NAME || !conn->chain)
         return;                     /* there is nothing to search */
@@ -190,6 +196,22 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
     }
     else
         narrow(conn);
+}
+
+/* The ClientHello after a HelloRetryRequest. It may say nothing new (RFC
+ * 8446, 4.1.2), but that is the client's business: what was chosen stays, and
+ * a name that is refused is refused here too. */
+static void hello_again(snivhost_conn_t *conn, const unsigned char *msg,
+                        apr_size_t msg_len)
+{
+    const char *name = NULL;
+    apr_size_t len = 0;
+    sniv_decision_t d;
+
+    if (sniv_hello_server_name(msg, msg_len, &name, &len) != SNIV_HELLO_NAME)
+        name = NULL;
+    sniv_decide_sni(snivhost_live->table, conn->set, name, len, &d);
+    judge(conn, &d, name, len, msg, msg_len);
 }
 
 /* The server whose SSL_CTX the handshake would have had from us. */
@@ -241,13 +263,15 @@ static void message_callback(int write_p, int version, int content_type,
 
     (void)version;
     if (!write_p) {
-        /* One-shot: a second hello (after a HelloRetryRequest, or a
-         * renegotiation that will be refused) changes nothing, and mod_ssl
-         * does not search again. */
-        if (content_type == SSL3_RT_HANDSHAKE && !conn->hello_seen
-            && len > 0 && *(const unsigned char *)buf == SSL3_MT_CLIENT_HELLO) {
-            hello_arrived(conn, buf, len);
+        if (content_type != SSL3_RT_HANDSHAKE || len == 0
+            || *(const unsigned char *)buf != SSL3_MT_CLIENT_HELLO) {
+            return;
         }
+        /* A second one chooses nothing: mod_ssl does not search again. */
+        if (!conn->hello_seen)
+            hello_arrived(conn, buf, len);
+        else if (snivhost_policy_in_handshakes())
+            hello_again(conn, buf, len);
         return;
     }
 
@@ -305,21 +329,14 @@ static int servername_callback(SSL *ssl, int *al, void *arg)
         hello_arrived(conn, NULL, 0);
     }
     if (conn->refused) {
-        /* RFC 6066, 3 and RFC 8446, 9.2: TLS 1.2 has no word for a missing
-         * one. */
-        *al = conn->refused == SNIVHOST_REFUSED_UNKNOWN
-                  ? SSL_AD_UNRECOGNIZED_NAME
-              : SSL_version(ssl) >= TLS1_3_VERSION
-                  ? SSL_AD_MISSING_EXTENSION : SSL_AD_HANDSHAKE_FAILURE;
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
+        int alert = snivhost_policy_refuse_handshake(conn, ssl);
+
+        if (alert) {
+            *al = alert;
+            return SSL_TLSEXT_ERR_ALERT_FATAL;
+        }
     }
-    if (conn->acme_only && SSL_version(ssl) < TLS1_3_VERSION) {
-        /* Before TLS 1.3 the certificate is chosen before the protocol: too
-         * early to know whether it will be a challenge's. */
-        *al = SSL_AD_UNRECOGNIZED_NAME;
-        return SSL_TLSEXT_ERR_ALERT_FATAL;
-    }
-    return conn->sni_known ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+    return conn->sni.is_known ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* ----- mod_ssl's hooks ----- */

@@ -16,14 +16,17 @@
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_protocol.h"
+#include "http_ssl.h"
 
 #include "module/counters.h"
 #include "module/limit.h"
 #include "tls/store.h"
 #include "module/words.h"
 
-/* Where an ACME server asks for http-01 (RFC 8555, 8.3). */
+/* Where an ACME server asks for http-01 (RFC 8555, 8.3), and the protocol of
+ * tls-alpn-01 (RFC 8737). */
 #define ACME_HTTP01 "/.well-known/acme-challenge/"
+#define ACME_TLS    "acme-tls/1"
 
 /* ----- from what is written to what holds ----- */
 
@@ -172,22 +175,20 @@ static int is_allowed(const snivhost_policy_t *policy, const char *name,
     return policy->allow && sniv_names_find(policy->allow, name, len, &hit);
 }
 
-/* A virtual host has the name, or the policy allows it, or the folders of the
- * default have a certificate for it (mass hosting). */
-static int is_known(const snivhost_policy_t *policy,
-                    const sniv_table_t *table, const sniv_set_t *set,
-                    int is_sni, const char *name, apr_size_t len)
+/* No virtual host has the name. Does the policy allow it, or do the folders
+ * of the default have a certificate for it (mass hosting)? */
+static int is_served(const snivhost_policy_t *policy,
+                     const sniv_decision_t *d, const char *name,
+                     apr_size_t len)
 {
-    const sniv_vhost_t *first = set ? set->members[0] : table->main_server;
+    const sniv_vhost_t *first = d->set ? d->set->members[0] : d->vhost;
 
-    return sniv_decide_knows(table, set, is_sni, name, len)
-           || is_allowed(policy, name, len)
+    return is_allowed(policy, name, len)
            || snivhost_store_has(first->server, name, len);
 }
 
 int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
-                                  const sniv_table_t *table,
-                                  const sniv_set_t *set, const char *name,
+                                  const sniv_decision_t *d, const char *name,
                                   apr_size_t len)
 {
     if (!policy)
@@ -196,66 +197,61 @@ int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
         return policy->missing_sni && !policy->allow_nameless
                ? SNIVHOST_REFUSED_MISSING : 0;
     }
-    return policy->unknown_sni && !is_known(policy, table, set, 1, name, len)
-           ? SNIVHOST_REFUSED_UNKNOWN : 0;
+    return policy->unknown_sni && !d->is_known
+           && !is_served(policy, d, name, len) ? SNIVHOST_REFUSED_UNKNOWN : 0;
 }
 
 int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
                                     const sniv_table_t *table,
-                                    const sniv_set_t *set, const char *host,
-                                    const char *path)
+                                    const sniv_decision_t *d,
+                                    const char *host)
 {
-    sniv_decision_t d;
-
     if (!policy || !policy->unknown_host)
         return OK;
     if (host) {
-        return is_known(policy, table, set, 0, host, strlen(host))
+        return sniv_decide_knows(table, d, host)
+               || is_served(policy, d, host, strlen(host))
                ? OK : HTTP_MISDIRECTED_REQUEST;     /* RFC 9110, 15.5.20 */
     }
-    sniv_decide_request(table, set, NULL, path, &d);
     /* It does not even say for whom it is; core has said so already to
      * HTTP/1.1, where a Host is required (RFC 9112, 3.2). */
-    return policy->allow_nameless || d.rule == SNIV_RULE_PATH
+    return policy->allow_nameless || d->rule == SNIV_RULE_PATH
            ? OK : HTTP_BAD_REQUEST;
 }
 
-void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
+void snivhost_policy_judge_hello(snivhost_conn_t *conn,
+                                 const sniv_decision_t *d, const char *name,
                                  apr_size_t len, int offers_acme)
 {
-    static snivhost_limit_t unknown, missing;
-    const snivhost_policy_t *policy = snivhost_policy(conn->set);
-    conn_rec *c = conn->c;
-    apr_uint32_t unsaid;
-    int refused;
+    int refused = snivhost_policy_refuses_hello(snivhost_policy(conn->set), d,
+                                                name, len);
 
-    conn->sni_known = name && sniv_decide_knows(snivhost_live->table,
-                                                conn->set, 1, name, len);
-    refused = snivhost_policy_refuses_hello(policy, snivhost_live->table,
-                                            conn->set, name, len);
     if (!refused)
         return;
+    conn->refused = refused;
+    conn->offers_acme = offers_acme;
+    conn->refused_name = name ? apr_pstrmemdup(conn->c->pool, name, len)
+                              : NULL;
+}
 
-    if (name) {
-        if (offers_acme && ap_find_linked_module("mod_md.c")) {
-            conn->acme_only = 1;
-            return;
-        }
-        conn->refused = refused;
+static void say_refused(const snivhost_conn_t *conn)
+{
+    static snivhost_limit_t unknown, missing;
+    conn_rec *c = conn->c;
+    apr_uint32_t unsaid;
+
+    if (conn->refused == SNIVHOST_REFUSED_UNKNOWN) {
         snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_UNKNOWN);
         if (APLOGcinfo(c) && snivhost_may_say(&unknown, &unsaid)) {
             ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0601: "
-                          "handshake refused: nobody on %s has the name '%s' "
-                          "(SNIVHostUnknownSNI refuse)%s",
+                          "handshake refused: no virtual host on %s has the "
+                          "name '%s' (SNIVHostUnknownSNI refuse)%s",
                           snivhost_set_text(c->pool, conn->set),
-                          ap_escape_logitem(c->pool,
-                              apr_pstrmemdup(c->pool, name, len)),
+                          ap_escape_logitem(c->pool, conn->refused_name),
                           snivhost_unsaid_text(c->pool, unsaid));
         }
         return;
     }
-
-    conn->refused = refused;
     snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_MISSING);
     if (APLOGcinfo(c) && snivhost_may_say(&missing, &unsaid)) {
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0602: "
@@ -266,22 +262,74 @@ void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
     }
 }
 
+/*
+ * Whether mod_md has an answer to a challenge (RFC 8737) for the name. It
+ * says so only on a connection that has switched to the protocol, which
+ * mod_ssl does too late for an alert of ours: so ask with a copy of the
+ * connection, which is thrown away.
+ */
+static int has_challenge(const conn_rec *c, const char *name)
+{
+    conn_rec *copy;
+    const char *cert, *key;
+    module *m;
+
+    if (!ap_find_linked_module("mod_md.c")
+        || !ap_is_allowed_protocol((conn_rec *)c, NULL, c->base_server,
+                                   ACME_TLS)) {
+        return 0;
+    }
+    copy = apr_pmemdup(c->pool, c, sizeof(*c));
+    copy->conn_config = ap_create_conn_config(c->pool);
+    for (m = ap_top_module; m; m = m->next) {
+        ap_set_module_config(copy->conn_config, m,
+                             ap_get_module_config(c->conn_config, m));
+    }
+    return ap_switch_protocol(copy, NULL, c->base_server, ACME_TLS)
+           == APR_SUCCESS
+           && ap_ssl_answer_challenge(copy, name, &cert, &key);
+}
+
+int snivhost_policy_refuse_handshake(snivhost_conn_t *conn, SSL *ssl)
+{
+    /* Only in TLS 1.3 is the protocol chosen before the certificate, which
+     * has to be the challenge's; a resumed session shows none. */
+    if (conn->refused == SNIVHOST_REFUSED_UNKNOWN && conn->offers_acme
+        && SSL_version(ssl) >= TLS1_3_VERSION && !SSL_session_reused(ssl)
+        && has_challenge(conn->c, conn->refused_name)) {
+        conn->challenge_only = 1;
+        SSL_set_num_tickets(ssl, 0);
+        return 0;
+    }
+    say_refused(conn);
+    /* RFC 6066, 3 and RFC 8446, 9.2: TLS 1.2 has no word for a missing one. */
+    return conn->refused == SNIVHOST_REFUSED_UNKNOWN ? SSL_AD_UNRECOGNIZED_NAME
+           : SSL_version(ssl) >= TLS1_3_VERSION ? SSL_AD_MISSING_EXTENSION
+                                                : SSL_AD_HANDSHAKE_FAILURE;
+}
+
+void snivhost_policy_no_challenge(snivhost_conn_t *conn)
+{
+    say_refused(conn);
+}
+
 /* mod_md answers challenges for its domains whatever virtual host there is. */
 static int is_acme_challenge(const request_rec *r)
 {
-    return r->uri && !strncmp(r->uri, ACME_HTTP01, sizeof(ACME_HTTP01) - 1)
+    const char *path = r->parsed_uri.path;      /* as mod_md does */
+
+    return path && !strncmp(path, ACME_HTTP01, sizeof(ACME_HTTP01) - 1)
            && ap_find_linked_module("mod_md.c");
 }
 
 int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
-                                  int last)
+                                  const sniv_decision_t *d, int last)
 {
     static snivhost_limit_t unknown;
     const snivhost_policy_t *policy = snivhost_policy(conn->set);
     apr_uint32_t unsaid;
     int status = snivhost_policy_refuses_request(policy, snivhost_live->table,
-                                                 conn->set, r->hostname,
-                                                 r->uri);
+                                                 d, r->hostname);
 
     if (status == OK)
         return OK;
@@ -293,8 +341,8 @@ int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
         const char *handshake = snivhost_handshake_text(r);
 
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0603: "
-                      "request refused with %d: nobody on %s has the name %s "
-                      "(SNIVHostUnknownHost refuse)%s%s%s", status,
+                      "request refused with %d: no virtual host on %s has the "
+                      "name %s (SNIVHostUnknownHost refuse)%s%s%s", status,
                       snivhost_set_text(r->pool, conn->set),
                       r->hostname
                           ? apr_pstrcat(r->pool, "'",
@@ -311,12 +359,15 @@ int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
 int snivhost_policy_post_read_request(request_rec *r)
 {
     const snivhost_conn_t *conn;
+    sniv_decision_t d;
 
     if (!snivhost_live || snivhost_live->mode != SNIVHOST_ON || r->prev
         || !is_acme_challenge(r)
         || (conn = snivhost_conn(r->connection)) == NULL) {
         return DECLINED;
     }
-    return snivhost_policy_judge_request(r, conn, 1);
+    sniv_decide_request(snivhost_live->table, conn->set, r->hostname,
+                        r->parsed_uri.path, &d);
+    return snivhost_policy_judge_request(r, conn, &d, 1);
 }
 

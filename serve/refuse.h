@@ -26,6 +26,8 @@
 
 #include "module/record.h"
 
+#include <openssl/ssl.h>
+
 /** What holds for one address set. */
 typedef struct snivhost_policy_t {
     unsigned unknown_sni:1;             /**< 1: refuse */
@@ -49,25 +51,26 @@ const snivhost_policy_t *snivhost_policy(const sniv_set_t *set);
 
 /**
  * What a policy says to a ClientHello with this server name, ACME challenges
- * aside. Pure; also for explanations.
+ * aside. Also for explanations.
  * @param policy may be NULL: nothing is refused
+ * @param d the decision for this name
  * @param name NULL if there is none
  * @return 0 or SNIVHOST_REFUSED_*
  */
 int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
-                                  const sniv_table_t *table,
-                                  const sniv_set_t *set, const char *name,
+                                  const sniv_decision_t *d, const char *name,
                                   apr_size_t len);
 
 /**
  * What a policy says to a request, ACME challenges aside.
+ * @param d the decision for this host
  * @param host r->hostname
  * @return OK, or the HTTP status to refuse with
  */
 int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
                                     const sniv_table_t *table,
-                                    const sniv_set_t *set, const char *host,
-                                    const char *path);
+                                    const sniv_decision_t *d,
+                                    const char *host);
 
 /**
  * Whether a handshake policy is in force in any address set. Known from
@@ -76,21 +79,37 @@ int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
 int snivhost_policy_in_handshakes(void);
 
 /**
- * Judge a ClientHello: sets sni_known, refused and acme_only of the record.
+ * Judge a ClientHello: sets conn->refused.
+ * @param d the decision for its name
  * @param name its server name, NULL if there is none
  * @param offers_acme whether it offers acme-tls/1 and nothing else
  */
-void snivhost_policy_judge_hello(snivhost_conn_t *conn, const char *name,
+void snivhost_policy_judge_hello(snivhost_conn_t *conn,
+                                 const sniv_decision_t *d, const char *name,
                                  apr_size_t len, int offers_acme);
 
 /**
+ * Refuse the handshake, or let it through for a challenge that mod_md is
+ * going to answer and for nothing else. For OpenSSL's servername callback: it
+ * is asked in every version of TLS, for resumed sessions too, when both are
+ * known, and may say which alert is sent.
+ * @param conn conn->refused is set
+ * @return the alert to send, or 0
+ */
+int snivhost_policy_refuse_handshake(snivhost_conn_t *conn, SSL *ssl);
+
+/** The handshake was let through for a challenge and there is none. */
+void snivhost_policy_no_challenge(snivhost_conn_t *conn);
+
+/**
  * Judge a request that was decided.
+ * @param d the decision
  * @param last whether other modules have had their post_read_request: before
  *        that, what mod_md might serve as an ACME challenge is let through
  * @return OK, or the HTTP status to refuse with
  */
 int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
-                                  int last);
+                                  const sniv_decision_t *d, int last);
 
 /* The phases, for the hook table in mod_snivhost.c. */
 int snivhost_policy_check_config(apr_pool_t *p, apr_pool_t *plog,

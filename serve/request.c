@@ -197,26 +197,25 @@ static int is_by_name(const sniv_decision_t *d)
  * connection, and so do we: other modules (mod_qos) give a connection one of
  * their own.
  */
-static void decide(request_rec *r, const snivhost_conn_t *conn)
+static void decide(request_rec *r, const snivhost_conn_t *conn,
+                   sniv_decision_t *d)
 {
-    sniv_decision_t d;
     server_rec *s;
 
     sniv_decide_request(snivhost_live->table, conn->set, r->hostname, r->uri,
-                        &d);
-    s = SNIVHOST_SERVER(&d);
+                        d);
+    s = SNIVHOST_SERVER(d);
     if (is_open(r)) {
-        if (is_by_name(&d) && r->server != s)
+        if (is_by_name(d) && r->server != s)
             apply_server(r, s);
     }
     else if (r->server != s
-             && (is_by_name(&d) || r->server != r->connection->base_server)) {
-        snivhost_differs(r->connection, r, "Host", r->hostname, r->server,
-                         &d);
+             && (is_by_name(d) || r->server != r->connection->base_server)) {
+        snivhost_differs(r->connection, r, "Host", r->hostname, r->server, d);
     }
-    set_state(r, &states_decided[d.rule]);
-    snivhost_count(r->connection, SNIVHOST_COUNT_REQUEST(d.rule));
-    log_decision(r, &d);
+    set_state(r, &states_decided[d->rule]);
+    snivhost_count(r->connection, SNIVHOST_COUNT_REQUEST(d->rule));
+    log_decision(r, d);
 }
 
 const char *snivhost_request_rule(const request_rec *r)
@@ -249,8 +248,14 @@ void snivhost_pre_read_request(request_rec *r, conn_rec *c)
 {
     const snivhost_conn_t *conn;
 
-    if (!snivhost_live || (conn = snivhost_conn(c)) == NULL
-        || !conn->chain || conn->leave_requests
+    if (!snivhost_live || (conn = snivhost_conn(c)) == NULL)
+        return;
+    if (conn->challenge_only) {
+        /* what is read of it is the end */
+        c->aborted = 1;
+        return;
+    }
+    if (!conn->chain || conn->leave_requests
         || c->vhost_lookup_data != conn->chain
         || may_search_itself(conn, c)) {
         return;
@@ -320,9 +325,11 @@ static int core_reached_names(const request_rec *r)
 /* The end of a request that core refused before post_read_request. */
 static void decide_refused(request_rec *r, const snivhost_conn_t *conn)
 {
+    sniv_decision_t d;
+
     restore_chain(r, conn);
     if (core_reached_names(r))
-        decide(r, conn);
+        decide(r, conn, &d);
     else
         set_state(r, &state_early);
 }
@@ -330,6 +337,7 @@ static void decide_refused(request_rec *r, const snivhost_conn_t *conn)
 int snivhost_post_read_request(request_rec *r)
 {
     const snivhost_conn_t *conn;
+    sniv_decision_t d;
 
     if (!snivhost_live || (conn = snivhost_conn(r->connection)) == NULL)
         return DECLINED;
@@ -350,9 +358,9 @@ int snivhost_post_read_request(request_rec *r)
         restore_chain(r, conn);
     else if (r->connection->vhost_lookup_data != conn->chain)
         return DECLINED;        /* somebody has given it another address */
-    decide(r, conn);
+    decide(r, conn, &d);
     return snivhost_live->mode == SNIVHOST_ON
-           ? snivhost_policy_judge_request(r, conn, 0) : OK;
+           ? snivhost_policy_judge_request(r, conn, &d, 0) : OK;
 }
 
 void snivhost_insert_error_filter(request_rec *r)

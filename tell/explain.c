@@ -263,8 +263,7 @@ static void explain_alert(explainer_t *e)
 
     if (x->set && !x->set->name_based)
         where = snivhost_addr_text(e->p, &q->ip, q->port);
-    switch (snivhost_policy_refuses_hello(refusals(e), e->facts->table,
-                                          x->set, q->sni,
+    switch (snivhost_policy_refuses_hello(refusals(e), &x->handshake, q->sni,
                                           q->sni ? strlen(q->sni) : 0)) {
     case SNIVHOST_REFUSED_UNKNOWN:
         x->alert = SSL_AD_UNRECOGNIZED_NAME;
@@ -456,8 +455,8 @@ static void explain_refusal(explainer_t *e)
 {
     const snivhost_explanation_t *x = e->x;
     int status = snivhost_policy_refuses_request(refusals(e),
-                                                 e->facts->table, x->set,
-                                                 x->hostname, x->uri);
+                                                 e->facts->table, &x->request,
+                                                 x->hostname);
 
     if (status == OK)
         return;

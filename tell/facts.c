@@ -391,11 +391,10 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
     if (snivhost_store()) {
         const sniv_vhost_t *first = set ? set->members[0]
                                         : facts->table->main_server;
+        sniv_decision_t d;
 
-        id = snivhost_cert_entry(s, first->server,
-                                 sni && sniv_decide_knows(facts->table, set,
-                                                          1, sni, len),
-                                 sni, len);
+        sniv_decide_sni(facts->table, set, sni, len, &d);
+        id = snivhost_cert_entry(s, first->server, d.is_known, sni, len);
     }
     if (id != SNIV_CERT_NONE) {
         snivhost_facts_tls(facts, s, 0, tls, p);

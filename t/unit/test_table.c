@@ -323,6 +323,18 @@ static void test_paths_random(void **state)
     }
 }
 
+static int knows(const sniv_set_t *set, int is_sni, const char *name)
+{
+    sniv_decision_t d;
+
+    if (is_sni) {
+        sniv_decide_sni(table, set, name, strlen(name), &d);
+        return d.is_known;
+    }
+    sniv_decide_request(table, set, name, "/", &d);
+    return sniv_decide_knows(table, &d, name);
+}
+
 /* Whether a name is known can be asked where names choose nothing. */
 static void test_knows(void **state)
 {
@@ -335,8 +347,7 @@ static void test_knows(void **state)
     v->globs = globs;
     v->nglobs = 1;
     build();
-#define KNOWS(ip, is_sni, name) \
-    sniv_decide_knows(table, find(ip, 80), is_sni, name, strlen(name))
+#define KNOWS(ip, is_sni, name) knows(find(ip, 80), is_sni, name)
     assert_false(find("127.0.0.1", 80)->name_based);
     assert_true(KNOWS("127.0.0.1", 1, "ONE.test"));
     assert_true(KNOWS("127.0.0.1", 0, "x.one.test"));
@@ -345,6 +356,26 @@ static void test_knows(void **state)
     assert_false(KNOWS("127.0.0.1", 0, "main"));
     assert_true(KNOWS("127.0.0.2", 0, "main"));
     assert_false(KNOWS("127.0.0.2", 0, "one.test"));
+}
+
+/* The texts for "any" address choose, as in httpd, and are no names. */
+static void test_text_knows(void **state)
+{
+    (void)state;
+    address(vhost("one.test"), "0.0.0.0", 80, "_default_");
+    address(vhost("two.test"), "0.0.0.0", 80, "*");
+    address(vhost("three.test"), "127.0.0.3", 80, "127.0.0.3");
+    address(vhost("four.test"), "127.0.0.3", 80, "localhost");
+    build();
+    assert_string_equal(request("127.0.0.1", 80, "*", "/",
+                                SNIV_RULE_ADDRESS_TEXT), "two.test");
+    assert_false(KNOWS("127.0.0.1", 0, "*"));
+    assert_false(KNOWS("127.0.0.1", 0, "_default_"));
+    assert_true(KNOWS("127.0.0.1", 0, "two.test"));
+    assert_true(KNOWS("127.0.0.3", 0, "127.0.0.3"));
+    assert_true(KNOWS("127.0.0.3", 0, "localhost"));
+    assert_false(KNOWS("127.0.0.3", 1, "localhost"));
+    assert_false(KNOWS("127.0.0.3", 0, "_default_"));
 }
 
 typedef struct seen_t {
@@ -399,6 +430,7 @@ int main(void)
         TEST(test_paths),
         TEST(test_paths_random),
         TEST(test_knows),
+        TEST(test_text_knows),
         TEST(test_each),
     };
     int failed;
