@@ -22,8 +22,8 @@
  *
  * Written as a whole by the parent whenever the names or dates of what is
  * served have changed, read in place by any thread of any child under the
- * slot's sequence number (certs/sealed.h). A name has its candidates in the order
- * of their ends, the last one first. Certificates' wildcards cover one label,
+ * slot's sequence number (certs/sealed.h). A name has its candidates in the
+ * order of their ends, the last one first. Certificates' wildcards cover one label,
  * unlike those of ServerAlias, so this is an index of its own: `*.x` is found
  * by what follows the first dot of a host.
  */

@@ -38,6 +38,7 @@
 #include "http_vhost.h"
 #include "mod_ssl_openssl.h"
 
+#include "serve/handshake.h"
 #include "serve/cert.h"
 #include "tls/store.h"
 #include "module/words.h"

@@ -23,7 +23,8 @@ rm -rf "$tap"
 mkdir -p "$tap/suite" || exit 1
 status=0
 
-${MAKE:-make} -s -C t/unit check TAP_DIR="$tap/unit" || status=1
+${MAKE:-make} -s -C t/unit check TAP_DIR="$tap/unit" \
+    WERROR="${WERROR--Werror}" || status=1
 
 PERL_TEST_HARNESS_DUMP_TAP=$tap/suite
 export PERL_TEST_HARNESS_DUMP_TAP

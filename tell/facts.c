@@ -133,7 +133,7 @@ void snivhost_facts_child_init(apr_pool_t *p, server_rec *s)
 
 /* ----- certificates in memory ----- */
 
-static const char *name_text(X509_NAME *name, apr_pool_t *p)
+static const char *name_text(const X509_NAME *name, apr_pool_t *p)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     const char *text = "";
@@ -195,23 +195,32 @@ static void take_names(sniv_cert_info_t *info, X509 *x, apr_pool_t *p)
     info->nnames = names->nelts;
 }
 
+/* The name of its curve, by the object identifier as in certs/certs.c: what
+ * every OpenSSL has. */
+static const char *curve_text(X509 *x)
+{
+    X509_ALGOR *algorithm;
+    const void *value;
+    int type;
+
+    if (!X509_PUBKEY_get0_param(NULL, NULL, NULL, &algorithm,
+                                X509_get_X509_PUBKEY(x)))
+        return "?";
+    X509_ALGOR_get0(NULL, &type, &value, algorithm);
+    return type == V_ASN1_OBJECT ? OBJ_nid2sn(OBJ_obj2nid(value)) : "?";
+}
+
 static const char *kind_text(X509 *x, apr_pool_t *p)
 {
     EVP_PKEY *key = X509_get0_pubkey(x);
-    char name[48];
 
-    (void)name;
     if (!key)
         return "?";
     switch (EVP_PKEY_base_id(key)) {
     case EVP_PKEY_RSA:
         return apr_psprintf(p, "RSA %d", EVP_PKEY_bits(key));
     case EVP_PKEY_EC:
-#if OPENSSL_VERSION_NUMBER >= 0x30000000L
-        if (EVP_PKEY_get_group_name(key, name, sizeof(name), NULL))
-            return apr_psprintf(p, "EC %s", name);
-#endif
-        return apr_psprintf(p, "EC %d", EVP_PKEY_bits(key));
+        return apr_pstrcat(p, "EC ", curve_text(x), NULL);
     default:
         return OBJ_nid2sn(EVP_PKEY_base_id(key));
     }

@@ -352,10 +352,10 @@ static void read_line(reader_t *r, snivhost_tlsconf_t *conf,
         conf->same[what->slot] = words_of(r->p, node->args);
         break;
     case KIND_STAPLING:
-        conf->stapling = ap_cstr_casecmp(first_word(r->ptemp, node->args),
-                                         "on") ? -1 : 1;
-        /* fall through */
     case KIND_SAME_FLAG:
+        if (what->kind == KIND_STAPLING)
+            conf->stapling = ap_cstr_casecmp(first_word(r->ptemp, node->args),
+                                             "on") ? -1 : 1;
         conf->same[what->slot] = lower(r->p, words_of(r->ptemp, node->args));
         if (what->slot == SAME_CRL_CHECK)
             conf->crl_check = 1;

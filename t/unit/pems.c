@@ -33,26 +33,24 @@ static void die(const char *what)
     abort();
 }
 
+/* In the way that every OpenSSL from 1.1.1 on has */
 static EVP_PKEY *make_key(pems_e kind)
 {
+    int type = kind == PEMS_RSA || kind == PEMS_RSA_1024 ? EVP_PKEY_RSA
+               : kind == PEMS_ED25519 ? EVP_PKEY_ED25519 : EVP_PKEY_EC;
+    int bits = kind == PEMS_RSA_1024 ? 1024 : 2048;
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(type, NULL);
     EVP_PKEY *key = NULL;
 
-    switch (kind) {
-    case PEMS_RSA:
-        key = EVP_RSA_gen(2048);
-        break;
-    case PEMS_RSA_1024:
-        key = EVP_RSA_gen(1024);
-        break;
-    case PEMS_ED25519:
-        key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
-        break;
-    default:
-        key = EVP_EC_gen("P-256");
-        break;
-    }
-    if (!key)
+    if (!ctx || EVP_PKEY_keygen_init(ctx) <= 0
+        || (type == EVP_PKEY_RSA
+            && EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, bits) <= 0)
+        || (type == EVP_PKEY_EC
+            && EVP_PKEY_CTX_set_ec_paramgen_curve_nid(
+                   ctx, NID_X9_62_prime256v1) <= 0)
+        || EVP_PKEY_keygen(ctx, &key) <= 0)
         die("key");
+    EVP_PKEY_CTX_free(ctx);
     return key;
 }
 
@@ -95,7 +93,7 @@ void pems_make(pems_t *pems, const pems_want_t *want)
         extend(cert, cert, NID_basic_constraints, "critical,CA:TRUE");
     if (want->has_ocsp)
         extend(cert, cert, NID_info_access, "OCSP;URI:http://o.test/");
-    if (!X509_sign(cert, signer, EVP_PKEY_get_id(signer) == EVP_PKEY_ED25519
+    if (!X509_sign(cert, signer, EVP_PKEY_base_id(signer) == EVP_PKEY_ED25519
                                  ? NULL : EVP_sha256()))
         die("sign");
 }
@@ -133,7 +131,7 @@ char *pems_key(const pems_t *pems, pems_form_e form)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     const EVP_CIPHER *cipher = EVP_aes_128_cbc();
-    const unsigned char *pass = (const unsigned char *)"secret";
+    unsigned char pass[] = "secret";
     int ok;
 
     switch (form) {

@@ -140,7 +140,7 @@ static void *read_slot(void *data)
     return (void *)n;
 }
 
-static void stop(int dummy)
+static void on_signal(int dummy)
 {
     (void)dummy;
     __atomic_store_n(&stop_readers, 1, __ATOMIC_SEQ_CST);
@@ -156,7 +156,7 @@ static pid_t fork_readers(const sniv_shm_t *shm)
 
     if (pid != 0)
         return pid;
-    signal(SIGTERM, stop);
+    signal(SIGTERM, on_signal);
     alarm(60);
     for (i = 0; i < 2; i++)
         pthread_create(&threads[i], NULL, read_slot, (void *)shm);
@@ -776,7 +776,7 @@ static void test_budget(void **state)
                    keys_text[1], NULL);
     for (n = 0; n < 1000 && !serves(certs, "a.test", &pairs[1]); n++)
         look_with(certs, 0);
-    assert_in_range(n, 2, 100);
+    assert_true(n >= 2 && n <= 100);
     for (i = 0; i < 1000; i++)
         look_with(certs, 0);
     for (i = 0, n = 0; i < (int)strlen(reports); i++)
@@ -832,7 +832,7 @@ static void test_under_load(void **state)
     stop_readers = 0;
     pid = fork();
     if (pid == 0) {
-        signal(SIGTERM, stop);
+        signal(SIGTERM, on_signal);
         alarm(120);
         for (i = 0; i < 3; i++)
             pthread_create(&threads[i], NULL, shake, NULL);
