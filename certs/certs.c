@@ -93,10 +93,13 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
 }
 
 static int same_dirs(const sniv_scope_dirs_t *scope, const char *const *dirs,
-                     int ndirs)
+                     int ndirs, int level)
 {
     int i;
 
+    if (scope->level != level) {
+        return 0;
+    }
     for (i = 0; i < ndirs && scope->ndirs == ndirs; i++) {
         if (strcmp(scope->dirs[i], dirs[i]) != 0) {
             return 0;
@@ -117,7 +120,7 @@ static const char *without_slash(const char *dir, apr_pool_t *p)
 
 apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
                                     const char *const *dirs, int ndirs,
-                                    sniv_scope_t *pscope)
+                                    int level, sniv_scope_t *pscope)
 {
     sniv_scope_dirs_t *scopes;
     const char **copy;
@@ -132,7 +135,7 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
         copy[i] = without_slash(dirs[i], certs->p);
     }
     for (i = 0; i < certs->nscopes; i++) {
-        if (same_dirs(&certs->scopes[i], copy, ndirs)) {
+        if (same_dirs(&certs->scopes[i], copy, ndirs, level)) {
             *pscope = i;
             return APR_SUCCESS;
         }
@@ -148,6 +151,7 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
     }
     scopes[certs->nscopes].dirs = copy;
     scopes[certs->nscopes].ndirs = ndirs;
+    scopes[certs->nscopes].level = level;
     certs->scopes = scopes;
     *pscope = certs->nscopes++;
     return APR_SUCCESS;

@@ -77,6 +77,8 @@ typedef struct sniv_cert_files_t {
     int nkeys;
     const char *chain;          /**< SSLCertificateChainFile: sent instead of
                                      what follows the leaf; or NULL */
+    int level;                  /**< security level of the handshakes, see
+                                     sniv_judge_level(); 0: all is usable */
 } sniv_cert_files_t;
 
 /** What a file's material says about itself: bits. */
@@ -150,12 +152,13 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
                                   sniv_cert_id_t *pid);
 
 /**
- * Name a list of folders. Nothing is read yet. The same list again gives the
- * same scope, also later. For the layouts see certs/layout.h.
+ * Name a list of folders. Nothing is read yet. The same list and level again
+ * give the same scope, also later. For the layouts see certs/layout.h.
+ * @param level security level of the handshakes, see sniv_judge_level()
  */
 apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
                                     const char *const *dirs, int ndirs,
-                                    sniv_scope_t *pscope);
+                                    int level, sniv_scope_t *pscope);
 
 /**
  * Read everything. A bad file is reported and does not stop the others.

@@ -594,3 +594,15 @@ apr_size_t sniv_der_ec_key(const sniv_key_t *key, unsigned char *out)
     memcpy(out + n, rest.data, rest.len);
     return n + rest.len;
 }
+
+int sniv_der_next(sniv_bytes_t *in, sniv_bytes_t *content,
+                  sniv_bytes_t *whole)
+{
+    return next(in, content, whole);
+}
+
+int sniv_der_take(sniv_bytes_t *in, int tag, sniv_bytes_t *content,
+                  sniv_bytes_t *whole)
+{
+    return expect(in, tag, content, whole);
+}

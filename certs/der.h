@@ -131,6 +131,20 @@ int sniv_der_match(const sniv_leaf_t *leaf, const sniv_key_t *key);
  */
 apr_size_t sniv_der_ec_key(const sniv_key_t *key, unsigned char *out);
 
+/**
+ * Take the next element off the front of in: tags of one byte, definite
+ * lengths of up to four bytes.
+ * @param content may be NULL, or in itself: to go into the element
+ * @param whole may be NULL
+ * @return its tag, or 0 and nothing happens
+ */
+int sniv_der_next(sniv_bytes_t *in, sniv_bytes_t *content,
+                  sniv_bytes_t *whole);
+
+/** The same if the tag is this one. @return 1, or 0 and nothing happens */
+int sniv_der_take(sniv_bytes_t *in, int tag, sniv_bytes_t *content,
+                  sniv_bytes_t *whole);
+
 /** Whether two views hold the same bytes. */
 int sniv_bytes_equal(const sniv_bytes_t *a, const sniv_bytes_t *b);
 

@@ -88,6 +88,7 @@ typedef struct sniv_chain_t {
 typedef struct sniv_scope_dirs_t {
     const char *const *dirs;
     int ndirs;
+    int level;                  /**< security level */
 } sniv_scope_dirs_t;
 
 /** Where a round of looking stands. */

@@ -36,11 +36,11 @@ void sniv_store_report(sniv_certs_t *certs, sniv_certs_event_e event,
 
 /* ----- items */
 
-/* Scope and paths, in a text that no other item has. */
+/* Scope, level and paths, in a text that no other item has. */
 static char *make_key(sniv_scope_t scope, const sniv_cert_files_t *files,
                       apr_pool_t *p)
 {
-    char *key = apr_psprintf(p, "%d", (int)scope);
+    char *key = apr_psprintf(p, "%d %d", (int)scope, files->level);
     int i;
 
     for (i = 0; i < files->ncerts; i++) {
@@ -110,6 +110,7 @@ static sniv_item_t *make_item(const sniv_cert_files_t *files,
     item->files.keys = keys;
     item->files.nkeys = (int)n;
     item->files.chain = files->chain ? in_list(item, files->chain) : NULL;
+    item->files.level = files->level;
     item->key = put_text(&text, key);
     item->next = item->prev = SNIV_CERT_NONE;
     return item;
@@ -582,6 +583,7 @@ static void visit_pair(void *baton, const char *cert, const char *key,
     files.keys = &key;
     files.nkeys = 1;
     files.chain = chain;
+    files.level = certs->scopes[visit->folder->scope].level;
     item = sniv_item_add(certs, visit->folder->scope, visit->folder->number,
                          &files, &is_new);
     if (item) {

@@ -22,6 +22,8 @@
 
 #include <openssl/crypto.h>
 
+#include "certs/judge.h"
+
 /* Certificates in one file. */
 #define CERTS_MAX 64
 
@@ -39,6 +41,7 @@ typedef struct file_t {
 } file_t;
 
 struct sniv_reader_t {
+    sniv_judge_t *judge;
     file_t files[SNIV_FILES_MAX];
     int nfiles;                         /* in use */
     sniv_buffer_t keys[SNIV_PAIRS_MAX]; /* keys written anew */
@@ -66,6 +69,7 @@ sniv_reader_t *sniv_reader_make(apr_pool_t *p)
 {
     sniv_reader_t *reader = apr_pcalloc(p, sizeof(*reader));
 
+    reader->judge = sniv_judge_make(p);
     apr_pool_cleanup_register(p, reader, cleanup, apr_pool_cleanup_null);
     return reader;
 }
@@ -348,7 +352,7 @@ static apr_status_t choose_leaf(sniv_reader_t *reader, const file_t *certs,
             return fail(reader, preason, "%s", reason);
         }
         match = sniv_der_match(&draft->leaf, &draft->key);
-        if (match < 0 || (match > 0 && (flags & SNIV_READ_VERIFY))) {
+        if (match < 0) {
             reason = decode_both(&draft->leaf.whole, pair);
             match = !reason;
         }
@@ -551,6 +555,32 @@ static apr_status_t read_chain_file(sniv_reader_t *reader,
     return rv;
 }
 
+/* Whether OpenSSL takes all of it in a handshake. */
+static apr_status_t judge(sniv_reader_t *reader,
+                          const sniv_cert_files_t *files, unsigned flags,
+                          const sniv_entry_t *entry, const char **pfile,
+                          const char **preason)
+{
+    const char *reason;
+    sniv_judge_e about;
+    int i;
+
+    for (i = 0; i < entry->npairs; i++) {
+        reason = flags & SNIV_READ_VERIFY
+                 ? sniv_judge_slowly(reader->judge, &entry->pairs[i],
+                                     files->level, &about)
+                 : sniv_judge_pair(reader->judge, &entry->pairs[i],
+                                   files->level, &about);
+        if (reason) {
+            *pfile = about == SNIV_JUDGE_KEY ? key_path(files, i)
+                     : about == SNIV_JUDGE_CHAIN && files->chain
+                     ? files->chain : files->certs[i];
+            return fail(reader, preason, "%s", reason);
+        }
+    }
+    return APR_SUCCESS;
+}
+
 static void list_paths(sniv_reader_t *reader, sniv_entry_t *entry)
 {
     apr_size_t room = 0;
@@ -625,7 +655,10 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
             return rv;
         }
     }
-    sort_pairs(entry);
-    list_paths(reader, entry);
-    return APR_SUCCESS;
+    rv = judge(reader, files, flags, entry, pfile, preason);
+    if (rv == APR_SUCCESS) {
+        sort_pairs(entry);
+        list_paths(reader, entry);
+    }
+    return rv;
 }

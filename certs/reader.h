@@ -51,7 +51,8 @@ void sniv_reader_free(sniv_reader_t *reader);
  * certificate is the leaf and the rest is sent as it stands, as mod_ssl
  * does. */
 #define SNIV_READ_ANY_ORDER 0x01u
-/** Have OpenSSL decode everything too. Slow: 0.4 ms for each certificate. */
+/** Have OpenSSL judge, whatever it looks like: certs/judge.h. Slow: 0.4 ms
+ * for each certificate. */
 #define SNIV_READ_VERIFY    0x02u
 /** No names, no use: for folders. */
 #define SNIV_READ_NAMED     0x04u
