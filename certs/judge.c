@@ -268,12 +268,11 @@ static int takes_key(SSL_CTX *ctx, const char *path)
     return ok;
 }
 
-int sniv_judge_stock(sniv_judge_t *judge, const sniv_cert_files_t *files)
+int sniv_judge_stock(const sniv_cert_files_t *files)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
     int i, ok = ctx != NULL;
 
-    (void)judge;
     ERR_clear_error();
     if (ctx) {
         SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);

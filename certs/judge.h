@@ -86,7 +86,7 @@ int sniv_judge_quickly(sniv_judge_t *judge, const sniv_pair_t *pair);
  * Whether mod_ssl could start with files: what it does with them, in an
  * SSL_CTX of that level (files->level). Reads them again.
  */
-int sniv_judge_stock(sniv_judge_t *judge, const sniv_cert_files_t *files);
+int sniv_judge_stock(const sniv_cert_files_t *files);
 
 #ifdef __cplusplus
 }

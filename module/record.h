@@ -80,6 +80,7 @@ typedef struct snivhost_store_conf_t {
                                      main server only */
     int cache;                  /**< -1: nothing written; main server only */
     int scope;                  /**< sniv_scope_t of dirs, set at start */
+    int level;                  /**< security level of its handshakes */
     int is_first;               /**< it has no SSLCertificateFile, its
                                      SSL_CTX got one from the folders */
 } snivhost_store_conf_t;

@@ -235,6 +235,8 @@ subtest 'bad files' => sub {
         ['wrong.pem', 'holds a key that does not belong to its certificate'],
         ['junk.pem', 'is larger than 1 MiB'],
         ['secret.pem', 'holds a private key that is encrypted'],
+        ['weak.pem', 'holds a certificate that OpenSSL refuses at security '
+            . 'level 2: ee key too small'],
         ['dangling.pem', 'cannot be read: No such file'],
     );
     # a file named by a lean virtual host
@@ -266,18 +268,14 @@ subtest 'bad files' => sub {
     like served($port, 'lean.test'), qr/alert/,
         'a lean one with bad files has no handshakes';
     # who is refused may come as often as it likes
-    for my $case (['lean.test', 'SNIV0110'], ['weak.test', 'SNIV0111']) {
-        my ($name, $tag) = @$case;
-        my @got = map { served($port, $name) } 1 .. 60;
-        is scalar(grep { !/alert/ } @got), 0, "$name: no handshake";
-        my @lines = $h->read('error.log') =~ /($tag: handshake refused: .*)/g;
-        ok @lines > 0 && @lines < 60, "$tag: not a line for each (@{[
-            scalar @lines]})";
-    }
+    is served($port, 'weak.test'), 'v0', 'so does that of a weak one';
+    my @got = map { served($port, 'lean.test') } 1 .. 60;
+    is scalar(grep { !/alert/ } @got), 0, 'no handshake';
+    my @lines = $h->read('error.log')
+        =~ /(SNIV0110: handshake refused: .*)/g;
+    ok @lines > 0 && @lines < 60, "not a line for each (@{[scalar @lines]})";
     $h->stop;
     my $log = $h->read('error.log');
-    like $log, qr/SNIV0302: .*weak\.pem has an RSA key below 2048 bits/,
-        'a weak one is told of at start';
     for my $bad (@bad) {
         my ($file, $why) = @$bad;
         my $n = () = $log =~ /\Q$file\E/g;

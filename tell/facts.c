@@ -306,6 +306,7 @@ static void cert_from_files(const snivhost_tlsconf_t *conf,
     files.keys = (const char *const *)conf->keys->elts;
     files.nkeys = conf->keys->nelts;
     files.chain = conf->chain;
+    files.level = conf->level;
     rv = sniv_certs_examine(&files, &tls->cert, &tls->problem_file,
                             &tls->problem, p);
     tls->has_cert = rv == APR_SUCCESS;

@@ -18,9 +18,7 @@
 #include "http_core.h"
 #include "http_ssl.h"
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-
+#include "certs/judge.h"
 #include "tls/store.h"
 #include "tls/settings.h"
 #include "module/words.h"
@@ -212,6 +210,7 @@ static void files_of(const snivhost_tlsconf_t *conf, sniv_cert_files_t *files)
     files->keys = (const char *const *)conf->keys->elts;
     files->nkeys = conf->keys->nelts;
     files->chain = conf->chain;
+    files->level = conf->level;
 }
 
 /* What is in files (SNIV_CERT_*), as far as they can be read. */
@@ -227,37 +226,13 @@ static unsigned examine(const snivhost_tlsconf_t *conf, const char **file,
     return info.flags;
 }
 
-static int no_pass_phrase(char *buf, int size, int rwflag, void *dummy)
-{
-    (void)buf;
-    (void)size;
-    (void)rwflag;
-    (void)dummy;
-    return 0;
-}
-
-/* Whether mod_ssl could start with these files: what it does with them. */
+/* Whether mod_ssl could start with these files. */
 static int is_good_for_mod_ssl(const snivhost_tlsconf_t *conf)
 {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    int i, ok = ctx != NULL;
+    sniv_cert_files_t files;
 
-    if (ctx)
-        SSL_CTX_set_default_passwd_cb(ctx, no_pass_phrase);
-    for (i = 0; ok && i < conf->certs->nelts; i++) {
-        const char *cert = APR_ARRAY_IDX(conf->certs, i, const char *);
-        const char *key = i < conf->keys->nelts
-                          ? APR_ARRAY_IDX(conf->keys, i, const char *) : cert;
-
-        ok = (conf->chain ? SSL_CTX_use_certificate_file(ctx, cert,
-                                                         SSL_FILETYPE_PEM)
-                          : SSL_CTX_use_certificate_chain_file(ctx, cert)) > 0
-             && SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) > 0
-             && SSL_CTX_check_private_key(ctx) > 0;
-    }
-    SSL_CTX_free(ctx);
-    ERR_clear_error();
-    return ok;
+    files_of(conf, &files);
+    return sniv_judge_stock(&files);
 }
 
 /*
@@ -295,9 +270,6 @@ static void judge_files(candidate_t *c, apr_pool_t *p, apr_pool_t *ptemp)
         refuse(c, "its key needs a pass phrase");
     else if (flags & SNIV_CERT_DH_PARAMETERS)
         refuse(c, "its SSLCertificateFile has DH PARAMETERS");
-    else if (flags & SNIV_CERT_WEAK)
-        refuse(c, "its certificate is too weak for OpenSSL's default "
-               "security level");
     else if (c->conf->stapling && (flags & SNIV_CERT_OCSP_URI))
         refuse(c, "SSLUseStapling is on and its certificate names an OCSP "
                "responder");

@@ -20,6 +20,8 @@
 #include <httpd.h>
 #include <http_config.h>
 
+#include "certs/judge.h"
+
 /* mod_ssl's arrays of certificate and key files: a virtual host's first
  * lines take the place of the main server's lines with the same number, the
  * main server's further lines follow, then the virtual host's further ones
@@ -200,6 +202,8 @@ typedef struct reader_t {
     apr_hash_t *known;          /* lower-case name -> const known_t * */
     apr_hash_t *md_names;       /* lower-case name -> "" */
     const ap_directive_t *md_stapling;
+    const char *ciphers;        /* those that the level belongs to */
+    int level;
 } reader_t;
 
 static char *lower(apr_pool_t *p, const char *text)
@@ -552,6 +556,41 @@ static void inherit(reader_t *r, snivhost_tlsconf_t *conf,
     }
 }
 
+/* The last cipher string that says something about the level: OpenSSL's
+ * commands come after mod_ssl's. */
+static const char *level_ciphers(reader_t *r, const snivhost_tlsconf_t *conf)
+{
+    static const char command[] = "cipherstring ", word[] = "@SECLEVEL";
+    const char *ciphers = conf->same[SAME_CIPHERS];
+    const char *line = conf->same[SAME_CONFCMD], *end;
+
+    if (ciphers && !strstr(ciphers, word))
+        ciphers = NULL;
+    for (; line && *line; line = *end ? end + 1 : end) {
+        end = ap_strchr_c(line, '\n');
+        if (!end)
+            end = line + strlen(line);
+        if (!strncmp(line, command, sizeof(command) - 1)) {
+            const char *text = apr_pstrmemdup(r->ptemp, line, end - line);
+
+            if (strstr(text, word))
+                ciphers = text + sizeof(command) - 1;
+        }
+    }
+    return ciphers ? ciphers : "";
+}
+
+static void read_level(reader_t *r, snivhost_tlsconf_t *conf)
+{
+    const char *ciphers = level_ciphers(r, conf);
+
+    if (!r->ciphers || strcmp(r->ciphers, ciphers)) {
+        r->ciphers = ciphers;
+        r->level = sniv_judge_level(ciphers);
+    }
+    conf->level = r->level;
+}
+
 /* All lines are in: judge those of which the last one wins. */
 static void settle(reader_t *r, snivhost_tlsconf_t *conf)
 {
@@ -566,6 +605,7 @@ static void settle(reader_t *r, snivhost_tlsconf_t *conf)
     conf->engine_said = conf->engine != 0;
     conf->engine = conf->engine > 0;
     conf->stapling = conf->stapling > 0;
+    read_level(r, conf);
     conf->client_cas = conf->same[SAME_CA_FILE] || conf->same[SAME_CA_PATH];
     if (conf->verify_client < 0) {
         refuse(conf, NULL, "SSLVerifyClient asks every client for a "
@@ -730,7 +770,7 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
 {
     snivhost_tlsconfs_t *all = apr_palloc(p, sizeof(*all));
     reader_t reader = { p, ptemp, apr_hash_make(ptemp), apr_hash_make(ptemp),
-                        NULL };
+                        NULL, NULL, 0 };
     snivhost_tlsconf_t *base;
     server_rec *s;
     int i;

@@ -46,6 +46,7 @@ typedef struct snivhost_tlsconf_t {
     int engine_said;                /**< something was said about it */
     int managed;                    /**< mod_md gives it certificates */
     int stapling;                   /**< SSLUseStapling on is in effect */
+    int level;                      /**< security level: sniv_judge_level() */
     int client_cas;                 /**< SSLCACertificateFile or -Path is */
     int verify_client;              /**< something was said with these: */
     int verify_depth;

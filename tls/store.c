@@ -19,6 +19,8 @@
 #include "http_ssl.h"
 #include "mpm_common.h"
 
+#include "tls/settings.h"
+
 #define CHECK_DEFAULT 30
 #define LOOK_BUDGET apr_time_from_msec(50)
 
@@ -91,7 +93,8 @@ static apr_status_t note_folders(sniv_certs_t *certs, const server_rec *s,
 
     return sniv_certs_add_folders(certs,
                                   (const char *const *)(void *)dirs->elts,
-                                  dirs->nelts, scope);
+                                  dirs->nelts, snivhost_conf(s)->store.level,
+                                  scope);
 }
 
 static const server_rec *with_folders(const server_rec *s)
@@ -101,6 +104,20 @@ static const server_rec *with_folders(const server_rec *s)
     return s;
 }
 
+/* At which security level the certificates are going to be used. */
+static void read_levels(server_rec *main_server, apr_pool_t *p)
+{
+    const snivhost_tlsconfs_t *confs;
+    apr_pool_t *ptemp;
+    server_rec *s;
+
+    apr_pool_create(&ptemp, p);
+    confs = snivhost_tlsconf_read(ap_conftree, main_server, ptemp, ptemp);
+    for (s = main_server; s; s = s->next)
+        snivhost_conf(s)->store.level = snivhost_tlsconf_get(confs, s)->level;
+    apr_pool_destroy(ptemp);
+}
+
 static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
 {
     server_rec *s;
@@ -108,6 +125,7 @@ static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
 
     if (!with_folders(main_server))
         return OK;
+    read_levels(main_server, pconf);
     status = snivhost_store_make(pconf);
     for (s = main_server; s && status == OK; s = s->next) {
         snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
@@ -197,6 +215,7 @@ static sniv_certs_t *early_store(server_rec *s, apr_pool_t *p)
                               apr_pool_cleanup_null);
     if (sniv_certs_make(&early, early_pool) != APR_SUCCESS)
         return NULL;
+    read_levels(ap_server_conf, early_pool);
     for (one = ap_server_conf; one; one = one->next) {
         if (snivhost_conf(one)->store.dirs)
             note_folders(early, one, &scope);
@@ -261,6 +280,7 @@ int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
     files.keys = paths + 1;
     files.nkeys = info.nfiles > 1 ? 1 : 0;
     files.chain = NULL;
+    files.level = conf->level;
     if (sniv_certs_examine(&files, &stock, &file, &reason, p)
         != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0313: "
