@@ -21,8 +21,13 @@ APACHE_MODULE(snivhost, [virtual hosts by name in constant time], $snivhost_objs
     APACHE_CHECK_OPENSSL
     AC_CHECK_HEADER([xxhash.h])
     AC_CHECK_HEADER([jansson.h])
+    AC_CHECK_HEADER([idn2.h])
     if test "$ac_cv_openssl$ac_cv_header_xxhash_h$ac_cv_header_jansson_h" = "yesyesyes" ; then
         APR_ADDTO(MOD_SNIVHOST_LDADD, [-ljansson])
+        if test "$ac_cv_header_idn2_h" = "yes" ; then
+            APR_ADDTO(MOD_CFLAGS, [-DSNIVHOST_HAVE_IDN2])
+            APR_ADDTO(MOD_SNIVHOST_LDADD, [-lidn2])
+        fi
         if test "x$enable_snivhost" = "xshared"; then
             # One exported symbol: the module record
             APR_ADDTO(MOD_SNIVHOST_LDADD, [-export-symbols-regex snivhost_module])

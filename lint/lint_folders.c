@@ -136,7 +136,7 @@ static int hosts_many(const ap_directive_t *node)
         if (!ap_cstr_casecmpn(node->directive, "Virtual", 7)
             || !ap_cstr_casecmpn(node->directive, "Rewrite", 7)
             || !ap_cstr_casecmpn(node->directive, "Proxy", 5)
-            || hosts_many(node->first_child)) {
+            || hosts_many(node ? node->first_child : NULL)) {
             return 1;
         }
     }
@@ -255,7 +255,7 @@ void snivhost_lint_folders(snivhost_lint_t *lint, snivhost_leaves_t *leaves)
 
         if (first->nglobs || !snivhost_conf(first->server)->store.dirs
             || snivhost_lint_is_tls(lint, first) != 1
-            || hosts_many(node->first_child)) {
+            || hosts_many(node ? node->first_child : NULL)) {
             continue;
         }
         folders = folders_of(leaves, first);

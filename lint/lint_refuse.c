@@ -601,7 +601,7 @@ static void note_dead(snivhost_lint_t *lint, const place_t *place)
         return;
     }
     content = content_of(lint, v);
-    if (!content || !is_unasked(lint, v)
+    if (!content || !node || !is_unasked(lint, v)
         || has_error_document(node->first_child)
         || has_error_document(ap_conftree)) {
         return;

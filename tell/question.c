@@ -15,10 +15,11 @@
 #include "module/words.h"
 
 #include "apr_strings.h"
-#include "apr_uri.h"
 #include "ap_listen.h"
 
 #include <arpa/inet.h>
+
+#include "tell/url.h"
 
 #define USAGE "SNIVHostExplain takes ADDR:PORT [sni=NAME] [host=NAME] " \
               "[path=/PATH] [http=1.0|1.1] [format=text|json], as in " \
@@ -77,16 +78,25 @@ const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
     return NULL;
 }
 
+/* Here the bytes are asked for as they are written, and a client never sends
+ * such a name. */
+static const char *not_ascii(apr_pool_t *p, const char *key,
+                             const char *value)
+{
+    const char *ascii;
+    const char *err = sniv_url_ascii_host(&ascii, value, p);
+
+    return err || ascii == value ? err
+           : apr_psprintf(p, "%s=%s: clients send this name as %s: write "
+                          "%s=%s", key, value, ascii, key, ascii);
+}
+
 const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
                                   const char *key, const char *value)
 {
-    const char *c;
-
-    for (c = value; *c; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) {
-            return apr_psprintf(p, "%s has a control character, which no "
-                                "client can send there: leave it out", key);
-        }
+    if (sniv_url_has_controls(value)) {
+        return apr_psprintf(p, "%s has a control character, which no client "
+                            "can send there: leave it out", key);
     }
     if (!ap_cstr_casecmp(key, "sni")) {
         if (strlen(value) > 255) {
@@ -94,9 +104,11 @@ const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
                    "the handshake fails with alert 112";
         }
         q->sni = value;
+        return not_ascii(p, key, value);
     }
     else if (!ap_cstr_casecmp(key, "host")) {
         q->host = value;
+        return not_ascii(p, key, value);
     }
     else if (!ap_cstr_casecmp(key, "path")) {
         if (*value != '/') {
@@ -133,51 +145,18 @@ const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
 
 /* What a browser sends that is given this URL. */
 static const char *set_url(snivhost_question_t *q, apr_pool_t *p,
-                           const char *url)
+                           const char *text)
 {
-    apr_port_t usual;
-    apr_uri_t uri;
-    char *host;
-    int is_ip;
+    sniv_url_t url;
+    const char *err = sniv_url_parse(&url, text, p);
 
-    if (apr_uri_parse(p, url, &uri) != APR_SUCCESS || !uri.hostname
-        || !*uri.hostname) {
-        return apr_psprintf(p, "'%s' is not a URL with a host: write one such "
-                            "as https://www.example.com/", url);
-    }
-    if (ap_cstr_casecmp(uri.scheme, "https")
-        && ap_cstr_casecmp(uri.scheme, "http")) {
-        return apr_psprintf(p, "'%s' is neither https:// nor http://: "
-                            "write one such as https://www.example.com/",
-                            url);
-    }
-    if (!uri.port_str || !*uri.port_str)
-        uri.port = apr_uri_port_of_scheme(uri.scheme);
-    else if (strlen(uri.port_str) > 5 || atoi(uri.port_str) > 65535)
-        uri.port = 0;
-    if (!uri.port) {
-        return apr_psprintf(p, "'%s' has a port that does not exist: write "
-                            "one from 1 to 65535, or none", url);
-    }
-
-    host = apr_pstrdup(p, uri.hostname);
-    ap_str_tolower(host);
-    is_ip = ap_strchr(host, ':') || strspn(host, "0123456789.")
-                                    == strlen(host);
-    /* RFC 6066, 3: no addresses, no dot at the end. */
-    if (!ap_cstr_casecmp(uri.scheme, "https") && !is_ip) {
-        apr_size_t len = strlen(host);
-
-        q->sni = apr_pstrmemdup(p, host, len - (host[len - 1] == '.'));
-    }
-    usual = apr_uri_port_of_scheme(uri.scheme);
-    q->host = apr_psprintf(p, ap_strchr(host, ':') ? "[%s]%s" : "%s%s", host,
-                           uri.port == usual
-                           ? "" : apr_psprintf(p, ":%u", uri.port));
-    if (uri.path && *uri.path)
-        q->path = uri.path;
+    if (err)
+        return err;
+    q->sni = url.sni;
+    q->host = url.host;
+    q->path = url.path;
     if (!q->local)
-        q->port = uri.port;
+        q->port = url.port;
     return NULL;
 }
 
@@ -261,6 +240,10 @@ const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
 
         if (!*word)
             continue;
+        if (sniv_url_has_controls(word)) {
+            return "a control character is in it, which no client can send: "
+                   "leave it out. " USAGE;
+        }
         if (ap_strstr_c(word, "://")
             && (!equals || ap_strstr_c(word, "://") < equals)) {
             err = set_url(q, p, word);

@@ -36,13 +36,18 @@ CC=${FUZZ_CC-clang}
 flags="-g -O1 -fsanitize=fuzzer,address,undefined
     -fno-sanitize-recover=undefined -I../.. -I../unit
     `apr-1-config --cppflags --includes` `apu-1-config --includes`"
-libs="-lssl -lcrypto `apu-1-config --link-ld` `apr-1-config --link-ld` -lm"
+idn2=
+if echo '#include <idn2.h>' | $CC -E - >/dev/null 2>&1; then
+    flags="$flags -DSNIVHOST_HAVE_IDN2"
+    idn2=-lidn2
+fi
+libs="-lssl -lcrypto $idn2 `apu-1-config --link-ld` `apr-1-config --link-ld` -lm"
 status=0
 mkdir -p run
 for name; do
     # shellcheck disable=SC2086
     $CC $flags -o "run/fuzz_$name" "fuzz_$name.c" ../unit/reference.c \
-        ../../names/*.c ../../choose/*.c ../../certs/*.c $libs || {
+        ../../names/*.c ../../choose/*.c ../../certs/*.c ../../tell/url.c $libs || {
         status=1
         continue
     }

@@ -1,0 +1,206 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "tell/url.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <apr_lib.h>
+#include <apr_strings.h>
+#include <apr_uri.h>
+
+#ifdef SNIVHOST_HAVE_IDN2
+#include <idn2.h>
+#include <stdlib.h>
+#endif
+
+/* A host name in the DNS, and a server name in TLS (RFC 6066, 3). */
+#define NAME_MAX_LENGTH 253
+
+int sniv_url_has_controls(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return 1;
+    }
+    return 0;
+}
+
+static int is_ascii(const char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text >= 0x80)
+            return 0;
+    }
+    return 1;
+}
+
+const char *sniv_url_ascii_host(const char **text, const char *host,
+                                apr_pool_t *p)
+{
+    const char *why = "it has characters outside ASCII, and this build has "
+                      "no libidn2 to convert them";
+
+    *text = host;
+    if (is_ascii(host))
+        return NULL;
+#ifdef SNIVHOST_HAVE_IDN2
+    {
+        char *labels = NULL;
+        int rv = idn2_to_ascii_8z(host, &labels,
+                                  IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+
+        if (rv == IDN2_OK && labels && is_ascii(labels)) {
+            *text = apr_pstrdup(p, labels);
+            idn2_free(labels);
+            return NULL;
+        }
+        idn2_free(labels);
+        why = rv == IDN2_OK ? "it has no A-labels" : idn2_strerror(rv);
+    }
+#endif
+    return apr_psprintf(p, "'%s' is not a name that a client can send (%s): "
+                        "write its A-labels, as in xn--bcher-kva.example",
+                        host, why);
+}
+
+static int hex(char c)
+{
+    return apr_isdigit(c) ? c - '0' : apr_tolower(c) - 'a' + 10;
+}
+
+/* Browsers decode %XX in a host. A NUL stays as it is written. */
+static char *decoded(const char *text, apr_pool_t *p)
+{
+    char *copy = apr_pstrdup(p, text), *to = copy;
+
+    for (; *text; text++) {
+        if (*text == '%' && apr_isxdigit(text[1]) && apr_isxdigit(text[2])
+            && (text[1] != '0' || text[2] != '0')) {
+            *to++ = (char)(hex(text[1]) * 16 + hex(text[2]));
+            text += 2;
+        }
+        else {
+            *to++ = *text;
+        }
+    }
+    *to = '\0';
+    return copy;
+}
+
+/* Bytes that a browser does not send in a path as they are. */
+static const char *encoded(const char *path, apr_pool_t *p)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *copy = apr_palloc(p, 3 * strlen(path) + 1), *to = copy;
+
+    for (; *path; path++) {
+        const unsigned char c = (unsigned char)*path;
+
+        if (c <= ' ' || c >= 0x7f || strchr("\"<>`{}", c)) {
+            *to++ = '%';
+            *to++ = digits[c >> 4];
+            *to++ = digits[c & 15];
+        }
+        else {
+            *to++ = (char)c;
+        }
+    }
+    *to = '\0';
+    return copy;
+}
+
+static const char *set_port(sniv_url_t *url, const char *text,
+                            const apr_uri_t *uri, apr_pool_t *p)
+{
+    const char *digits = uri->port_str;
+    long port = 0;
+
+    url->port = apr_uri_port_of_scheme(uri->scheme);
+    if (!digits || !*digits)
+        return NULL;
+    if (strlen(digits) <= 5 && strspn(digits, "0123456789") == strlen(digits))
+        port = atol(digits);
+    if (port < 1 || port > 65535) {
+        return apr_psprintf(p, "'%s' has a port that does not exist: write "
+                            "one from 1 to 65535, or none", text);
+    }
+    url->port = (apr_port_t)port;
+    return NULL;
+}
+
+static const char *set_host(sniv_url_t *url, const char *text,
+                            const char *written, apr_pool_t *p)
+{
+    const int is_ipv6 = strchr(written, ':') != NULL;
+    const apr_port_t usual = url->is_https ? 443 : 80;
+    const char *ascii, *err;
+    apr_size_t len;
+    char *host;
+
+    err = sniv_url_ascii_host(&ascii, is_ipv6 ? written : decoded(written, p),
+                              p);
+    if (err)
+        return err;
+    host = apr_pstrdup(p, ascii);
+    for (char *c = host; *c; c++)
+        *c = (char)apr_tolower(*c);
+    len = strlen(host);
+    if (!strcmp(host, ".") || sniv_url_has_controls(host)
+        || strpbrk(host, " \"#%/<>?@[\\]^`{|}") != NULL
+        || (!is_ipv6 && strchr(host, ':'))) {
+        return apr_psprintf(p, "'%s' has a host that no client can ask for: "
+                            "write one such as https://www.example.com/",
+                            text);
+    }
+    if (len - (host[len - 1] == '.') > NAME_MAX_LENGTH) {
+        return apr_psprintf(p, "'%s' has a host of %" APR_SIZE_T_FMT
+                            " characters: no name has more than %d", text,
+                            len, NAME_MAX_LENGTH);
+    }
+    /* No addresses, no dot at the end. */
+    if (url->is_https && !is_ipv6 && strspn(host, "0123456789.") != len)
+        url->sni = apr_pstrmemdup(p, host, len - (host[len - 1] == '.'));
+    url->host = apr_psprintf(p, is_ipv6 ? "[%s]%s" : "%s%s", host,
+                             url->port == usual
+                             ? "" : apr_psprintf(p, ":%u", url->port));
+    return NULL;
+}
+
+const char *sniv_url_parse(sniv_url_t *url, const char *text, apr_pool_t *p)
+{
+    const char *err;
+    apr_uri_t uri;
+
+    memset(url, 0, sizeof(*url));
+    if (sniv_url_has_controls(text)) {
+        return "the URL has a control character, which no client can send: "
+               "leave it out";
+    }
+    if (apr_uri_parse(p, text, &uri) != APR_SUCCESS || !uri.hostname
+        || !*uri.hostname) {
+        return apr_psprintf(p, "'%s' is not a URL with a host: write one such "
+                            "as https://www.example.com/", text);
+    }
+    url->is_https = uri.scheme && !strcasecmp(uri.scheme, "https");
+    if (!url->is_https
+        && (!uri.scheme || strcasecmp(uri.scheme, "http"))) {
+        return apr_psprintf(p, "'%s' is neither https:// nor http://: "
+                            "write one such as https://www.example.com/",
+                            text);
+    }
+    url->path = uri.path && *uri.path ? encoded(uri.path, p) : "/";
+    err = set_port(url, text, &uri, p);
+    return err ? err : set_host(url, text, uri.hostname, p);
+}
