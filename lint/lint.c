@@ -18,7 +18,7 @@
 #include "http_core.h"
 
 #include "module/asked.h"
-#include "tell/render.h"
+#include "module/json.h"
 #include "module/words.h"
 
 /* Of one kind this many are told one by one; the rest is counted. */
@@ -414,11 +414,12 @@ static void print_text(apr_file_t *out, const apr_array_header_t *findings,
         const snivhost_finding_t *f =
             &APR_ARRAY_IDX(findings, i, snivhost_finding_t);
 
-        apr_file_printf(out, "%s%s\n", snivhost_finding_text(f, p),
+        apr_file_printf(out, "%s%s\n",
+                        snivhost_one_line(p, snivhost_finding_text(f, p)),
                         f->is_note ? " (note)" : "");
     }
     apr_file_printf(out, "%d finding%s\n", findings->nelts,
-                    findings->nelts == 1 ? "" : "s");
+                    snivhost_plural(findings->nelts));
 }
 
 /* The dumps: everything, notes too. */

@@ -435,10 +435,11 @@ static const char *file_of(const char *path)
  */
 static void note_default(snivhost_lint_t *lint, const sniv_set_t *set)
 {
+    static const char nowhere[] = "no-such-name.snivhost-probe";
     const sniv_vhost_t *v = set->members[0];
     const sniv_vhost_t *next = set->members[set->nmembers > 1];
     const char *file, *dot;
-    int i;
+    sniv_decision_t d;
 
     if (v == next || !v->file || !next->file || !strcmp(v->file, next->file)
         || !v->server_name || snivhost_lint_is_nameless(lint, v)) {
@@ -451,10 +452,10 @@ static void note_default(snivhost_lint_t *lint, const sniv_set_t *set)
         || !ap_cstr_casecmp(dot, ".invalid")) {
         return;
     }
-    for (i = 0; i < v->nglobs; i++) {
-        if (v->globs[i] && !strcmp(v->globs[i], "*"))
-            return;
-    }
+    /* Somebody may have a pattern for all names. */
+    sniv_decide_sni(lint->table, set, nowhere, sizeof(nowhere) - 1, &d);
+    if (d.rule != SNIV_RULE_DEFAULT)
+        return;
     snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT, v, NULL,
                       "%s answers on %s for every name that nobody has, "
                       "because its file is read before %s. If that is not "

@@ -151,6 +151,74 @@ const char *snivhost_number_text(apr_pool_t *p, unsigned long n)
     return text;
 }
 
+/* The length of the UTF-8 character at text that a terminal prints, else 0
+ * (RFC 3629). */
+static int printable_length(const unsigned char *text)
+{
+    const unsigned char c = *text;
+    int n, i;
+
+    if (c < 0x80)
+        return c >= ' ' && c != 0x7f;
+    n = c >= 0xc2 && c < 0xe0 ? 2 : c >= 0xe0 && c < 0xf0 ? 3
+        : c >= 0xf0 && c < 0xf5 ? 4 : 0;
+    for (i = 1; i < n; i++) {
+        if ((text[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((c == 0xc2 && text[1] < 0xa0) || (c == 0xe0 && text[1] < 0xa0)
+        || (c == 0xed && text[1] > 0x9f) || (c == 0xf0 && text[1] < 0x90)
+        || (c == 0xf4 && text[1] > 0x8f)) {
+        return 0;
+    }
+    return n;
+}
+
+const char *snivhost_printable(apr_pool_t *p, const char *text)
+{
+    const unsigned char *c = (const unsigned char *)text;
+    char *copy, *to;
+    int n;
+
+    while (*c && (n = printable_length(c)) > 0)
+        c += n;
+    if (!*c)
+        return text;
+    to = copy = apr_palloc(p, 4 * strlen(text) + 1);
+    for (c = (const unsigned char *)text; *c; c += n) {
+        n = printable_length(c);
+        if (n) {
+            memcpy(to, c, n);
+            to += n;
+        }
+        else {
+            to += apr_snprintf(to, 5, "\\x%02x", *c);
+            n = 1;
+        }
+    }
+    *to = '\0';
+    return copy;
+}
+
+const char *snivhost_one_line(apr_pool_t *p, const char *text)
+{
+    char *copy = apr_pstrdup(p, text), *c;
+
+    for (c = copy; (c = strchr(c, '\n')) != NULL;)
+        *c = ' ';
+    return snivhost_printable(p, copy);
+}
+
+const char *snivhost_plural(apr_int64_t n)
+{
+    return n == 1 ? "" : "s";
+}
+
+const char *snivhost_day_text(apr_pool_t *p, apr_time_t when)
+{
+    return apr_pstrmemdup(p, snivhost_time_text(p, when), 10);
+}
+
 const char *snivhost_in_shell_quotes(apr_pool_t *p, const char *text)
 {
     char *quoted = apr_palloc(p, 4 * strlen(text) + 1), *to = quoted;

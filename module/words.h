@@ -56,6 +56,23 @@ const char *snivhost_number_text(apr_pool_t *p, unsigned long n);
  */
 const char *snivhost_in_shell_quotes(apr_pool_t *p, const char *text);
 
+/**
+ * A text that can go to a terminal: control characters, those that UTF-8 can
+ * say with two bytes too, and bytes that are not UTF-8 are written as \xHH.
+ * Names of files, in certificates and in directives come from others.
+ * @return text itself if there are none
+ */
+const char *snivhost_printable(apr_pool_t *p, const char *text);
+
+/** The same on one line: line feeds become blanks. */
+const char *snivhost_one_line(apr_pool_t *p, const char *text);
+
+/** What follows a number of things: "" or "s". */
+const char *snivhost_plural(apr_int64_t n);
+
+/** "2027-01-31". */
+const char *snivhost_day_text(apr_pool_t *p, apr_time_t when);
+
 /** The server name of a request's handshake, escaped for a log; NULL if there
  * was none. */
 const char *snivhost_sni_text(request_rec *r);

@@ -354,6 +354,16 @@ passes '0430, a note: a default', $listen,
 passes '0430, a note: a file with a number', $listen,
     "Include ca/000-b.conf\n", vhost('*:80', 'a.test');
 
+# ... unless somebody after it has a name for all of them
+for my $glob ('*', '**', '?*', '*.*', '*?') {
+    passes "0430, a note: a later $glob", $listen,
+        vhost('*:80', 'a.test'), "Include ca/b.conf\n",
+        vhost('*:80', "rest.test $glob");
+}
+finds '0430, a note: a later pattern for some names', $listen,
+    vhost('*:80!0430', 'a.test'), "Include ca/b.conf\n",
+    vhost('*:80', 'rest.test *.com www.*');
+
 # ----- 0426, 0427, 0422 to 0424: certificates in folders
 
 # A virtual host whose certificate is in a folder below CERTS.

@@ -21,6 +21,7 @@
 #include "lint/lint.h"
 #include "tell/question.h"
 #include "tell/render.h"
+#include "module/json.h"
 #include "module/words.h"
 #include "module/asked.h"
 
@@ -123,7 +124,7 @@ static void print_set(apr_file_t *out, const snivhost_facts_t *facts,
                     set->name_based
                     ? apr_psprintf(p, "%d virtual host%s, chosen by name",
                                    set->nmembers,
-                                   set->nmembers == 1 ? "" : "s")
+                                   snivhost_plural(set->nmembers))
                     : "one virtual host, whatever the name");
     apr_pool_create(&each, p);
     for (i = 0; i < set->nmembers; i++) {
@@ -139,12 +140,15 @@ static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
     const sniv_table_t *table = facts->table;
     const sniv_set_t **sets = snivhost_sets_in_order(table, p);
     snivhost_lines_t *lines = snivhost_lines_make(p);
+    const int names = snivhost_count_names(table);
     int i;
 
     snivhost_lines_add(lines, "", 0, apr_psprintf(p, "SNIVHost %s: %d virtual "
-                       "hosts with %d names on %d addresses",
+                       "host%s with %d name%s on %d address%s",
                        snivhost_mode_text(facts->mode), table->nvhosts,
-                       snivhost_count_names(table), table->nsets));
+                       snivhost_plural(table->nvhosts), names,
+                       snivhost_plural(names), table->nsets,
+                       table->nsets == 1 ? "" : "es"));
     snivhost_lines_add(lines, "", 0, "");
     snivhost_lines_add(lines, "", 0, "The local address of a connection is "
                        "looked for in this order; the first that is there "
@@ -154,8 +158,8 @@ static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
                                                snivhost_set_text(p, sets[i])),
                            26, apr_psprintf(p, "%d virtual host%s",
                                             sets[i]->nmembers,
-                                            sets[i]->nmembers == 1 ? ""
-                                                                   : "s"));
+                                            snivhost_plural(
+                                                sets[i]->nmembers)));
     }
     snivhost_lines_add(lines, "  any other", 26,
                        apr_psprintf(p, "the main server, %s",
@@ -166,18 +170,6 @@ static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
 }
 
 /* ----- JSON ----- */
-
-static json_t *json_names(const char *const *names, int n, apr_pool_t *p)
-{
-    json_t *list = json_array();
-    int i;
-
-    for (i = 0; i < n; i++) {
-        if (names[i])
-            json_array_append_new(list, snivhost_json_text(names[i], p));
-    }
-    return list;
-}
 
 static json_t *json_tls(const snivhost_facts_t *facts, const sniv_vhost_t *v,
                         int with_certs, apr_pool_t *p)
@@ -210,9 +202,9 @@ static json_t *json_vhost(const snivhost_facts_t *facts,
 
     json_object_set_new(json, "vhost", snivhost_json_text(v->server_name, p));
     json_object_set_new(json, "defined_at", snivhost_json_place(v, p));
-    json_object_set_new(json, "aliases", json_names(v->aliases, v->naliases,
+    json_object_set_new(json, "aliases", snivhost_json_texts(v->aliases, v->naliases,
                                                     p));
-    json_object_set_new(json, "globs", json_names(v->globs, v->nglobs, p));
+    json_object_set_new(json, "globs", snivhost_json_texts(v->globs, v->nglobs, p));
     json_object_set_new(json, "path", snivhost_json_text(v->path, p));
     for (i = 0; i < v->naddrs; i++) {
         json_array_append_new(addrs, json_string(

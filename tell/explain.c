@@ -100,7 +100,7 @@ static const char *members_text(explainer_t *e, const sniv_set_t *set)
     }
     return apr_psprintf(e->p, "%d virtual host%s, chosen by name; the first "
                         "and default is %s", set->nmembers,
-                        set->nmembers == 1 ? "" : "s", first);
+                        snivhost_plural(set->nmembers), first);
 }
 
 static void explain_address(explainer_t *e)
@@ -130,7 +130,7 @@ static void explain_address(explainer_t *e)
         else {
             step(e, "%s: not looked at, %s decides alone (%d virtual "
                  "host%s)", text, snivhost_set_text(e->p, e->x->set),
-                 set->nmembers, set->nmembers == 1 ? "" : "s");
+                 set->nmembers, snivhost_plural(set->nmembers));
         }
     }
     if (!e->x->set) {

@@ -68,6 +68,7 @@ typedef struct dump_t {
     apr_pool_t *p;
     unsigned int number;        /* of certificates that were looked at */
     int found;
+    int nwithout;               /* addresses: see print_without_sni() */
     const sniv_set_t *set;      /* what follows is about this one */
     member_t *members;
     apr_hash_t *by_parent;      /* "example.com" -> apr_array_header_t of
@@ -226,6 +227,23 @@ static int has_h2(const sniv_vhost_t *v)
 
 /* ----- printing ----- */
 
+static void print(const dump_t *dump, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* A line: names come from certificates and files, so no terminal gets them as
+ * they are. */
+static void print(const dump_t *dump, const char *format, ...)
+{
+    const char *text;
+    va_list args;
+
+    va_start(args, format);
+    text = apr_pvsprintf(dump->p, format, args);
+    va_end(args);
+    apr_file_puts(snivhost_one_line(dump->p, text), dump->out);
+    apr_file_puts("\n", dump->out);
+}
+
 static const char *members_text(const apr_array_header_t *members,
                                 apr_pool_t *p)
 {
@@ -259,53 +277,102 @@ static void print_differences(const dump_t *dump, const group_t *first,
             &APR_ARRAY_IDX(all, i, snivhost_difference_t);
 
         if (dump->policy != SNIVHOST_SSLPOLICY_AUTHONLY || d->authonly) {
-            apr_file_printf(dump->out, "            %s: %s, in set-up 1 %s\n",
-                            d->directive,
-                            snivhost_setting_text(dump->p, &d->b),
-                            snivhost_setting_text(dump->p, &d->a));
+            print(dump, "            %s: %s, in set-up 1 %s", d->directive,
+                  snivhost_setting_text(dump->p, &d->b),
+                  snivhost_setting_text(dump->p, &d->a));
         }
     }
+}
+
+/* The address, the file and its names. */
+static const char *certificate_text(const dump_t *dump, const names_t *names)
+{
+    const snivhost_leaf_t *leaf = names->leaf;
+    const char *text = apr_psprintf(dump->p, "%s  %s",
+                                    snivhost_set_text(dump->p, dump->set),
+                                    leaf->path);
+    int i;
+
+    if (apr_hash_count(names->files) > 1) {
+        text = apr_psprintf(dump->p, "%s and %u with the same names", text,
+                            apr_hash_count(names->files) - 1);
+    }
+    for (i = 0; i < leaf->nnames && i < LISTED; i++) {
+        text = apr_pstrcat(dump->p, text, i ? ", " : " (", leaf->names[i],
+                           NULL);
+    }
+    return apr_pstrcat(dump->p, text, i < leaf->nnames ? ", ..." : "",
+                       i ? ")" : "", NULL);
 }
 
 static void print_groups(dump_t *dump, const names_t *names,
                          const apr_array_header_t *groups)
 {
-    const snivhost_leaf_t *leaf = names->leaf;
     int i, h2 = 0;
 
     dump->found++;
-    apr_file_printf(dump->out, "\n%s  %s",
-                    snivhost_set_text(dump->p, dump->set), leaf->path);
-    if (apr_hash_count(names->files) > 1) {
-        apr_file_printf(dump->out, " and %u with the same names",
-                        apr_hash_count(names->files) - 1);
-    }
-    for (i = 0; i < leaf->nnames && i < LISTED; i++)
-        apr_file_printf(dump->out, "%s%s", i ? ", " : " (", leaf->names[i]);
-    apr_file_printf(dump->out, "%s%s\n",
-                    i < leaf->nnames ? ", ..." : "", i ? ")" : "");
+    print(dump, "%s", "");
+    print(dump, "%s", certificate_text(dump, names));
     for (i = 0; i < names->users->nelts; i++) {
         h2 = h2 || has_h2(APR_ARRAY_IDX(names->users, i,
                                         member_t *)->vhost);
     }
     if (!h2) {
-        apr_file_printf(dump->out, "    without h2 in Protocols: only "
-                        "proxies share such connections, not browsers\n");
+        print(dump, "    without h2 in Protocols: only proxies share such "
+              "connections, not browsers");
     }
     for (i = 0; i < groups->nelts && i < GROUPS; i++) {
         const group_t *group = APR_ARRAY_IDX(groups, i, group_t *);
 
-        apr_file_printf(dump->out, "    set-up %d: %s\n", i + 1,
-                        members_text(group->members, dump->p));
+        print(dump, "    set-up %d: %s", i + 1,
+              members_text(group->members, dump->p));
         if (i && dump->policy != SNIVHOST_SSLPOLICY_STRICT) {
             print_differences(dump, APR_ARRAY_IDX(groups, 0, group_t *),
                               group);
         }
     }
-    if (groups->nelts > GROUPS) {
-        apr_file_printf(dump->out, "    and %d more\n",
-                        groups->nelts - GROUPS);
+    if (groups->nelts > GROUPS)
+        print(dump, "    and %d more", groups->nelts - GROUPS);
+}
+
+/* ----- clients that send no server name ----- */
+
+/*
+ * The default does their handshakes, whatever host they request then. An
+ * address with 421 for all but one virtual host is the rule, not a fault: so
+ * this is a line or two each, and no differences.
+ */
+static void print_without_sni(dump_t *dump)
+{
+    snivhost_sslpolicy_t *policy = dump->facts->policy;
+    const member_t *first = &dump->members[0];
+    apr_array_header_t *refused = apr_array_make(dump->p, 4,
+                                                 sizeof(member_t *));
+    int m;
+
+    if (!snivhost_sslpolicy_enabled(policy, first->vhost->server)
+        || !snivhost_sslpolicy_is_asked(policy, 0)) {
+        return;
     }
+    for (m = 1; m < dump->set->nmembers; m++) {
+        member_t *member = &dump->members[m];
+
+        if (member->has_tls
+            && !snivhost_sslpolicy_allows(policy, dump->policy,
+                                          first->vhost->server,
+                                          member->vhost->server)) {
+            APR_ARRAY_PUSH(refused, member_t *) = member;
+        }
+    }
+    if (!refused->nelts)
+        return;
+    dump->nwithout++;
+    print(dump, "%s", "");
+    print(dump, "%s  clients without a server name (SNI): %s does their "
+          "handshakes", snivhost_set_text(dump->p, dump->set),
+          snivhost_vhost_text(dump->p, first->vhost));
+    print(dump, "    421 for %d virtual host%s: %s", refused->nelts,
+          snivhost_plural(refused->nelts), members_text(refused, dump->p));
 }
 
 /* ----- a set, all sets ----- */
@@ -414,6 +481,30 @@ static void look_at_set(dump_t *dump)
         if (groups->nelts > 1)
             print_groups(dump, names, groups);
     }
+    print_without_sni(dump);
+}
+
+static void print_sums(const dump_t *dump)
+{
+    print(dump, "%s", "");
+    if (dump->found) {
+        print(dump, "%d certificate%s cover%s virtual hosts with different "
+              "TLS settings: a request for one over a connection of another "
+              "is answered 421", dump->found, snivhost_plural(dump->found),
+              dump->found == 1 ? "s" : "");
+    }
+    else {
+        print(dump, "no certificate reaches virtual hosts that would answer "
+              "421");
+    }
+    if (dump->nwithout) {
+        print(dump, "%d address%s where clients without a server name, as "
+              "proxies and health checks may be, are answered 421: have them "
+              "send the name that they request (httpd: ProxyPreserveHost On; "
+              "nginx: proxy_ssl_server_name on and proxy_ssl_name; HAProxy: "
+              "sni and check-sni)", dump->nwithout,
+              dump->nwithout == 1 ? "" : "es");
+    }
 }
 
 void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
@@ -428,16 +519,16 @@ void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
         || snivhost_facts_make(&facts, s, p, p) != APR_SUCCESS) {
         return;
     }
+    dump.p = p;
     if (!facts->policy) {
-        apr_file_printf(dump.out, "mod_ssl is not loaded: nothing is "
-                        "answered 421 for its TLS set-up\n");
+        print(&dump, "mod_ssl is not loaded: nothing is answered 421 for its "
+              "TLS settings");
         return;
     }
     dump.facts = facts;
     dump.policy = snivhost_sslpolicy_configured(facts->policy);
     dump.leaves = snivhost_leaves_make(p);
-    apr_file_printf(dump.out, "%s\n", snivhost_sslpolicy_text(dump.policy,
-                                                               p));
+    print(&dump, "%s", snivhost_sslpolicy_text(dump.policy, p));
     apr_pool_create(&each, p);
     for (i = 0; i < facts->table->nsets
                 && dump.policy != SNIVHOST_SSLPOLICY_INSECURE; i++) {
@@ -447,16 +538,7 @@ void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
             look_at_set(&dump);
         apr_pool_clear(each);
     }
-    if (dump.found) {
-        apr_file_printf(dump.out, "\n%d certificate%s, each of which reaches "
-                        "several TLS set-ups: a request for one over a "
-                        "connection of another is answered 421\n",
-                        dump.found, dump.found == 1 ? "" : "s");
-    }
-    else {
-        apr_file_printf(dump.out, "no certificate reaches virtual hosts that "
-                        "would answer 421\n");
-    }
+    dump.p = p;
+    print_sums(&dump);
     apr_file_flush(dump.out);
 }
-

@@ -18,12 +18,14 @@
 #include "http_protocol.h"
 #include "http_ssl.h"
 
+#include "certs/entry.h"
 #include "module/limit.h"
-#include "tell/question.h"
 #include "module/words.h"
 
 /* So many differences are written into one line. */
 #define LISTED 6
+/* So many names of a certificate are looked at. */
+#define SANS_MAX 200
 
 /* What a policy finds different, in words. */
 static const char *differences(snivhost_sslpolicy_t *settings,
@@ -52,6 +54,133 @@ static const char *differences(snivhost_sslpolicy_t *settings,
                       : text;
 }
 
+/* Whether the certificate of a connection covers a name, so that browsers use
+ * the connection for it. */
+static int is_covered(request_rec *r, const char *host)
+{
+    const char *name;
+    int i;
+
+    for (i = 0; host && i < SANS_MAX; i++) {
+        char var[40];
+
+        apr_snprintf(var, sizeof(var), "SSL_SERVER_SAN_DNS_%d", i);
+        name = ap_ssl_var_lookup(r->pool, r->server, r->connection, r, var);
+        if (!name || !*name)
+            return 0;
+        if (sniv_name_covers(name, strlen(name), host, strlen(host)))
+            return 1;
+    }
+    return 0;
+}
+
+/* The policy, and what can be done about a request for a virtual host that
+ * another one's connection is not for. */
+typedef struct verdict_t {
+    snivhost_sslpolicy_t *settings;
+    snivhost_sslpolicy_e policy;
+    const char *policy_text;
+    const char *why;            /* what differs; "": the policy is strict */
+} verdict_t;
+
+/* The client gave no name, or one that leads to the default: no setting of
+ * these two virtual hosts is the cause. */
+static const char *advice_for_client(request_rec *r,
+                                     const snivhost_conn_t *conn,
+                                     const char *sni, const verdict_t *v)
+{
+    const char *cause = sni
+        ? apr_psprintf(r->pool, "No virtual host of this address has the "
+                       "server name '%s' that the client sent", sni)
+        : "The client sent no server name (SNI), as browsers always do";
+
+    return apr_psprintf(r->pool, "%s: the handshake was left to %s, and %s "
+                        "does not let that carry requests for another "
+                        "virtual host. Have the proxy or program send the "
+                        "name that it requests in its handshakes (httpd: "
+                        "ProxyPreserveHost On; nginx: proxy_ssl_server_name "
+                        "on and proxy_ssl_name; HAProxy: sni, and check-sni "
+                        "for health checks)%s", cause,
+                        snivhost_vhost_text(r->pool, conn->sni.vhost),
+                        v->policy_text,
+                        sni ? ", or make this name a ServerAlias of the "
+                              "virtual host that is to answer" : "");
+}
+
+static const char *advice_for_settings(request_rec *r,
+                                       const snivhost_conn_t *conn,
+                                       const verdict_t *v)
+{
+    const int is_strict = v->policy == SNIVHOST_SSLPOLICY_STRICT;
+    const int covers = is_covered(r, r->hostname);
+    const char *what = is_strict
+        ? apr_psprintf(r->pool, "%s lets no virtual host answer for another "
+                       "one", v->policy_text)
+        : apr_psprintf(r->pool, "%s requires equal values of: %s",
+                       v->policy_text, v->why);
+    const char *equal = !is_strict ? "Make them equal"
+        : snivhost_sslpolicy_allows(v->settings, SNIVHOST_SSLPOLICY_SECURE,
+                                    conn->sni.vhost->server, r->server)
+        ? "'SSLVHostSNIPolicy secure' would let these two: their TLS "
+          "settings are equal" : NULL;
+
+    return apr_psprintf(r->pool, "%s. %s%s%s", what, equal ? equal : "",
+                        equal ? ", or " : "", covers
+                        ? apr_psprintf(r->pool, "%sake the second name out "
+                                       "of the first one's certificate, so "
+                                       "that browsers open another "
+                                       "connection", equal ? "t" : "T")
+                        : apr_psprintf(r->pool, "%save the client, a proxy or "
+                                       "program, open a connection with the "
+                                       "name that it requests: the "
+                                       "certificate of this one does not "
+                                       "cover it, so it was no browser",
+                                       equal ? "h" : "H"));
+}
+
+/* The question that gives the same answer as mod_ssl. */
+static const char *question_text(request_rec *r, const snivhost_conn_t *conn,
+                                 const char *sni, const char *host)
+{
+    sniv_ip_t ip;
+
+    sniv_ip_from_sockaddr(&ip, conn->c->local_addr);
+    return apr_pstrcat(r->pool, snivhost_addr_text(r->pool, &ip,
+                                    conn->c->local_addr->port),
+                       sni ? " sni=" : "",
+                       sni ? snivhost_in_shell_quotes(r->pool, sni) : "",
+                       host ? " host=" : "",
+                       host ? snivhost_in_shell_quotes(r->pool, host) : "",
+                       NULL);
+}
+
+/*
+ * What this 421 is about.
+ * @return 0: another module's
+ */
+static int judge(request_rec *r, const snivhost_conn_t *conn, int has_sni,
+                 verdict_t *v)
+{
+    server_rec *pair[2] = { conn->sni.vhost->server, r->server };
+    const snivhost_tlsconfs_t *tls =
+        snivhost_tlsconf_read_some(ap_conftree, ap_server_conf, pair, 2,
+                                   r->pool, r->pool);
+
+    v->settings = snivhost_sslpolicy_make(ap_conftree, tls, ap_server_conf,
+                                          r->pool);
+    v->policy = snivhost_sslpolicy_configured(v->settings);
+    v->policy_text = snivhost_sslpolicy_text(v->policy, r->pool);
+    if (!snivhost_sslpolicy_allows(v->settings, v->policy, pair[0],
+                                   pair[1])) {
+        v->why = v->policy == SNIVHOST_SSLPOLICY_STRICT ? ""
+            : differences(v->settings, pair[0], pair[1], v->policy, r->pool);
+        return 1;
+    }
+    v->why = "certificates that mod_md gives";
+    return snivhost_sslpolicy_unsure(v->settings, has_sni, pair[0], pair[1])
+           != NULL;
+}
+
 /*
  * The line of a 421 that mod_ssl has decided on. Anybody can cause one: so
  * only the two virtual hosts are read, and nothing is kept.
@@ -59,60 +188,30 @@ static const char *differences(snivhost_sslpolicy_t *settings,
 static void explain(request_rec *r, const snivhost_conn_t *conn)
 {
     static snivhost_limit_t limit;
-    server_rec *pair[2] = { conn->sni.vhost->server, r->server };
-    const snivhost_tlsconfs_t *tls;
-    snivhost_sslpolicy_t *all;
-    snivhost_sslpolicy_e policy;
-    const char *why, *sni, *host;
+    const char *sni, *host;
     apr_uint32_t unsaid;
-    sniv_ip_t ip;
+    verdict_t verdict;
 
     if (!APLOG_R_IS_LEVEL(r, APLOG_WARNING) || !ap_conftree
         || !snivhost_may_say(&limit, &unsaid)) {
         return;
     }
     sni = snivhost_sni_text(r);
-    tls = snivhost_tlsconf_read_some(ap_conftree, ap_server_conf, pair, 2,
-                                     r->pool, r->pool);
-    all = snivhost_sslpolicy_make(ap_conftree, tls, ap_server_conf, r->pool);
-    policy = snivhost_sslpolicy_configured(all);
-    if (!snivhost_sslpolicy_allows(all, policy, pair[0], pair[1])) {
-        why = policy == SNIVHOST_SSLPOLICY_STRICT ? ""
-            : differences(all, pair[0], pair[1], policy, r->pool);
-    }
-    else if (snivhost_sslpolicy_unsure(all, sni != NULL, pair[0],
-                                       pair[1])) {
-        why = "certificates that mod_md gives";
-    }
-    else {
-        return;         /* somebody else's 421 */
-    }
-
+    if (!judge(r, conn, sni != NULL, &verdict))
+        return;
     host = r->hostname ? ap_escape_logitem(r->pool, r->hostname) : NULL;
-    sniv_ip_from_sockaddr(&ip, conn->c->local_addr);
     ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "SNIV0700: "
-                  "answered 421: %s; the request is for %s%s%s and %s. "
-                  "%s %s%s. %s. More is told by: apachectl "
-                  "-t -c 'SNIVHostExplain %s%s%s%s%s'%s",
+                  "answered 421: %s; the request is for %s%s%s and %s. %s. "
+                  "For details run: apachectl -t -c 'SNIVHostExplain %s'%s",
                   snivhost_handshake_text(r),
                   host ? "Host '" : "no Host", host ? host : "",
                   host ? "'" : "",
                   snivhost_vhost_text(r->pool,
                                       snivhost_conf(r->server)->vhost),
-                  snivhost_sslpolicy_text(policy, r->pool),
-                  *why ? "wants these to be equal: "
-                       : "lets no virtual host answer for another one",
-                  why,
-                  *why ? "Make them equal, or take the second name out of the "
-                         "first one's certificate, so that browsers open "
-                         "another connection"
-                       : "With 'secure' those with the same TLS set-up can",
-                  snivhost_addr_text(r->pool, &ip,
-                                     conn->c->local_addr->port),
-                  sni ? " sni=" : "",
-                  sni ? snivhost_in_shell_quotes(r->pool, sni) : "",
-                  host ? " host=" : "",
-                  host ? snivhost_in_shell_quotes(r->pool, host) : "",
+                  !sni || conn->sni.rule == SNIV_RULE_DEFAULT
+                  ? advice_for_client(r, conn, sni, &verdict)
+                  : advice_for_settings(r, conn, &verdict),
+                  question_text(r, conn, sni, host),
                   snivhost_unsaid_text(r->pool, unsaid));
 }
 

@@ -133,7 +133,8 @@ static const char style[] =
 
 static const char *esc(page_t *page, const char *text)
 {
-    return ap_escape_html(page->p, text ? text : "");
+    return text ? ap_escape_html(page->p, snivhost_printable(page->p, text))
+                : "";
 }
 
 static void out(page_t *page, const char *format, ...)
@@ -162,11 +163,6 @@ static const char *place(page_t *page, const sniv_vhost_t *v)
         return "main server";
     return v->file ? apr_psprintf(page->p, "%s:%u", esc(page, v->file),
                                   v->line) : "not in a file";
-}
-
-static const char *plural(int n)
-{
-    return n == 1 ? "" : "s";
 }
 
 /* ----- the question box ----- */
@@ -565,7 +561,8 @@ static void set_summary(page_t *page, const sniv_set_t *set)
 {
     out(page, "<summary><b>%s</b> &nbsp;%s virtual host%s%s, %s "
         "<b>%s</b></summary>\n", snivhost_set_text(page->p, set),
-        snivhost_number_text(page->p, set->nmembers), plural(set->nmembers),
+        snivhost_number_text(page->p, set->nmembers),
+        snivhost_plural(set->nmembers),
         set->name_based ? " by name" : ", whatever the name",
         set->name_based ? "default" : "always",
         esc(page, set->members[0]->server_name));
@@ -717,7 +714,7 @@ void snivhost_page(apr_bucket_brigade *bb, request_rec *r,
         "%s address%s</p></header>\n<main>\n", esc(&page, server),
         snivhost_mode_text(facts->mode),
         snivhost_number_text(r->pool, table->nvhosts),
-        plural(table->nvhosts),
+        snivhost_plural(table->nvhosts),
         snivhost_number_text(r->pool, snivhost_count_names(table)),
         snivhost_number_text(r->pool, table->nsets),
         table->nsets == 1 ? "" : "es");

@@ -78,15 +78,15 @@ const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
     return NULL;
 }
 
-/* Here the bytes are asked for as they are written, and a client never sends
- * such a name. */
+/* Bytes are asked for as they are written, but not where a client that is
+ * given this name sends another one. */
 static const char *not_ascii(apr_pool_t *p, const char *key,
                              const char *value)
 {
     const char *ascii;
     const char *err = sniv_url_ascii_host(&ascii, value, p);
 
-    return err || ascii == value ? err
+    return err || ascii == value ? NULL
            : apr_psprintf(p, "%s=%s: clients send this name as %s: write "
                           "%s=%s", key, value, ascii, key, ascii);
 }

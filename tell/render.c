@@ -12,9 +12,8 @@
  */
 
 #include "tell/render.h"
+#include "module/json.h"
 #include "module/words.h"
-
-#include <stdlib.h>
 
 #include "apr_strings.h"
 
@@ -38,9 +37,10 @@ void snivhost_lines_add(snivhost_lines_t *lines, const char *label,
                         int indent, const char *text)
 {
     apr_pool_t *p = lines->pool;
-    const char *line = label;
+    const char *line = label = snivhost_one_line(p, label);
     int is_first = 1;
 
+    text = snivhost_one_line(p, text);
     if ((int)strlen(label) < indent && *text)
         line = apr_pstrcat(p, label, blanks(p, indent - strlen(label)), NULL);
     while (*text) {
@@ -124,12 +124,8 @@ static void add_setting(snivhost_lines_t *lines, const char *whose,
 {
     apr_pool_t *p = lines->pool;
     const char *value = setting->value ? setting->value : "not set";
-    char *copy = apr_pstrdup(p, value), *c;
+    const char *copy = snivhost_one_line(p, value);
 
-    for (c = copy; *c; c++) {
-        if (*c == '\n')
-            *c = ' ';
-    }
     snivhost_lines_add(lines, apr_pstrcat(p, "        ", whose, NULL), 19,
                        setting->file
                        ? apr_psprintf(p, "%s (%s:%u)", copy, setting->file,
@@ -216,70 +212,6 @@ const char *snivhost_render_explanation(const snivhost_explanation_t *x,
 
 /* ----- JSON ----- */
 
-json_t *snivhost_json_text(const char *text, apr_pool_t *p)
-{
-    const unsigned char *c;
-    json_t *json;
-    char *escaped, *to;
-
-    if (!text)
-        return json_null();
-    json = json_string(text);
-    if (json)
-        return json;
-    /* Not UTF-8. */
-    to = escaped = apr_palloc(p, 4 * strlen(text) + 1);
-    for (c = (const unsigned char *)text; *c; c++) {
-        if (*c < 0x80)
-            *to++ = (char)*c;
-        else
-            to += apr_snprintf(to, 5, "\\x%02x", *c);
-    }
-    *to = '\0';
-    return json_string(escaped);
-}
-
-json_t *snivhost_json_place(const sniv_vhost_t *v, apr_pool_t *p)
-{
-    const server_rec *s = v->server;
-
-    if (!s->is_virtual || !v->file)
-        return json_null();
-    return snivhost_json_text(apr_psprintf(p, "%s:%u", v->file, v->line), p);
-}
-
-const char *snivhost_json_dump(json_t *json, apr_pool_t *p)
-{
-    char *text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-    const char *copy = apr_pstrcat(p, text ? text : "null", "\n", NULL);
-
-    free(text);
-    json_decref(json);
-    return copy;
-}
-
-static json_t *json_strings(const char *const *texts, int n, apr_pool_t *p)
-{
-    json_t *list = json_array();
-    int i;
-
-    for (i = 0; i < n; i++)
-        json_array_append_new(list, snivhost_json_text(texts[i], p));
-    return list;
-}
-
-static json_t *json_time(apr_time_t when)
-{
-    char text[APR_RFC822_DATE_LEN];
-    apr_time_exp_t xt;
-
-    apr_time_exp_gmt(&xt, when);
-    apr_snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02dZ",
-                 xt.tm_year + 1900, xt.tm_mon + 1, xt.tm_mday, xt.tm_hour,
-                 xt.tm_min, xt.tm_sec);
-    return json_string(text);
-}
-
 json_t *snivhost_json_certificate(const snivhost_tls_facts_t *tls,
                                   apr_pool_t *p)
 {
@@ -290,15 +222,15 @@ json_t *snivhost_json_certificate(const snivhost_tls_facts_t *tls,
         return json_null();
     json = json_object();
     json_object_set_new(json, "files",
-                        json_strings(cert->files, cert->nfiles, p));
+                        snivhost_json_texts(cert->files, cert->nfiles, p));
     json_object_set_new(json, "subject", snivhost_json_text(cert->subject,
                                                             p));
     json_object_set_new(json, "issuer", snivhost_json_text(cert->issuer, p));
     json_object_set_new(json, "names",
-                        json_strings(cert->names, cert->nnames, p));
+                        snivhost_json_texts(cert->names, cert->nnames, p));
     json_object_set_new(json, "keys", snivhost_json_text(cert->kinds, p));
-    json_object_set_new(json, "not_before", json_time(cert->not_before));
-    json_object_set_new(json, "not_after", json_time(cert->not_after));
+    json_object_set_new(json, "not_before", snivhost_json_time(cert->not_before));
+    json_object_set_new(json, "not_after", snivhost_json_time(cert->not_after));
     return json;
 }
 

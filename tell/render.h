@@ -26,10 +26,6 @@
 
 #include <jansson.h>
 
-/** The version of the JSON shape; another one if a key changes its meaning
- * or goes. */
-#define SNIVHOST_JSON_VERSION 1
-
 /** Columns of a terminal. */
 #define SNIVHOST_COLUMNS 100
 
@@ -61,15 +57,5 @@ json_t *snivhost_json_explanation(const snivhost_explanation_t *x,
 /** A certificate as JSON, null if there is none. */
 json_t *snivhost_json_certificate(const snivhost_tls_facts_t *tls,
                                   apr_pool_t *p);
-
-/** "file:line", null for the main server. */
-json_t *snivhost_json_place(const sniv_vhost_t *v, apr_pool_t *p);
-
-/** A string whatever its bytes: what is not UTF-8 is escaped as `\xhh`;
- * NULL is null. */
-json_t *snivhost_json_text(const char *text, apr_pool_t *p);
-
-/** A JSON value as text that ends with a line feed; takes the value. */
-const char *snivhost_json_dump(json_t *json, apr_pool_t *p);
 
 #endif /* SNIVHOST_TELL_RENDER_H */

@@ -25,6 +25,7 @@
 #include "mod_status.h"
 
 #include "tell/dump.h"
+#include "module/json.h"
 #include "module/limit.h"
 #include "tell/render.h"
 #include "tls/store.h"

@@ -12,6 +12,7 @@
  */
 
 #include "tls/sni_policy.h"
+#include "module/words.h"
 
 #include <stdlib.h>
 
@@ -714,13 +715,11 @@ const char *snivhost_sslpolicy_unsure(snivhost_sslpolicy_t *all, int has_sni,
 const char *snivhost_setting_text(apr_pool_t *p,
                                   const snivhost_setting_t *setting)
 {
-    char *value, *c;
+    const char *value;
 
     if (!setting->value)
         return "nothing";
-    value = apr_pstrdup(p, setting->value);
-    for (c = value; (c = strchr(c, '\n')) != NULL;)
-        *c = ' ';
+    value = snivhost_one_line(p, setting->value);
     return setting->file ? apr_psprintf(p, "'%s' (%s:%u)", value,
                                         setting->file, setting->line)
                          : apr_psprintf(p, "'%s'", value);

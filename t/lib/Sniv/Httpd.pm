@@ -327,7 +327,9 @@ sub check {
     }
     my $said = do { local $/; <$out> };
     close $out;
-    return ($? >> 8, defined $said ? $said : '');
+    # killed by a signal: as a shell says it
+    my $status = $? & 127 ? 128 + ($? & 127) : $? >> 8;
+    return ($status, defined $said ? $said : '');
 }
 
 sub start {
