@@ -502,7 +502,7 @@ static void print_sums(const dump_t *dump)
               "proxies and health checks may be, are answered 421: have them "
               "send the name that they request (httpd: ProxyPreserveHost On; "
               "nginx: proxy_ssl_server_name on and proxy_ssl_name; HAProxy: "
-              "sni and check-sni)", dump->nwithout,
+              "sni req.hdr(host),host_only and check-sni)", dump->nwithout,
               dump->nwithout == 1 ? "" : "es");
     }
 }

@@ -99,8 +99,9 @@ static const char *advice_for_client(request_rec *r,
                         "virtual host. Have the proxy or program send the "
                         "name that it requests in its handshakes (httpd: "
                         "ProxyPreserveHost On; nginx: proxy_ssl_server_name "
-                        "on and proxy_ssl_name; HAProxy: sni, and check-sni "
-                        "for health checks)%s", cause,
+                        "on and proxy_ssl_name; HAProxy: sni "
+                        "req.hdr(host),host_only, and check-sni for health "
+                        "checks)%s", cause,
                         snivhost_vhost_text(r->pool, conn->sni.vhost),
                         v->policy_text,
                         sni ? ", or make this name a ServerAlias of the "
