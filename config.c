@@ -86,6 +86,7 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
     conf->adopt = -1;
     conf->tls_by_hand = -1;
     conf->env = -1;
+    conf->ticket_rotation = -1;
     conf->lint = SNIVHOST_LINT_UNSET;
     return conf;
 }
@@ -101,6 +102,7 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
     conf->tls_by_hand = add->tls_by_hand;
     conf->env = add->env != -1 ? add->env : base->env;
+    conf->ticket_rotation = base->ticket_rotation;
     conf->lint = add->lint != SNIVHOST_LINT_UNSET ? add->lint : base->lint;
     conf->lint_ignore = base->lint_ignore | add->lint_ignore;
     return conf;
@@ -288,6 +290,22 @@ static const char *set_certificate_cache(cmd_parms *cmd, void *dummy,
     return err;
 }
 
+static const char *set_ticket_rotation(cmd_parms *cmd, void *dummy,
+                                       const char *arg)
+{
+    const char *err = not_here(cmd);
+    int n = ap_cstr_casecmp(arg, "Off") ? number_of(arg, 60, 604800) : 0;
+
+    (void)dummy;
+    if (!err && n < 0) {
+        err = apr_psprintf(cmd->pool, "SNIVHostTicketRotation takes Off or a "
+                           "number of seconds from 60 to 604800, not '%s'",
+                           arg);
+    }
+    snivhost_conf(cmd->server)->ticket_rotation = n;
+    return err;
+}
+
 static const char *set_adopt(cmd_parms *cmd, void *dummy, int on)
 {
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
@@ -440,5 +458,10 @@ const command_rec snivhost_commands[] = {
                   RSRC_CONF,
                   "Keep so many decoded certificates and keys in a process "
                   "(1000)"),
+    AP_INIT_TAKE1("SNIVHostTicketRotation", set_ticket_rotation, NULL,
+                  RSRC_CONF,
+                  "Renew the keys of TLS session tickets after so many "
+                  "seconds (3600), so that sessions survive restarts; or Off: "
+                  "each restart ends them"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };

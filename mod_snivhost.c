@@ -53,6 +53,7 @@
 #include "tell/status.h"
 #include "tls/adopt.h"
 #include "tls/store.h"
+#include "tls/tickets.h"
 
 /* ----- from a configuration to a running server ----- */
 
@@ -178,6 +179,7 @@ static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
 {
     static config_phase_fn *const parts[] = {
         snivhost_store_publish,
+        snivhost_tickets_post_config,
         /* asks the tables and the store */
         snivhost_lint_post_config,
         NULL
@@ -245,6 +247,7 @@ static void register_hooks(apr_pool_t *p)
 
     /* Processes. */
     ap_hook_monitor(snivhost_store_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(snivhost_tickets_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(snivhost_facts_child_init, NULL, NULL,
                        APR_HOOK_MIDDLE);
 

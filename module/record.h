@@ -101,6 +101,10 @@ typedef struct snivhost_conf_t {
                                      snivhost_adopt_get() */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
                                      one; the tests of Verify need it */
+    int ticket_rotation;        /**< seconds, 0: Off, -1: nothing written;
+                                     main server only */
+    apr_array_header_t *ticket_groups; /**< snivhost_ticket_group_t: whose
+                                     sessions it may resume; NULL: none */
     int lint;                   /**< snivhost_lint_mode_e; main server only */
     apr_uint64_t lint_ignore;   /**< bits by snivhost_lint_e */
 } snivhost_conf_t;

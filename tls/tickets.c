@@ -1,0 +1,517 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "tls/tickets.h"
+
+#include "apr_hash.h"
+#include "apr_strings.h"
+#include "http_core.h"
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#if APR_HAVE_SYS_TYPES_H
+#include <sys/types.h>
+#endif
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "certs/ring.h"
+#include "module/words.h"
+#include "tls/settings.h"
+
+/* Files of authorities are part of what they stand for up to this size. */
+#define FILE_MAX (16 * 1024 * 1024)
+
+#define ROTATION_DEFAULT 3600
+
+/* OpenSSL before 3.0 has another callback. */
+#define HAVE_TICKET_KEYS (OPENSSL_VERSION_NUMBER >= 0x30000000L)
+
+#if HAVE_TICKET_KEYS
+
+/* Of the running configuration; NULL: tickets are left to OpenSSL. */
+static sniv_tickets_t *tickets;
+
+/* ----- the secrets ----- */
+
+/*
+ * They stay in one page that is mapped for the life of the process, that its
+ * children do not inherit and that is neither swapped nor dumped.
+ */
+static sniv_ring_t *get_ring(void)
+{
+    static const char key[] = "mod_snivhost_ticket_ring_1";
+    sniv_ring_t **kept = ap_retained_data_get(key);
+    void *page;
+
+    if (kept)
+        return *kept;
+    page = mmap(NULL, sizeof(sniv_ring_t), PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANON, -1, 0);
+    if (page == MAP_FAILED)
+        return NULL;
+#ifdef MADV_DONTFORK
+    (void)madvise(page, sizeof(sniv_ring_t), MADV_DONTFORK);
+#endif
+#ifdef MADV_DONTDUMP
+    (void)madvise(page, sizeof(sniv_ring_t), MADV_DONTDUMP);
+#endif
+    (void)mlock(page, sizeof(sniv_ring_t));
+    kept = ap_retained_data_create(key, sizeof(*kept));
+    *kept = page;
+    return *kept;
+}
+
+/* ----- groups ----- */
+
+/* What the groups are made from. */
+typedef struct grouping_t {
+    const snivhost_tlsconfs_t *confs;
+    EVP_MD_CTX *md;
+    unsigned char main_lines[SNIV_GROUP_ID_LEN];
+    int main_is_closed;         /* with files that are not looked at */
+    int main_has_key_file;
+    apr_hash_t *by_id;          /* id -> int *: number of the group */
+    apr_hash_t *files;          /* path -> digest of what is in it */
+    apr_array_header_t *ids;    /* of SNIV_GROUP_ID_LEN bytes */
+    apr_pool_t *p;              /* of the configuration */
+    apr_pool_t *ptemp;
+} grouping_t;
+
+typedef struct group_id_t {
+    unsigned char bytes[SNIV_GROUP_ID_LEN];
+} group_id_t;
+
+/* Lines that say nothing about who may resume what. */
+static const char *const without_meaning[] = {
+    "SSLCertificateFile", "SSLCertificateKeyFile", "SSLCertificateChainFile",
+    "SSLEngine", "SSLRandomSeed", "SSLSessionCache",
+    "SSLSessionCacheTimeout", "SSLPassPhraseDialog", "SSLStaplingCache",
+    "SSLUseStapling", NULL
+};
+
+/* Lines about files: what is in them counts. */
+static const char *const with_file[] = {
+    "SSLCACertificateFile", "SSLCADNRequestFile", "SSLCARevocationFile",
+    "SSLOCSPResponderCertificateFile", NULL
+};
+
+/* Lines about what is not looked at: sessions do not outlive a restart. */
+static const char *const closed[] = {
+    "SSLCACertificatePath", "SSLCADNRequestPath", "SSLCARevocationPath",
+    "SSLOpenSSLConfCmd", "SSLSRPVerifierFile", NULL
+};
+
+static int is_in(const char *const *list, const char *name)
+{
+    for (; *list; list++) {
+        if (!ap_cstr_casecmp(*list, name))
+            return 1;
+    }
+    return 0;
+}
+
+static void add_text(EVP_MD_CTX *md, const char *text)
+{
+    /* with its NUL, so that two texts are not one */
+    EVP_DigestUpdate(md, text, strlen(text) + 1);
+}
+
+static const unsigned char *file_digest(grouping_t *g, const char *path)
+{
+    unsigned char *digest = apr_hash_get(g->files, path, APR_HASH_KEY_STRING);
+    apr_file_t *file;
+    apr_finfo_t info;
+    apr_size_t len;
+    char *bytes;
+
+    if (digest)
+        return digest;
+    if (apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_NONBLOCK, 0,
+                      g->ptemp) != APR_SUCCESS) {
+        return NULL;
+    }
+    if (apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, file)
+            == APR_SUCCESS
+        && info.filetype == APR_REG && info.size <= FILE_MAX) {
+        bytes = apr_palloc(g->ptemp, (apr_size_t)info.size + 1);
+        if (apr_file_read_full(file, bytes, (apr_size_t)info.size, &len)
+            == APR_SUCCESS) {
+            digest = apr_palloc(g->ptemp, EVP_MAX_MD_SIZE);
+            if (!EVP_Digest(bytes, len, digest, NULL, EVP_sha256(), NULL))
+                digest = NULL;
+        }
+    }
+    apr_file_close(file);
+    if (digest)
+        apr_hash_set(g->files, path, APR_HASH_KEY_STRING, digest);
+    return digest;
+}
+
+/* Add the TLS lines from node on, sections too; -1 if there is one that is
+ * not looked at. */
+static int add_lines(grouping_t *g, const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        const unsigned char *digest;
+
+        if (*node->directive == '<') {
+            if (!ap_cstr_casecmp(node->directive, "<VirtualHost"))
+                continue;
+            add_text(g->md, node->directive);
+            add_text(g->md, node->args);
+            if (add_lines(g, node->first_child) < 0)
+                return -1;
+            add_text(g->md, "</>");
+            continue;
+        }
+        if (ap_cstr_casecmpn(node->directive, "SSL", 3)
+            || !ap_cstr_casecmpn(node->directive, "SSLProxy", 8)
+            || is_in(without_meaning, node->directive)) {
+            continue;
+        }
+        if (is_in(closed, node->directive))
+            return -1;
+        add_text(g->md, node->directive);
+        add_text(g->md, node->args);
+        if (is_in(with_file, node->directive)) {
+            const char *args = node->args;
+            const char *path = ap_server_root_relative(
+                g->ptemp, ap_getword_conf(g->ptemp, &args));
+
+            digest = path ? file_digest(g, path) : NULL;
+            if (!digest)
+                return -1;
+            EVP_DigestUpdate(g->md, digest, SNIV_GROUP_ID_LEN);
+        }
+    }
+    return 0;
+}
+
+/* The id of a virtual host behind a default: of what they are, or a random
+ * one that no restart finds again. */
+static int make_id(grouping_t *g, const char *place, const server_rec *s,
+                   group_id_t *id)
+{
+    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(g->confs, s);
+
+    if (!g->main_is_closed && conf && (conf->node || !s->is_virtual)
+        && EVP_DigestInit_ex(g->md, EVP_sha256(), NULL)) {
+        add_text(g->md, place);
+        EVP_DigestUpdate(g->md, g->main_lines, sizeof(g->main_lines));
+        if (!conf->node || add_lines(g, conf->node->first_child) == 0)
+            return EVP_DigestFinal_ex(g->md, id->bytes, NULL);
+    }
+    return RAND_bytes(id->bytes, sizeof(id->bytes)) == 1;
+}
+
+static int group_of(grouping_t *g, const group_id_t *id)
+{
+    int *number = apr_hash_get(g->by_id, id->bytes, sizeof(id->bytes));
+
+    if (!number) {
+        group_id_t *kept = apr_array_push(g->ids);
+
+        *kept = *id;
+        number = apr_palloc(g->ptemp, sizeof(*number));
+        *number = g->ids->nelts - 1;
+        apr_hash_set(g->by_id, apr_pmemdup(g->ptemp, id, sizeof(*id)),
+                     sizeof(id->bytes), number);
+    }
+    return *number;
+}
+
+static int has_key_file(const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if (!ap_cstr_casecmp(node->directive, "SSLSessionTicketKeyFile"))
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether a default's SSL_CTX makes tickets with keys of OpenSSL's own. */
+static int is_left_to_openssl(const grouping_t *g, const server_rec *base)
+{
+    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(g->confs, base);
+
+    return snivhost_conf(base)->ssl_ctx && conf && !g->main_has_key_file
+           && !(conf->node && has_key_file(conf->node->first_child));
+}
+
+/* The group of a virtual host behind a default; -1: none. */
+static int group_behind(const server_rec *s, const server_rec *base)
+{
+    const apr_array_header_t *groups = snivhost_conf(s)->ticket_groups;
+    int i;
+
+    for (i = 0; groups && i < groups->nelts; i++) {
+        if (APR_ARRAY_IDX(groups, i, snivhost_ticket_group_t).base == base)
+            return APR_ARRAY_IDX(groups, i, snivhost_ticket_group_t).group;
+    }
+    return -1;
+}
+
+static int join(grouping_t *g, const char *place, const server_rec *base,
+                const server_rec *s)
+{
+    snivhost_conf_t *conf = snivhost_conf(s);
+    snivhost_ticket_group_t *group;
+    group_id_t id;
+
+    if (group_behind(s, base) >= 0)
+        return 1;               /* they meet on several addresses */
+    if (!make_id(g, place, s, &id))
+        return 0;
+    if (!conf->ticket_groups)
+        conf->ticket_groups = apr_array_make(g->p, 1, sizeof(*group));
+    group = apr_array_push(conf->ticket_groups);
+    group->base = base;
+    group->group = group_of(g, &id);
+    return 1;
+}
+
+/* ----- the callback ----- */
+
+/* The group of a handshake; -1: none. */
+static int handshake_group(SSL *ssl)
+{
+    const conn_rec *c = SSL_get_app_data(ssl);
+    const snivhost_conn_t *conn;
+    const server_rec *base, *s;
+
+    if (!c)
+        return -1;
+    conn = snivhost_conn(c);
+    base = s = conn ? conn->base : c->base_server;
+    if (conn && conn->hello_seen && conn->sni.vhost)
+        s = SNIVHOST_SERVER(&conn->sni);
+    return group_behind(s, base);
+}
+
+static int start(const sniv_ticket_key_t *key, const unsigned char *iv,
+                 EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int enc)
+{
+    OSSL_PARAM params[2];
+    char digest[] = "SHA256";
+
+    params[0] = OSSL_PARAM_construct_utf8_string("digest", digest, 0);
+    params[1] = OSSL_PARAM_construct_end();
+    return EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->aes, iv,
+                             enc) > 0
+           && EVP_MAC_init(mac, key->hmac, sizeof(key->hmac), params) > 0;
+}
+
+/*
+ * For OpenSSL: -1 the handshake fails, 0 the ticket is not for us and a full
+ * handshake follows, 1 go on, 2 go on and give the client a new ticket.
+ */
+static int ticket_callback(SSL *ssl, unsigned char name[16],
+                           unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                           EVP_MAC_CTX *mac, int enc)
+{
+    int group = handshake_group(ssl), age = 0, result = -1;
+    sniv_ticket_key_t key;
+
+    if (group < 0 || !tickets)
+        return enc ? -1 : 0;
+    if (enc) {
+        if (sniv_tickets_newest(tickets, group, &key) == APR_SUCCESS
+            && RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()))
+               == 1
+            && start(&key, iv, cipher, mac, 1)) {
+            memcpy(name, key.name, sizeof(key.name));
+            result = 1;
+        }
+    }
+    else if (sniv_tickets_find(tickets, group, name, &key, &age)
+             != APR_SUCCESS) {
+        result = 0;
+    }
+    else if (start(&key, iv, cipher, mac, 0)) {
+        /* With keys of its own OpenSSL gives a new one in TLS 1.3, where a
+         * ticket is to be used once (RFC 8446, C.4). */
+        result = age > 0 || SSL_version(ssl) >= TLS1_3_VERSION ? 2 : 1;
+    }
+    OPENSSL_cleanse(&key, sizeof(key));
+    return result;
+}
+
+/* ----- the phases ----- */
+
+static apr_status_t forget_tickets(void *dummy)
+{
+    (void)dummy;
+    tickets = NULL;
+    return APR_SUCCESS;
+}
+
+/* All members of a set have a group afterwards, or there are no tickets: the
+ * callback has to give each handshake a key. */
+static int group_set(grouping_t *g, const sniv_set_t *set)
+{
+    server_rec *base = set->members[0]->server;
+    const char *place = snivhost_set_text(g->ptemp, set);
+    int i;
+
+    if (!is_left_to_openssl(g, base))
+        return 1;
+    for (i = 0; i < set->nmembers; i++) {
+        if (!join(g, place, base, set->members[i]->server))
+            return 0;
+    }
+    return 1;
+}
+
+static int make_groups(grouping_t *g)
+{
+    const sniv_table_t *table = snivhost_live->table;
+    server_rec *main_server = table->main_server->server;
+    int i;
+
+    if (!EVP_DigestInit_ex(g->md, EVP_sha256(), NULL))
+        return 0;
+    g->main_has_key_file = has_key_file(ap_conftree);
+    g->main_is_closed = add_lines(g, ap_conftree) < 0;
+    if (!EVP_DigestFinal_ex(g->md, g->main_lines, NULL))
+        return 0;
+    for (i = 0; i < table->nsets; i++) {
+        if (!group_set(g, table->sets[i]))
+            return 0;
+    }
+    return !is_left_to_openssl(g, main_server)
+           || join(g, "main server", main_server, main_server);
+}
+
+static void set_callbacks(server_rec *s)
+{
+    for (; s; s = s->next) {
+        const snivhost_conf_t *conf = snivhost_conf(s);
+
+        if (conf->ssl_ctx && group_behind(s, s) >= 0) {
+            SSL_CTX_set_tlsext_ticket_key_evp_cb(conf->ssl_ctx,
+                                                 ticket_callback);
+        }
+    }
+}
+
+static apr_interval_time_t rotation_of(const server_rec *main_server)
+{
+    int seconds = snivhost_conf(main_server)->ticket_rotation;
+
+    return apr_time_from_sec(seconds < 0 ? ROTATION_DEFAULT : seconds);
+}
+
+static apr_status_t make_tickets(const grouping_t *g, server_rec *s)
+{
+    sniv_ring_t *ring = get_ring();
+    apr_status_t rv = APR_ENOMEM;
+    int is_changed;
+
+    if (ring)
+        rv = sniv_ring_turn(ring, apr_time_now(), rotation_of(s),
+                            &is_changed);
+    if (rv == APR_SUCCESS) {
+        rv = sniv_tickets_make(&tickets, ring,
+                               (const unsigned char *)g->ids->elts,
+                               g->ids->nelts, g->p);
+    }
+    if (rv == APR_SUCCESS) {
+        sniv_tickets_publish(tickets);
+        apr_pool_cleanup_register(g->p, NULL, forget_tickets,
+                                  apr_pool_cleanup_null);
+    }
+    else {
+        tickets = NULL;
+    }
+    return rv;
+}
+
+int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
+                                 apr_pool_t *ptemp, server_rec *s)
+{
+    apr_status_t rv = APR_EGENERAL;
+    grouping_t g;
+
+    (void)plog;
+    if (!snivhost_live || snivhost_live->mode != SNIVHOST_ON
+        || rotation_of(s) == 0 || !ap_find_linked_module("mod_ssl.c")) {
+        return OK;
+    }
+    memset(&g, 0, sizeof(g));
+    g.p = p;
+    g.ptemp = ptemp;
+    g.confs = snivhost_tlsconf_read(ap_conftree, s, ptemp, ptemp);
+    g.by_id = apr_hash_make(ptemp);
+    g.files = apr_hash_make(ptemp);
+    g.ids = apr_array_make(ptemp, 4, sizeof(group_id_t));
+    g.md = EVP_MD_CTX_new();
+    if (g.md && make_groups(&g))
+        rv = g.ids->nelts ? make_tickets(&g, s) : APR_SUCCESS;
+    EVP_MD_CTX_free(g.md);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "SNIV0005: "
+                     "TLS sessions do not survive restarts: the keys of "
+                     "session tickets could not be made "
+                     "(SNIVHostTicketRotation Off silences this)");
+        return OK;
+    }
+    if (tickets)
+        set_callbacks(s);
+    return OK;
+}
+
+int snivhost_tickets_monitor(apr_pool_t *p, server_rec *s)
+{
+    sniv_ring_t *ring;
+    int is_changed;
+    apr_status_t rv;
+
+    (void)p;
+    if (!tickets || !sniv_tickets_is_shared(tickets)
+        || (ring = get_ring()) == NULL) {
+        return DECLINED;
+    }
+    rv = sniv_ring_turn(ring, apr_time_now(), rotation_of(s), &is_changed);
+    if (rv == APR_SUCCESS && is_changed)
+        rv = sniv_tickets_renew(tickets, ring);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "SNIV0006: "
+                     "the keys of session tickets could not be renewed; "
+                     "those in use stay");
+    }
+    return DECLINED;
+}
+
+#else /* !HAVE_TICKET_KEYS */
+
+int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
+                                 apr_pool_t *ptemp, server_rec *s)
+{
+    (void)p;
+    (void)plog;
+    (void)ptemp;
+    (void)s;
+    return OK;
+}
+
+int snivhost_tickets_monitor(apr_pool_t *p, server_rec *s)
+{
+    (void)p;
+    (void)s;
+    return DECLINED;
+}
+
+#endif
