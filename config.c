@@ -294,12 +294,12 @@ static const char *set_ticket_rotation(cmd_parms *cmd, void *dummy,
                                        const char *arg)
 {
     const char *err = not_here(cmd);
-    int n = ap_cstr_casecmp(arg, "Off") ? number_of(arg, 60, 604800) : 0;
+    int n = ap_cstr_casecmp(arg, "Off") ? number_of(arg, 30, 604800) : 0;
 
     (void)dummy;
     if (!err && n < 0) {
         err = apr_psprintf(cmd->pool, "SNIVHostTicketRotation takes Off or a "
-                           "number of seconds from 60 to 604800, not '%s'",
+                           "number of seconds from 30 to 604800, not '%s'",
                            arg);
     }
     snivhost_conf(cmd->server)->ticket_rotation = n;

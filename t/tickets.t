@@ -213,7 +213,7 @@ $h->start;
 is resumed(@kept), '1 1 1 1 1 1 1 1',
     'SSLSessionTicketKeyFile is in force, as in stock';
 
-reset_conf(rotation => 'SNIVHostTicketRotation 59');
+reset_conf(rotation => 'SNIVHostTicketRotation 29');
 $h->write_conf;
 like(($h->check)[1], qr/SNIVHostTicketRotation takes Off or a number/,
      'a rotation that is too fast is refused');
