@@ -171,48 +171,58 @@ apr_status_t sniv_buffer_read(sniv_buffer_t *buffer, const char *path,
     return rv;
 }
 
-/* The first place from at on where a line begins with text. */
-static int find_line(const sniv_buffer_t *buffer, apr_size_t at,
-                     const char *text, apr_size_t *found)
+/*
+ * A line as OpenSSL reads it from a file, with fgets() into 255 bytes: what
+ * is longer counts as several lines, and what follows a NUL is lost. Blanks
+ * at the end are not part of it.
+ */
+typedef struct line_t {
+    unsigned char *data;
+    apr_size_t len;
+    int is_part;                /* the line goes on */
+} line_t;
+
+#define LINE_LEN 254
+
+/* Read the line at *at. Returns 0 at the end, and at a NUL. */
+static int next_line(const sniv_buffer_t *buffer, apr_size_t *at,
+                     line_t *line)
+{
+    unsigned char *data = buffer->data + *at, *end;
+    apr_size_t n = buffer->len - *at;
+
+    if (n > LINE_LEN) {
+        n = LINE_LEN;
+    }
+    if (n == 0) {
+        return 0;
+    }
+    end = memchr(data, '\n', n);
+    if (end) {
+        n = (apr_size_t)(end - data) + 1;
+    }
+    *at += n;
+    end = memchr(data, '\0', n);
+    if (end) {
+        n = (apr_size_t)(end - data);
+    }
+    if (n == 0) {
+        return 0;
+    }
+    line->data = data;
+    line->is_part = n == LINE_LEN && data[n - 1] != '\n';
+    while (n > 0 && (data[n - 1] <= ' ' || data[n - 1] > 0x7f)) {
+        n--;
+    }
+    line->len = n;
+    return 1;
+}
+
+static int begins_with(const line_t *line, const char *text)
 {
     apr_size_t n = strlen(text);
-    const unsigned char *p;
 
-    while (buffer->len >= n && at <= buffer->len - n) {
-        p = memchr(buffer->data + at, text[0], buffer->len - n - at + 1);
-        if (!p) {
-            return 0;
-        }
-        at = (apr_size_t)(p - buffer->data);
-        if ((at == 0 || p[-1] == '\n' || p[-1] == '\r')
-            && memcmp(p, text, n) == 0) {
-            *found = at;
-            return 1;
-        }
-        at++;
-    }
-    return 0;
-}
-
-static apr_size_t line_end(const sniv_buffer_t *buffer, apr_size_t at)
-{
-    while (at < buffer->len && buffer->data[at] != '\n'
-           && buffer->data[at] != '\r') {
-        at++;
-    }
-    return at;
-}
-
-static apr_size_t next_line(const sniv_buffer_t *buffer, apr_size_t at)
-{
-    at = line_end(buffer, at);
-    if (at < buffer->len && buffer->data[at] == '\r') {
-        at++;
-    }
-    if (at < buffer->len && buffer->data[at] == '\n') {
-        at++;
-    }
-    return at;
+    return line->len >= n && memcmp(line->data, text, n) == 0;
 }
 
 static int is_label(const sniv_bytes_t *label, const char *text)
@@ -225,9 +235,13 @@ static void classify(const sniv_bytes_t *label, sniv_pem_t *block)
 {
     block->what = SNIV_PEM_OTHER;
     block->label = SNIV_KEY_LABEL_ANY;
-    if (is_label(label, "CERTIFICATE") || is_label(label, "X509 CERTIFICATE")
-        || is_label(label, "TRUSTED CERTIFICATE")) {
+    if (is_label(label, "CERTIFICATE")
+        || is_label(label, "X509 CERTIFICATE")) {
         block->what = SNIV_PEM_CERTIFICATE;
+    }
+    else if (is_label(label, "TRUSTED CERTIFICATE")) {
+        block->what = SNIV_PEM_CERTIFICATE;
+        block->is_trusted = 1;
     }
     else if (is_label(label, "PRIVATE KEY")) {
         block->what = SNIV_PEM_KEY;
@@ -243,6 +257,11 @@ static void classify(const sniv_bytes_t *label, sniv_pem_t *block)
     else if (is_label(label, "ENCRYPTED PRIVATE KEY")) {
         block->what = SNIV_PEM_ENCRYPTED_KEY;
     }
+    else if (label->len > 12
+             && memcmp(label->data + label->len - 12, " PRIVATE KEY",
+                       12) == 0) {
+        block->what = SNIV_PEM_KEY;
+    }
     else if (is_label(label, "DH PARAMETERS")
              || is_label(label, "X9.42 DH PARAMETERS")) {
         block->what = SNIV_PEM_DH_PARAMETERS;
@@ -250,29 +269,6 @@ static void classify(const sniv_bytes_t *label, sniv_pem_t *block)
     else if (is_label(label, "EC PARAMETERS")) {
         block->what = SNIV_PEM_EC_PARAMETERS;
     }
-}
-
-/*
- * Headers before the base64 (RFC 1421): lines with a colon, then an empty
- * line. Private keys of the old form say so if they are encrypted.
- */
-static apr_size_t skip_headers(const sniv_buffer_t *buffer, apr_size_t at,
-                               apr_size_t end, sniv_pem_t *block)
-{
-    static const char encrypted[] = "ENCRYPTED";
-    apr_size_t eol, i, n = sizeof(encrypted) - 1;
-
-    for (eol = line_end(buffer, at);
-         at < end && memchr(buffer->data + at, ':', eol - at);
-         eol = line_end(buffer, at)) {
-        for (i = at; block->what == SNIV_PEM_KEY && i + n <= eol; i++) {
-            if (memcmp(buffer->data + i, encrypted, n) == 0) {
-                block->what = SNIV_PEM_ENCRYPTED_KEY;
-            }
-        }
-        at = next_line(buffer, at);
-    }
-    return at < end ? at : end;
 }
 
 /* What a character of base64 stands for, -1 if it is none. */
@@ -331,6 +327,9 @@ static apr_ssize_t decode(unsigned char *data, apr_size_t len)
         if (c == '\n' || c == '\r' || c == ' ' || c == '\t') {
             continue;
         }
+        if (c == '-') {
+            break;              /* the end of all data, to OpenSSL */
+        }
         if (c == '=') {
             if (++pads > 2) {
                 return -1;
@@ -350,72 +349,164 @@ static apr_ssize_t decode(unsigned char *data, apr_size_t len)
             count = 0;
         }
     }
-    if (count != 0 || n == 0) {
+    if (count != 0 || n <= (apr_size_t)pads) {
         return -1;
     }
     return (apr_ssize_t)(n - (apr_size_t)pads);
 }
 
-int sniv_pem_next(sniv_buffer_t *buffer, apr_size_t *at, sniv_pem_t *block)
+/* Whether a line is `-----BEGIN LABEL-----`. */
+static int is_begin(const line_t *line, sniv_bytes_t *label)
 {
-    static const char begin[] = "-----BEGIN ", dashes[] = "-----";
-    apr_size_t pos = *at, body, eol, end, line;
-    apr_ssize_t n;
-    sniv_bytes_t label;
+    static const char begin[] = "-----BEGIN ", tail[] = "-----";
+    apr_size_t n = sizeof(begin) - 1, m = sizeof(tail) - 1;
 
-    memset(block, 0, sizeof(*block));
-    for (;;) {
-        if (!find_line(buffer, pos, begin, &pos)) {
-            *at = buffer->len;
+    if (!begins_with(line, begin) || line->len < n + m
+        || memcmp(line->data + line->len - m, tail, m) != 0) {
+        return 0;
+    }
+    label->data = line->data + n;
+    label->len = line->len - n - m;
+    return 1;
+}
+
+/* Whether a line that begins with `-----END ` is the end of this block. */
+static int is_end(const line_t *line, const sniv_bytes_t *label)
+{
+    static const char end[] = "-----END ", tail[] = "-----";
+    apr_size_t n = sizeof(end) - 1, m = sizeof(tail) - 1;
+
+    return line->len == n + label->len + m
+           && memcmp(line->data + n, label->data, label->len) == 0
+           && memcmp(line->data + n + label->len, tail, m) == 0;
+}
+
+static int find_begin(const sniv_buffer_t *buffer, apr_size_t *at,
+                      sniv_bytes_t *label)
+{
+    static const unsigned char mark[] = { 0xef, 0xbb, 0xbf };
+    int is_first = 1;
+    line_t line;
+
+    while (next_line(buffer, at, &line)) {
+        /* the byte order mark of UTF-8 */
+        if (is_first && line.len >= sizeof(mark)
+            && memcmp(line.data, mark, sizeof(mark)) == 0) {
+            line.data += sizeof(mark);
+            line.len -= sizeof(mark);
+        }
+        is_first = 0;
+        if (is_begin(&line, label)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Where the reading of a block is, see get_header_and_data() of OpenSSL. */
+typedef struct body_t {
+    unsigned char *text;        /* the base64, without ends of lines */
+    apr_size_t len;
+    int has_colon;              /* a header line, perhaps (RFC 1421) */
+    int has_blank;              /* an empty line: it was one, if anything */
+    int is_encrypted;
+} body_t;
+
+/* Add a line. Returns 0 if it cannot be here. */
+static int add_line(body_t *body, const line_t *line, int was_part)
+{
+    static const char encrypted[] = "ENCRYPTED";
+    apr_size_t i, n = sizeof(encrypted) - 1;
+
+    if (line->len == 0) {
+        if (was_part) {
+            return 1;
+        }
+        if (body->has_blank) {
             return 0;
         }
-        body = pos + sizeof(begin) - 1;
-        eol = line_end(buffer, body);
-        line = next_line(buffer, body);
-        while (eol > body && (buffer->data[eol - 1] == ' '
-                              || buffer->data[eol - 1] == '\t')) {
-            eol--;
+        body->has_blank = 1;
+        if (body->len > 0) {    /* all of it was headers */
+            for (i = 0; i + n <= body->len; i++) {
+                if (memcmp(body->text + i, encrypted, n) == 0) {
+                    body->is_encrypted = 1;
+                }
+            }
+            body->has_colon = 1;
+            body->len = 0;
         }
-        if (eol - body >= sizeof(dashes) - 1
-            && memcmp(buffer->data + eol - (sizeof(dashes) - 1), dashes,
-                      sizeof(dashes) - 1) == 0) {
-            break;
-        }
-        pos = body;
+        return 1;
     }
-    label.data = buffer->data + body;
-    label.len = eol - (sizeof(dashes) - 1) - body;
-    classify(&label, block);
+    if (!body->has_blank && memchr(line->data, ':', line->len)) {
+        body->has_colon = 1;
+    }
+    memmove(body->text + body->len, line->data, line->len);
+    body->len += line->len;
+    return 1;
+}
 
-    if (!find_line(buffer, line, dashes, &end)) {
-        block->is_damaged = 1;
+/*
+ * Read up to the end of a block. Returns 0 if OpenSSL would not: it gives up
+ * the whole file then.
+ */
+static int read_body(const sniv_buffer_t *buffer, apr_size_t *at,
+                     const sniv_bytes_t *label, body_t *body)
+{
+    int was_part = 0, is_short = 0;
+    line_t line;
+
+    body->text = buffer->data + *at;
+    while (next_line(buffer, at, &line)) {
+        if (begins_with(&line, "-----END ")) {
+            return is_end(&line, label)
+                   && (!body->has_colon || body->has_blank);
+        }
+        if ((is_short && line.len > 0)
+            || !add_line(body, &line, was_part)) {
+            return 0;
+        }
+        if (body->has_blank && line.len > 0) {
+            if (line.len > 64) {
+                return 0;
+            }
+            is_short = line.len < 64;
+        }
+        was_part = line.is_part;
+    }
+    return 0;
+}
+
+int sniv_pem_next(sniv_buffer_t *buffer, apr_size_t *at, sniv_pem_t *block)
+{
+    sniv_bytes_t label;
+    body_t body;
+    apr_ssize_t n;
+
+    memset(block, 0, sizeof(*block));
+    memset(&body, 0, sizeof(body));
+    if (*at >= buffer->len || !find_begin(buffer, at, &label)) {
+        *at = buffer->len;
+        return 0;
+    }
+    classify(&label, block);
+    block->is_damaged = !read_body(buffer, at, &label, &body);
+    if (block->is_damaged) {
         *at = buffer->len;
         return 1;
     }
-    /* the end must name the same thing; else look at that line again */
-    if (buffer->len - end < 9 + label.len + 5
-        || memcmp(buffer->data + end, "-----END ", 9) != 0
-        || memcmp(buffer->data + end + 9, label.data, label.len) != 0
-        || memcmp(buffer->data + end + 9 + label.len, dashes, 5) != 0) {
-        block->is_damaged = 1;
-        *at = end;
-        if (memcmp(buffer->data + end, "-----END ",
-                   buffer->len - end < 9 ? buffer->len - end : 9) == 0) {
-            *at = next_line(buffer, end);
-        }
-        return 1;
+    if (body.has_colon && block->what == SNIV_PEM_KEY && body.is_encrypted) {
+        block->what = SNIV_PEM_ENCRYPTED_KEY;
     }
-    *at = next_line(buffer, end);
-    line = skip_headers(buffer, line, end, block);
     if (block->what == SNIV_PEM_ENCRYPTED_KEY) {
         return 1;
     }
-    n = decode(buffer->data + line, end - line);
-    if (n < 0) {
+    n = decode(body.text, body.len);
+    if (n < 0 || (body.has_colon && block->what != SNIV_PEM_OTHER)) {
         block->is_damaged = 1;
+        *at = buffer->len;
     }
     else {
-        block->der.data = buffer->data + line;
+        block->der.data = body.text;
         block->der.len = (apr_size_t)n;
     }
     return 1;

@@ -92,13 +92,18 @@ typedef struct sniv_pem_t {
     sniv_pem_e what;
     sniv_key_label_e label;     /**< SNIV_PEM_KEY */
     sniv_bytes_t der;           /**< decoded; lies in the buffer */
-    int is_damaged;             /**< not base64, or the end is missing: der
-                                     is empty */
+    int is_trusted;             /**< TRUSTED CERTIFICATE: OpenSSL takes it
+                                     first in a file only */
+    int is_damaged;             /**< not base64, or without its end: der is
+                                     empty, and nothing follows */
 } sniv_pem_t;
 
 /**
  * The next block of a buffer, decoded in place: the text is overwritten.
- * Text between blocks is skipped, as OpenSSL does.
+ * What is a block, and what damages one, is what OpenSSL's PEM_read_bio()
+ * says: text between blocks is skipped, so is a byte order mark; -----BEGIN
+ * begins a line, which ends with LF or CR LF; after a damaged block nothing
+ * more is read.
  * @param at where the search is: zero at first
  * @return 1, or 0 if there is none left
  */

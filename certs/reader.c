@@ -21,11 +21,16 @@
 #include <apr_strings.h>
 
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
 
 #include "certs/judge.h"
 
 /* Certificates in one file. */
 #define CERTS_MAX 64
+
+/* Beside the flags of reader.h: a file names the chain. */
+#define READ_CHAINED 0x100u
 
 /* What is in a file. All views point into its buffer. */
 typedef struct file_t {
@@ -35,8 +40,9 @@ typedef struct file_t {
     int ncerts;
     sniv_pem_t key;             /* the first private key */
     int has_key;
-    int nblocks;
-    const char *damage;         /* a certificate or its first key is so */
+    const char *damage;         /* why the whole cannot be read as OpenSSL
+                                   reads certificates, to the end */
+    const char *key_damage;     /* ... as a key, up to the first */
     unsigned flags;             /* SNIV_CERT_* of the file */
 } file_t;
 
@@ -167,62 +173,142 @@ static file_t *file_of(sniv_reader_t *reader, const char *path)
     return NULL;
 }
 
+static int contains(const sniv_buffer_t *buffer, const char *text)
+{
+    apr_size_t i, n = strlen(text);
+
+    for (i = 0; i + n <= buffer->len; i++) {
+        if (memcmp(buffer->data + i, text, n) == 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/*
+ * A file without PEM blocks: DER, or nothing that can be read. mod_ssl reads
+ * keys in DER, certificates only in PEM; folders may have both.
+ */
+static void sort_der(file_t *file, unsigned flags)
+{
+    static const sniv_key_label_e labels[] = {
+        SNIV_KEY_LABEL_ANY, SNIV_KEY_LABEL_RSA, SNIV_KEY_LABEL_EC
+    };
+    const unsigned char *data = file->buffer.data;
+    apr_size_t len = file->buffer.len;
+    sniv_leaf_t leaf;
+    sniv_key_t key;
+    int i;
+
+    file->damage = file->key_damage = "is not PEM: it has no line that "
+                                      "begins with -----BEGIN";
+    if (len > 1 && ((data[0] == 0xff && data[1] == 0xfe)
+                    || (data[0] == 0xfe && data[1] == 0xff))) {
+        file->damage = file->key_damage = "is written in UTF-16: save it as "
+                                          "plain text (ASCII or UTF-8)";
+    }
+    else if (contains(&file->buffer, "-----BEGIN ")) {
+        file->damage = file->key_damage = "is not PEM as OpenSSL reads it: "
+            "-----BEGIN has to begin a line, and lines have to end with LF "
+            "or CR LF";
+    }
+    if (len == 0 || data[0] != 0x30) {
+        return;
+    }
+    if (!sniv_der_leaf(&leaf, data, len)) {
+        file->damage = "is a certificate in DER, which mod_ssl does not "
+                       "read: convert it with openssl x509 -inform DER";
+        if (flags & SNIV_READ_ANY_ORDER) {
+            file->certs[0] = leaf.whole;
+            file->ncerts = 1;
+            file->damage = NULL;
+        }
+        return;
+    }
+    for (i = 0; i < 3 && !file->has_key; i++) {
+        if (!sniv_der_key(&key, labels[i], data, len)) {
+            file->has_key = 1;
+            file->key.what = SNIV_PEM_KEY;
+            file->key.label = labels[i];
+            file->key.der.data = data;
+            file->key.der.len = len;
+            file->key_damage = NULL;
+        }
+    }
+}
+
+/* A certificate of a file. */
+static void sort_cert(file_t *file, const sniv_pem_t *block, unsigned flags)
+{
+    if (block->is_trusted && !(flags & SNIV_READ_ANY_ORDER)
+        && (file->ncerts > 0 || (flags & READ_CHAINED))) {
+        return;                 /* OpenSSL passes over it */
+    }
+    if (file->ncerts == CERTS_MAX) {
+        file->damage = "holds more than " APR_STRINGIFY(CERTS_MAX)
+                       " certificates";
+        return;
+    }
+    file->certs[file->ncerts++] = block->der;
+}
+
+static void sort_key(file_t *file, const sniv_pem_t *block)
+{
+    if (block->what == SNIV_PEM_ENCRYPTED_KEY) {
+        file->flags |= SNIV_CERT_ENCRYPTED_KEY;
+    }
+    if (!file->has_key) {
+        file->has_key = 1;
+        file->key = *block;
+    }
+}
+
 /* Sort the blocks of a file that has just been read. */
-static void sort_blocks(file_t *file)
+static void sort_blocks(file_t *file, unsigned flags)
 {
     sniv_pem_t block;
     apr_size_t at = 0;
+    int n = 0;
 
     file->ncerts = 0;
     file->has_key = 0;
-    file->nblocks = 0;
-    file->damage = NULL;
+    file->damage = file->key_damage = NULL;
     file->flags = 0;
-    while (sniv_pem_next(&file->buffer, &at, &block)) {
-        file->nblocks++;
-        switch (block.what) {
-        case SNIV_PEM_CERTIFICATE:
-            if (block.is_damaged) {
-                file->damage = "holds a damaged or unfinished certificate";
-            }
-            else if (file->ncerts == CERTS_MAX) {
-                file->damage = "holds more than " APR_STRINGIFY(CERTS_MAX)
-                               " certificates";
-            }
-            else {
-                file->certs[file->ncerts++] = block.der;
-            }
-            break;
-        case SNIV_PEM_ENCRYPTED_KEY:
-        case SNIV_PEM_KEY:
-            if (block.what == SNIV_PEM_ENCRYPTED_KEY) {
-                file->flags |= SNIV_CERT_ENCRYPTED_KEY;
-            }
+    for (; sniv_pem_next(&file->buffer, &at, &block); n++) {
+        if (block.is_damaged) {
+            file->damage = block.what == SNIV_PEM_CERTIFICATE
+                           ? "holds a damaged or unfinished certificate"
+                           : block.what == SNIV_PEM_KEY
+                             ? "holds a damaged or unfinished private key"
+                             : "holds a damaged or unfinished PEM block";
             if (!file->has_key) {
-                file->has_key = 1;
-                file->key = block;
-                if (block.is_damaged) {
-                    file->damage = "holds a damaged or unfinished private "
-                                   "key";
-                }
+                file->key_damage = file->damage;
             }
-            break;
-        case SNIV_PEM_DH_PARAMETERS:
-            file->flags |= SNIV_CERT_DH_PARAMETERS;
-            break;
-        case SNIV_PEM_EC_PARAMETERS:
-            file->flags |= SNIV_CERT_EC_PARAMETERS;
-            break;
-        default:
-            break;
         }
+        else if (block.what == SNIV_PEM_CERTIFICATE) {
+            sort_cert(file, &block, flags);
+        }
+        else if (block.what == SNIV_PEM_KEY
+                 || block.what == SNIV_PEM_ENCRYPTED_KEY) {
+            sort_key(file, &block);
+        }
+        else if (block.what == SNIV_PEM_DH_PARAMETERS) {
+            file->flags |= SNIV_CERT_DH_PARAMETERS;
+        }
+        else if (block.what == SNIV_PEM_EC_PARAMETERS) {
+            file->flags |= SNIV_CERT_EC_PARAMETERS;
+        }
+    }
+    if (n == 0) {
+        sort_der(file, flags);
     }
 }
 
 static apr_status_t read_files(sniv_reader_t *reader,
                                const sniv_cert_files_t *files,
-                               sniv_entry_t *entry, sniv_stamp_t *stamps,
-                               const char **pfile, const char **preason)
+                               unsigned flags, sniv_entry_t *entry,
+                               sniv_stamp_t *stamps, const char **pfile,
+                               const char **preason)
 {
     const char *list[SNIV_FILES_MAX], *reason;
     char text[256];
@@ -241,7 +327,7 @@ static apr_status_t read_files(sniv_reader_t *reader,
         reader->nfiles = i + 1;
         rv = sniv_buffer_read(&file->buffer, list[i],
                               stamps ? &stamps[i] : NULL, &reason);
-        sort_blocks(file);
+        sort_blocks(file, files->chain ? flags | READ_CHAINED : flags);
         entry->flags |= file->flags;
         if (result != APR_SUCCESS) {
             continue;           /* the other stamps are wanted too */
@@ -256,15 +342,6 @@ static apr_status_t read_files(sniv_reader_t *reader,
                 fail(reader, preason, "%s", reason);
             }
             result = rv;
-        }
-        else if (file->nblocks == 0) {
-            *pfile = list[i];
-            result = fail(reader, preason, "is not PEM: it has no line that "
-                          "begins with -----BEGIN");
-        }
-        else if (file->damage) {
-            *pfile = list[i];
-            result = fail(reader, preason, "%s", file->damage);
         }
     }
     return result;
@@ -331,6 +408,22 @@ static int keep_key(sniv_reader_t *reader, int i, const draft_t *draft,
     return 1;
 }
 
+/* Whether what follows a certificate in its block is what OpenSSL takes
+ * there: X509_CERT_AUX. */
+static int is_alone(const sniv_bytes_t *der, const sniv_leaf_t *leaf)
+{
+    const unsigned char *p = der->data;
+    X509 *x;
+
+    if (leaf->whole.len == der->len) {
+        return 1;
+    }
+    x = d2i_X509_AUX(NULL, &p, (long)der->len);
+    X509_free(x);
+    ERR_clear_error();
+    return x != NULL;
+}
+
 /*
  * Choose the leaf among the certificates of a file: the first, or the first
  * that fits the key.
@@ -347,6 +440,10 @@ static apr_status_t choose_leaf(sniv_reader_t *reader, const file_t *certs,
         const sniv_bytes_t *der = &certs->certs[n];
 
         reason = sniv_der_leaf(&draft->leaf, der->data, der->len);
+        if (!reason && !is_alone(der, &draft->leaf)) {
+            reason = "holds a certificate with other bytes after it in the "
+                     "same block";
+        }
         if (reason) {
             *pfile = certs->path;
             return fail(reader, preason, "%s", reason);
@@ -483,10 +580,16 @@ static apr_status_t read_pair(sniv_reader_t *reader,
     apr_status_t rv;
 
     *pfile = certs->path;
+    if (certs->damage) {
+        return fail(reader, preason, "%s", certs->damage);
+    }
     if (certs->ncerts == 0) {
         return fail(reader, preason, "holds no certificate");
     }
     *pfile = keys->path;
+    if (keys->key_damage) {
+        return fail(reader, preason, "%s", keys->key_damage);
+    }
     if (!keys->has_key) {
         return fail(reader, preason, "holds no private key%s",
                     certs == keys ? ", and no other file with the key is "
@@ -542,6 +645,10 @@ static apr_status_t read_chain_file(sniv_reader_t *reader,
     apr_status_t rv;
     int i, but = -1;
 
+    if (file->damage) {
+        *pfile = file->path;
+        return fail(reader, preason, "%s", file->damage);
+    }
     for (i = 0; i < files->ncerts; i++) {
         if (strcmp(files->certs[i], files->chain) == 0) {
             but = 0;
@@ -629,7 +736,7 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
 
     sniv_reader_wipe(reader);
     memset(entry, 0, sizeof(*entry));
-    rv = read_files(reader, files, entry, stamps, pfile, preason);
+    rv = read_files(reader, files, flags, entry, stamps, pfile, preason);
     if (rv != APR_SUCCESS) {
         return rv;
     }
