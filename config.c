@@ -62,6 +62,7 @@ static void store_init(snivhost_store_conf_t *conf)
     memset(conf, 0, sizeof(*conf));
     conf->check = -1;
     conf->cache = -1;
+    conf->trust = -1;
     conf->scope = SNIV_SCOPE_NONE;
 }
 
@@ -73,6 +74,7 @@ static void store_merge(snivhost_store_conf_t *conf,
     conf->dirs = add->dirs ? add->dirs : base->dirs;
     conf->check = base->check;
     conf->cache = base->cache;
+    conf->trust = add->trust >= 0 ? add->trust : base->trust;
 }
 
 void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
@@ -254,6 +256,25 @@ static const char *set_certificates(cmd_parms *cmd, void *dummy,
     APR_ARRAY_PUSH(dirs, const char *) = path;
     conf->dirs = dirs;
     return NULL;
+}
+
+static const char *set_certificate_trust(cmd_parms *cmd, void *dummy,
+                                         const char *arg)
+{
+    static const char *const words[] = { "strict", "owner", "any" };
+    const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
+    int i;
+
+    (void)dummy;
+    for (i = 0; !err && i < 3; i++) {
+        if (ap_cstr_casecmp(arg, words[i]) == 0) {
+            snivhost_conf(cmd->server)->store.trust = i;
+            return NULL;
+        }
+    }
+    return err ? err
+           : apr_psprintf(cmd->pool, "SNIVHostCertificateTrust takes strict, "
+                          "owner or any, not '%s'", arg);
 }
 
 static const char *set_certificate_check(cmd_parms *cmd, void *dummy,
@@ -450,6 +471,11 @@ const command_rec snivhost_commands[] = {
                     RSRC_CONF,
                     "Serve the certificates in these folders by their names, "
                     "where no virtual host has its own"),
+    AP_INIT_TAKE1("SNIVHostCertificateTrust", set_certificate_trust, NULL,
+                  RSRC_CONF,
+                  "Take certificates of root and the folder's owner only "
+                  "(strict), also of owners of folders in it (owner), or all "
+                  "(any)"),
     AP_INIT_TAKE1("SNIVHostCertificateCheck", set_certificate_check, NULL,
                   RSRC_CONF,
                   "Look for renewed certificate files after so many seconds "

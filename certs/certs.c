@@ -30,42 +30,49 @@
 
 #define CACHE_DEFAULT 1000
 #define TRIES 100
+#define EVICTED_MAX 1000    /* left out for smaller ones, while loading */
 
 static apr_status_t destroy(void *data)
 {
     sniv_certs_t *certs = data;
+    sniv_books_t *books = &certs->books;
     apr_uint32_t i;
 
-    for (i = 0; i < certs->nitems; i++) {
-        if (certs->items[i]) {
-            free(certs->items[i]->pending);
-            free(certs->items[i]->problem);
-            free(certs->items[i]);
-        }
+    for (i = 0; i < books->nitems; i++) {
+        free(books->items[i]->pending);
+        free(books->items[i]->problem);
+        free(books->items[i]);
     }
-    free(certs->items);
-    free(certs->folders);
-    free(certs->waiting);
-    certs->items = NULL;
-    certs->nitems = 0;
+    for (i = 0; i < books->nfolders; i++) {
+        free(books->folders[i]);
+    }
+    free(books->items);
+    free(books->folders);
+    free(books->by_id);
+    free(books->is_leaving);
+    free(books->leaving);
+    free(books->chains);
+    free(certs->round.waiting);
+    memset(books, 0, sizeof(*books));
     return APR_SUCCESS;
 }
 
 apr_status_t sniv_certs_make(sniv_certs_t **pcerts, apr_pool_t *p)
 {
     sniv_certs_t *certs = apr_pcalloc(p, sizeof(*certs));
+    sniv_books_t *books = &certs->books;
     apr_status_t rv;
 
     certs->p = p;
-    rv = apr_pool_create(&certs->look_pool, p);
+    rv = apr_pool_create(&certs->ptemp, p);
     if (rv != APR_SUCCESS) {
         return rv;
     }
-    certs->by_files = sniv_hash_table(p);
-    certs->by_path = sniv_hash_table(p);
-    certs->by_inode = sniv_hash_table(p);
-    certs->by_chain = sniv_hash_table(p);
-    certs->reader = sniv_reader_make(p);
+    books->by_files = sniv_hash_table(p);
+    books->by_path = sniv_hash_table(p);
+    books->by_place = sniv_hash_table(p);
+    books->by_chain = sniv_hash_table(p);
+    books->reader = sniv_reader_make(p);
     apr_pool_cleanup_register(p, certs, destroy, apr_pool_cleanup_null);
     *pcerts = certs;
     return APR_SUCCESS;
@@ -83,8 +90,8 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
     if (certs->shm || sniv_files_list(files, list) == 0) {
         return APR_EINVAL;
     }
-    item = sniv_item_add(certs, SNIV_SCOPE_NONE, -1, files, &is_new);
-    apr_pool_clear(certs->look_pool);
+    item = sniv_item_add(certs, SNIV_SCOPE_NONE, NULL, files, &is_new);
+    apr_pool_clear(certs->ptemp);
     if (!item) {
         return APR_ENOMEM;
     }
@@ -93,11 +100,11 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
 }
 
 static int same_dirs(const sniv_scope_dirs_t *scope, const char *const *dirs,
-                     int ndirs, int level)
+                     int ndirs, int level, sniv_trust_e trust)
 {
     int i;
 
-    if (scope->level != level) {
+    if (scope->level != level || scope->trust != trust) {
         return 0;
     }
     for (i = 0; i < ndirs && scope->ndirs == ndirs; i++) {
@@ -120,8 +127,10 @@ static const char *without_slash(const char *dir, apr_pool_t *p)
 
 apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
                                     const char *const *dirs, int ndirs,
-                                    int level, sniv_scope_t *pscope)
+                                    int level, sniv_trust_e trust,
+                                    sniv_scope_t *pscope)
 {
+    sniv_books_t *books = &certs->books;
     sniv_scope_dirs_t *scopes;
     const char **copy;
     int i;
@@ -134,8 +143,8 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
     for (i = 0; i < ndirs; i++) {
         copy[i] = without_slash(dirs[i], certs->p);
     }
-    for (i = 0; i < certs->nscopes; i++) {
-        if (same_dirs(&certs->scopes[i], copy, ndirs, level)) {
+    for (i = 0; i < books->nscopes; i++) {
+        if (same_dirs(&books->scopes[i], copy, ndirs, level, trust)) {
             *pscope = i;
             return APR_SUCCESS;
         }
@@ -144,16 +153,17 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
         return APR_EINVAL;
     }
     scopes = apr_palloc(certs->p, sizeof(*scopes)
-                                  * (apr_size_t)(certs->nscopes + 1));
-    if (certs->nscopes) {
-        memcpy(scopes, certs->scopes,
-               sizeof(*scopes) * (apr_size_t)certs->nscopes);
+                                  * (apr_size_t)(books->nscopes + 1));
+    if (books->nscopes) {
+        memcpy(scopes, books->scopes,
+               sizeof(*scopes) * (apr_size_t)books->nscopes);
     }
-    scopes[certs->nscopes].dirs = copy;
-    scopes[certs->nscopes].ndirs = ndirs;
-    scopes[certs->nscopes].level = level;
-    certs->scopes = scopes;
-    *pscope = certs->nscopes++;
+    scopes[books->nscopes].dirs = copy;
+    scopes[books->nscopes].level = level;
+    scopes[books->nscopes].trust = trust;
+    scopes[books->nscopes].ndirs = ndirs;
+    books->scopes = scopes;
+    *pscope = books->nscopes++;
     return APR_SUCCESS;
 }
 
@@ -161,34 +171,72 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
 
 static void read_folders(sniv_certs_t *certs)
 {
+    sniv_books_t *books = &certs->books;
     apr_time_t now = apr_time_now();
     apr_pool_t *ptemp;
-    char text[256];
+    apr_uint32_t n;
     int i, k;
 
-    apr_pool_create(&ptemp, certs->look_pool);
-    for (i = 0; i < certs->nscopes; i++) {
-        for (k = 0; k < certs->scopes[i].ndirs; k++) {
-            sniv_folder_add(certs, i, certs->scopes[i].dirs[k], 0, -1);
+    apr_pool_create(&ptemp, certs->ptemp);
+    for (i = 0; i < books->nscopes; i++) {
+        for (k = 0; k < books->scopes[i].ndirs; k++) {
+            sniv_folder_add(certs, i, books->scopes[i].dirs[k], NULL);
         }
     }
     /* the list grows while it is being worked off */
-    for (i = 0; i < certs->nfolders; i++) {
-        sniv_folder_t *folder = certs->folders[i];
-
-        if (folder->is_alias || folder->is_deep) {
-            continue;
-        }
-        folder->problem = sniv_folder_read(certs, i, now, NULL, ptemp);
-        apr_pool_clear(ptemp);
-        if (folder->problem != APR_SUCCESS) {
-            apr_strerror(folder->problem, text, sizeof(text));
-            sniv_store_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
-                              folder->path,
-                              apr_psprintf(ptemp, "cannot be read: %s",
-                                           text));
+    for (n = 0; n < books->nfolders; n++) {
+        if (!books->folders[n]->is_alias && !books->folders[n]->is_deep) {
+            sniv_folder_read(certs, books->folders[n], now, NULL, ptemp);
+            apr_pool_clear(ptemp);
         }
     }
+}
+
+/* The largest entry of a folder that is larger than this one. */
+static sniv_item_t *larger_one(const sniv_books_t *books, apr_uint64_t bytes)
+{
+    sniv_item_t *found = NULL;
+    apr_uint32_t i;
+
+    for (i = 0; i < books->nitems; i++) {
+        sniv_item_t *item = books->items[i];
+
+        if (item->folder && item->is_served && item->bytes > bytes) {
+            found = item;
+            bytes = item->bytes;
+        }
+    }
+    return found;
+}
+
+static void report_full(sniv_certs_t *certs, sniv_item_t *item,
+                        const char *file, const char *reason)
+{
+    if (sniv_item_problem(item, file, reason)) {
+        sniv_books_report(certs, SNIV_CERTS_FULL, item->id, file, reason);
+    }
+}
+
+/* Read an item; if there is no room larger ones are left out for it. */
+static sniv_item_e read_item(sniv_certs_t *certs, sniv_item_t *item,
+                             const char **pfile, const char **preason)
+{
+    sniv_item_e result;
+    sniv_item_t *larger;
+
+    while ((result = sniv_item_read(certs, item, 0, NULL, NULL, pfile,
+                                    preason)) == SNIV_ITEM_FULL
+           && certs->nevicted < EVICTED_MAX
+           && (larger = larger_one(&certs->books, item->wanted)) != NULL) {
+        certs->nevicted++;
+        sniv_item_withdraw(certs, larger);
+        larger->is_full = 1;
+        larger->freed = certs->books.freed;
+        sniv_ids_out(certs);
+        sniv_ids_free(certs);
+        report_full(certs, larger, larger->list[0], *preason);
+    }
+    return result;
 }
 
 static void load_item(sniv_certs_t *certs, sniv_item_t *item, apr_time_t now)
@@ -197,50 +245,57 @@ static void load_item(sniv_certs_t *certs, sniv_item_t *item, apr_time_t now)
     sniv_entry_t entry;
     char text[256];
 
-    switch (sniv_item_read(certs, item, 0, NULL, NULL, &file, &reason)) {
+    switch (read_item(certs, item, &file, &reason)) {
     case SNIV_ITEM_BAD:
         sniv_item_problem(item, file, reason);
-        sniv_store_report(certs, SNIV_CERTS_BAD, item->id, file, reason);
+        sniv_books_report(certs, SNIV_CERTS_BAD, item->id, file, reason);
         break;
     case SNIV_ITEM_FULL:
-        sniv_item_problem(item, file, reason);
-        sniv_store_report(certs, SNIV_CERTS_FULL, item->id, file, reason);
+        report_full(certs, item, file, reason);
         break;
     default:
         if (sniv_item_entry(certs, item, &entry)
             && sniv_entry_doubt(&entry, now, text, sizeof(text))) {
-            sniv_store_report(certs, SNIV_CERTS_DOUBTFUL, item->id, file,
+            sniv_books_report(certs, SNIV_CERTS_DOUBTFUL, item->id, file,
                               text);
         }
         break;
     }
 }
 
+static void load_items(sniv_certs_t *certs, apr_time_t now, int named)
+{
+    sniv_books_t *books = &certs->books;
+    apr_uint32_t i;
+
+    for (i = 0; i < books->nitems; i++) {
+        if ((books->items[i]->folder == NULL) == named) {
+            load_item(certs, books->items[i], now);
+        }
+        apr_pool_clear(certs->ptemp);
+    }
+    sniv_reader_free(books->reader);
+}
+
 static apr_status_t decode(void *baton, apr_int32_t id, int leaf_only,
                            sniv_live_t *live, const char **preason);
 
-apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
-                             apr_uint32_t cache, sniv_certs_report_fn *report,
-                             void *baton)
+/* Room for all there is, and to grow: that costs address space only. */
+static apr_status_t make_room(sniv_certs_t *certs, unsigned flags,
+                              apr_uint32_t cache)
 {
-    apr_time_t now = apr_time_now();
+    apr_uint32_t n = certs->books.nitems;
+    sniv_shm_t *shm;
     apr_status_t rv;
-    apr_uint32_t i;
 
-    if (certs->shm) {
-        return APR_EINVAL;
-    }
-    certs->report = report;
-    certs->baton = baton;
-    certs->is_dry = (flags & SNIV_CERTS_LOAD_DRY) != 0;
-    read_folders(certs);
-
-    /* room to grow costs address space only */
-    certs->nentries = certs->nitems + certs->nitems / 2 + 1024;
+    certs->nentries = n + n / 2 + SNIV_GROWTH;
     certs->nchains = certs->nentries;
-    certs->chains = apr_pcalloc(certs->p, sizeof(*certs->chains)
-                                          * certs->nchains);
-    rv = sniv_shm_make(&certs->shm, 1 + certs->nentries + certs->nchains,
+    certs->books.chains = calloc(certs->nchains,
+                                 sizeof(*certs->books.chains));
+    if (!certs->books.chains) {
+        return APR_ENOMEM;
+    }
+    rv = sniv_shm_make(&shm, 1 + certs->nentries + certs->nchains,
                        (apr_size_t)certs->nentries * 16384,
                        (certs->is_dry ? SNIV_SHM_PRIVATE : 0)
                        | (flags & SNIV_CERTS_LOAD_HIDDEN ? SNIV_SHM_HIDDEN
@@ -249,18 +304,58 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
         rv = sniv_cache_make(&certs->cache, cache ? cache : CACHE_DEFAULT,
                              decode, certs, certs->p);
     }
-    for (i = 0; i < certs->nitems && rv == APR_SUCCESS; i++) {
-        load_item(certs, certs->items[i], now);
-    }
-    sniv_reader_free(certs->reader);
     if (rv == APR_SUCCESS) {
-        certs->is_index_old = 1;
-        rv = sniv_store_index(certs);
+        certs->shm = shm;
     }
-    certs->round = now;
-    certs->report = NULL;
-    certs->baton = NULL;
-    apr_pool_clear(certs->look_pool);
+    return rv;
+}
+
+/* What was new while loading is no news. */
+static void forget_news(sniv_books_t *books)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < books->nitems; i++) {
+        books->items[i]->news = 0;
+    }
+    books->nnews = 0;
+}
+
+apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
+                             apr_uint32_t cache, sniv_certs_report_fn *report,
+                             void *baton)
+{
+    sniv_books_t *books = &certs->books;
+    apr_time_t now = apr_time_now();
+    apr_status_t rv;
+
+    if (certs->shm) {
+        return APR_EINVAL;
+    }
+    books->report = report;
+    books->baton = baton;
+    certs->is_dry = (flags & SNIV_CERTS_LOAD_DRY) != 0;
+    read_folders(certs);
+    rv = make_room(certs, flags, cache);
+    if (rv == APR_SUCCESS) {
+        /* first what cannot be left out */
+        load_items(certs, now, 1);
+        load_items(certs, now, 0);
+        books->is_index_old = 1;
+        /* if there is no memory now, the next look tries again */
+        if (sniv_books_index(certs) != APR_SUCCESS) {
+            sniv_books_report(certs, SNIV_CERTS_FULL, SNIV_CERT_NONE, "",
+                              sniv_no_index);
+        }
+        sniv_ids_out(certs);
+        sniv_ids_free(certs);
+        forget_news(books);
+        sniv_shares_limit(certs);
+    }
+    certs->round.start = now;
+    books->report = NULL;
+    books->baton = NULL;
+    apr_pool_clear(certs->ptemp);
     return rv;
 }
 
@@ -273,8 +368,8 @@ void sniv_certs_publish(sniv_certs_t *certs)
 
 static sniv_item_t *item_of(const sniv_certs_t *certs, sniv_cert_id_t id)
 {
-    return id < 0 || (apr_uint32_t)id >= certs->nitems ? NULL
-                                                       : certs->items[id];
+    return id < 0 || (apr_uint32_t)id >= certs->books.nids
+           ? NULL : certs->books.by_id[id];
 }
 
 unsigned sniv_certs_flags(const sniv_certs_t *certs, sniv_cert_id_t id)
@@ -638,7 +733,8 @@ int sniv_certs_covers(const sniv_cert_info_t *info, const char *host)
 
 sniv_cert_id_t sniv_certs_count(const sniv_certs_t *certs)
 {
-    return (sniv_cert_id_t)(certs->shm ? certs->nentries : certs->nitems);
+    return (sniv_cert_id_t)(certs->shm ? certs->nentries
+                                      : certs->books.nids);
 }
 
 apr_status_t sniv_certs_examine(const sniv_cert_files_t *files,
@@ -676,8 +772,8 @@ void sniv_certs_stats(const sniv_certs_t *certs, sniv_certs_stats_t *stats)
 {
     memset(stats, 0, sizeof(*stats));
     if (certs->shm) {
-        stats->entries = certs->nserved;
-        stats->chains = certs->nused_chains;
+        stats->entries = certs->books.nserved;
+        stats->chains = certs->books.nused_chains;
         sniv_shm_usage(certs->shm, &stats->bytes, &stats->room);
         sniv_cache_stats(certs->cache, &stats->cached, &stats->hits,
                          &stats->misses);

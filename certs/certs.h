@@ -52,6 +52,8 @@
 
 #include <openssl/ssl.h>
 
+#include "certs/walk.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -152,13 +154,15 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
                                   sniv_cert_id_t *pid);
 
 /**
- * Name a list of folders. Nothing is read yet. The same list and level again
- * give the same scope, also later. For the layouts see certs/layout.h.
+ * Name a list of folders. Nothing is read yet. The same again gives the same
+ * scope, also later. For the layouts see certs/layout.h.
  * @param level security level of the handshakes, see sniv_judge_level()
+ * @param trust whose files are taken, see certs/walk.h
  */
 apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
                                     const char *const *dirs, int ndirs,
-                                    int level, sniv_scope_t *pscope);
+                                    int level, sniv_trust_e trust,
+                                    sniv_scope_t *pscope);
 
 /**
  * Read everything. A bad file is reported and does not stop the others.

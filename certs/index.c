@@ -119,6 +119,13 @@ static apr_uint32_t *put_time(apr_uint32_t *out, apr_time_t time)
     return out;
 }
 
+apr_uint64_t sniv_index_bytes(apr_uint64_t names, apr_uint64_t text)
+{
+    /* up to four buckets and three bytes to fill up for each */
+    return (HEAD_WORDS + 16 + names * (NAME_WORDS + CANDIDATE_WORDS + 4)) * 4
+           + text + names * 3;
+}
+
 apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
                               apr_uint64_t version, sniv_index_name_t *names,
                               apr_size_t n)

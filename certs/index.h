@@ -56,6 +56,10 @@ apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
                               apr_uint64_t version, sniv_index_name_t *names,
                               apr_size_t n);
 
+/** Bytes that an index takes at most.
+ * @param names how many, and their lengths in all */
+apr_uint64_t sniv_index_bytes(apr_uint64_t names, apr_uint64_t text);
+
 /** The best entry for a host, as sniv_certs_find() defines it. */
 sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
                                sniv_scope_t scope, const char *host,

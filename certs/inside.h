@@ -16,9 +16,19 @@
 
 /**
  * @file certs/inside.h
- * Inside the certificate store: what certs/certs.c (everything that children
- * do, and the first load), certs/items.c (what the parent knows about files)
- * and certs/renew.c (looking for changes) share. For nobody else.
+ * Inside the certificate store. For nobody else.
+ *
+ *     certs.c     what children do, and the first load
+ *     items.c     files of entries, one by one; ids
+ *     serving.c   an item's files -> the sealed memory; the name index
+ *     chains.c    chains that entries share
+ *     folders.c   folders, and what they take up
+ *     renew.c     looking for changes
+ *
+ * The store has three lives, and a struct for each: sniv_certs_t is what
+ * children look at and never changes after the load; sniv_books_t is what
+ * the parent knows about files; sniv_round_t is where its looking stands.
+ * A child has the books of the fork and does not open them.
  *
  * Slots of the sealed memory:
  *
@@ -26,8 +36,14 @@
  *     1 .. nentries        entries: id + 1
  *     nentries + 1 ..      chains
  *
- * Items, folders and chains are the parent's. A child has the state of the
- * fork and does not look at it.
+ * The way of an id, so that a name never leads to another site's entry:
+ *
+ *     free -> its record is written -> the index that names it is written
+ *          -> (the files are gone) its record is dropped
+ *          -> an index without it is written -> a look later: free
+ *
+ * An item whose certificate gets other names gets another id: both records
+ * are there until the index with the new one has been written.
  */
 
 #include <apr_hash.h>
@@ -36,12 +52,65 @@
 #include "certs/certs.h"
 #include "certs/reader.h"
 #include "certs/sealed.h"
+#include "certs/walk.h"
 
 #define SNIV_SLOT_INDEX 0u
 #define SNIV_SLOT_ENTRY(id) ((apr_uint32_t)(id) + 1)
 
+/* Limits, so that nobody who may write to one folder can take memory, ids or
+ * time from the others. The manual has them, too. */
+#define SNIV_NAMES_MAX 5000         /**< of a certificate in a folder */
+#define SNIV_TOP_FILES 500000       /**< of a folder that is named */
+#define SNIV_SHARE_FILES 50000      /**< of a folder directly in it */
+#define SNIV_SHARE_FOLDERS 50000    /**< at all depths of it */
+#define SNIV_GROWTH 4096            /**< new entries until a restart, and half
+                                         as many as there are */
+#define SNIV_SHARE_NAMES 100000     /**< new names of a folder in a folder */
+
+/** What a folder that is named, or a folder directly in it, takes up. */
+typedef struct sniv_share_t {
+    apr_uint32_t files;
+    apr_uint32_t folders;
+    apr_uint32_t served;
+    apr_uint64_t names;
+    apr_uint64_t bytes;
+    apr_uint32_t served_max;    /**< after the load */
+    apr_uint64_t names_max;
+    apr_uint64_t bytes_max;
+    int is_told;                /**< that it is full */
+} sniv_share_t;
+
+typedef struct sniv_item_t sniv_item_t;
+typedef struct sniv_folder_t sniv_folder_t;
+
+/** A folder; malloc()ed with its path. */
+struct sniv_folder_t {
+    sniv_folder_t *parent;      /**< NULL: named by the configuration */
+    sniv_walk_t walk;           /**< from the top */
+    const char *path;
+    sniv_scope_t scope;
+    int depth;
+    apr_uint32_t at;            /**< in the list of folders */
+    sniv_folder_t *first_in;    /**< of those directly in it ... */
+    sniv_folder_t *next, *prev; /**< ... in a list */
+    sniv_item_t *first;
+    sniv_share_t *share;        /**< the one of its top's sub-folder ... */
+    sniv_share_t *top_share;    /**< ... and of its top; may be the same */
+    sniv_share_t own_share;     /**< of a top and of folders in it */
+    sniv_stamp_t stamp;         /**< when it was read */
+    apr_uint64_t place[3];      /**< scope, device, inode: key in by_place */
+    unsigned is_placed : 1;     /**< is in by_place */
+    unsigned is_fresh : 1;      /**< changed about when it was read */
+    unsigned is_alias : 1;      /**< another path to a folder that is there */
+    unsigned is_deep : 1;       /**< not looked into, whatever happens */
+    unsigned is_listed : 1;     /**< found when its parent was last read */
+    apr_status_t problem;       /**< told */
+    const char *reason;         /**< constant; or NULL: the status' */
+    const char *key;            /**< scope and path */
+};
+
 /** A file, or a pair of files, of an entry. malloc()ed with its strings. */
-typedef struct sniv_item_t {
+struct sniv_item_t {
     sniv_cert_files_t files;
     const char **list;          /**< the different ones */
     int nlist;
@@ -49,52 +118,97 @@ typedef struct sniv_item_t {
     sniv_stamp_t *stamps;       /**< nlist: as last read */
     sniv_stamp_t *pending;      /**< nlist: seen once, differs; or NULL */
     sniv_scope_t scope;
-    sniv_cert_id_t id;
-    int folder;                 /**< where it was found, or -1 */
-    sniv_cert_id_t next, prev;  /**< of the same folder, or SNIV_CERT_NONE */
+    sniv_cert_id_t id;          /**< SNIV_CERT_NONE: nothing is served */
+    sniv_folder_t *folder;      /**< where it was found, or NULL */
+    sniv_item_t *next, *prev;   /**< of the same folder */
+    apr_uint32_t at;            /**< in the list of items */
+    apr_uint32_t waits_at;      /**< in the list of those waiting */
     unsigned is_served : 1;     /**< its slot has something */
     unsigned is_listed : 1;     /**< found when its folder was last read */
     unsigned is_waiting : 1;    /**< among the pending ones */
+    unsigned is_full : 1;       /**< found no room */
+    unsigned news : 1;          /**< is served, but not said so */
+    unsigned was_served : 1;    /**< ... and was before */
+    apr_uint32_t freed;         /**< books.freed when it found no room */
     int gone;                   /**< looks that did not find it */
     char *problem;              /**< malloc()ed: what was told last */
     const char *problem_file;
     unsigned flags;             /**< SNIV_CERT_* as last read */
+    apr_uint32_t nnames;        /**< in the index */
+    apr_uint32_t name_bytes;
+    apr_uint64_t names_hash;
+    apr_uint64_t bytes;         /**< of its record and chains */
+    apr_uint64_t wanted;        /**< ... of what found no room */
     int nchains;                /**< chain slots that its record names */
     apr_uint32_t chains[SNIV_PAIRS_MAX];
-} sniv_item_t;
-
-/** A folder; from the store's pool. */
-typedef struct sniv_folder_t {
-    const char *path;
-    int number;
-    sniv_scope_t scope;
-    int depth;
-    int top;                    /**< the folder named by the configuration */
-    sniv_stamp_t stamp;         /**< when it was read */
-    int is_fresh;               /**< changed at about the time it was read */
-    int is_alias;               /**< another path to a folder that is there */
-    int is_deep;                /**< not looked into, whatever happens */
-    sniv_cert_id_t first;       /**< item, or SNIV_CERT_NONE */
-    apr_status_t problem;       /**< told */
-} sniv_folder_t;
+};
 
 /** A chain that entries share. */
 typedef struct sniv_chain_t {
     apr_uint32_t slot;
     apr_uint64_t version;
-    int users;
+    apr_uint32_t users;
 } sniv_chain_t;
+
+/** An id on its way out. */
+typedef struct sniv_leaving_t {
+    sniv_cert_id_t id;
+    int has_record;             /**< until the next index is written */
+    int is_out;                 /**< no index names it any more */
+    int nchains;
+    apr_uint32_t chains[SNIV_PAIRS_MAX];
+} sniv_leaving_t;
 
 typedef struct sniv_scope_dirs_t {
     const char *const *dirs;
     int ndirs;
     int level;                  /**< security level */
+    sniv_trust_e trust;
 } sniv_scope_dirs_t;
+
+/** What the parent knows. */
+typedef struct sniv_books_t {
+    sniv_reader_t *reader;
+    sniv_item_t **items;
+    apr_uint32_t nitems, ritems;
+    sniv_item_t **by_id;        /**< NULL: free, or on its way out */
+    unsigned char *is_leaving;  /**< by id */
+    apr_uint32_t nids, rids;    /**< before the load; then all nentries */
+    sniv_cert_id_t free_hint;   /**< no free id below */
+    sniv_leaving_t *leaving;
+    apr_uint32_t nleaving, rleaving;
+    sniv_folder_t **folders;
+    apr_uint32_t nfolders, rfolders;
+    sniv_scope_dirs_t *scopes;
+    int nscopes;
+    apr_hash_t *by_files;       /**< item's key -> item */
+    apr_hash_t *by_path;        /**< folder's key -> folder */
+    apr_hash_t *by_place;       /**< folder's place -> folder that has it */
+    apr_hash_t *by_chain;       /**< bytes in the slot -> sniv_chain_t */
+    sniv_chain_t *chains;       /**< by slot - nentries - 1 */
+    apr_uint32_t free_chain;    /**< no free chain below */
+    apr_uint64_t version;
+    apr_uint32_t nserved, nused_chains;
+    apr_uint32_t freed;         /**< how often something was withdrawn */
+    apr_uint32_t nnews;         /**< items with news */
+    int is_index_old;
+    sniv_certs_report_fn *report;   /**< for the time of a call */
+    void *baton;
+} sniv_books_t;
 
 /** Where a round of looking stands. */
 typedef enum {
-    SNIV_LOOK_IDLE, SNIV_LOOK_FOLDERS, SNIV_LOOK_ITEMS
-} sniv_look_e;
+    SNIV_ROUND_IDLE, SNIV_ROUND_FOLDERS, SNIV_ROUND_ITEMS
+} sniv_round_e;
+
+typedef struct sniv_round_t {
+    sniv_round_e phase;
+    apr_uint32_t cursor;
+    apr_time_t start;           /**< of the last one */
+    sniv_item_t **waiting;      /**< items that have something pending */
+    apr_uint32_t nwaiting, rwaiting;
+    int is_index_told;
+} sniv_round_t;
 
 struct sniv_certs_t {
     apr_pool_t *p;
@@ -103,50 +217,65 @@ struct sniv_certs_t {
     apr_uint32_t nentries;      /**< slots for entries */
     apr_uint32_t nchains;       /**< slots for chains */
     int is_dry;                 /**< no keys are kept */
-
-    /* the parent's */
-    sniv_reader_t *reader;
-    sniv_item_t **items;        /**< by id; NULL: a free id */
-    apr_uint32_t nitems, ritems;
-    sniv_cert_id_t free_hint;   /**< no free id below */
-    sniv_folder_t **folders;
-    int nfolders, rfolders;
-    sniv_scope_dirs_t *scopes;
-    int nscopes;
-    apr_hash_t *by_files;       /**< item's key -> item */
-    apr_hash_t *by_path;        /**< folder's key -> folder */
-    apr_hash_t *by_inode;       /**< folder's place -> folder that had it */
-    apr_hash_t *by_chain;       /**< bytes in the slot -> sniv_chain_t */
-    sniv_chain_t *chains;       /**< by slot - nentries - 1 */
-    apr_uint32_t free_chain;    /**< no free chain below */
-    apr_uint64_t version;
-    apr_uint32_t nserved, nused_chains;
-    int is_index_old;
-    sniv_certs_report_fn *report;   /**< for the time of a call */
-    void *baton;
-
-    /* looking */
-    apr_pool_t *look_pool;
-    sniv_look_e phase;
-    apr_uint32_t cursor;
-    apr_time_t round;           /**< the last one began */
-    sniv_cert_id_t *waiting;    /**< items that have something pending */
-    apr_uint32_t nwaiting, rwaiting;
-    int is_full_told;
+    int is_loaded;              /**< shares have their limits */
+    int nevicted;               /**< while loading, for smaller ones */
+    apr_pool_t *ptemp;          /**< the parent's, cleared after each call */
+    sniv_books_t books;
+    sniv_round_t round;
 };
 
 /* certs/items.c */
 
 /**
  * Make an item, or find the one that there is.
+ * @param folder where it was found, or NULL: it gets an id at once
  * @return NULL if there is no memory or no free id
  */
 sniv_item_t *sniv_item_add(sniv_certs_t *certs, sniv_scope_t scope,
-                           int folder, const sniv_cert_files_t *files,
-                           int *is_new);
+                           sniv_folder_t *folder,
+                           const sniv_cert_files_t *files, int *is_new);
 
 /** Take away what an item serves and forget it. */
 void sniv_item_remove(sniv_certs_t *certs, sniv_item_t *item);
+
+/** Put an item on the list of those that the next look settles. */
+void sniv_item_wait(sniv_certs_t *certs, sniv_item_t *item,
+                    const sniv_stamp_t *stamps);
+void sniv_item_stop_waiting(sniv_certs_t *certs, sniv_item_t *item);
+
+/** Remember what is wrong. @return 1 if that is news, 0 if it was known */
+int sniv_item_problem(sniv_item_t *item, const char *file,
+                      const char *reason);
+
+/** Take a free id. @return 0 if there is none */
+int sniv_id_take(sniv_certs_t *certs, sniv_item_t *item);
+
+/** Give an id back under which nothing was served. */
+void sniv_id_return(sniv_certs_t *certs, sniv_item_t *item);
+
+/**
+ * Give an id back, on the way that it has to take. With has_record what its
+ * slot holds, with these chains, is served until the next index.
+ */
+void sniv_id_leave(sniv_certs_t *certs, sniv_item_t *item, int has_record);
+
+/** An index without the ids that leave has been written. */
+void sniv_ids_out(sniv_certs_t *certs);
+
+/** A look later: those are free. */
+void sniv_ids_free(sniv_certs_t *certs);
+
+void sniv_books_report(sniv_certs_t *certs, sniv_certs_event_e event,
+                       sniv_cert_id_t id, const char *file,
+                       const char *reason);
+
+/* certs/chains.c */
+
+/** The chain record of a pair: the one that there is, or a new one. */
+apr_status_t sniv_chain_take(sniv_certs_t *certs, sniv_pair_t *pair);
+void sniv_chains_give(sniv_certs_t *certs, const apr_uint32_t *slots, int n);
+
+/* certs/serving.c */
 
 /** Take away what an item serves. */
 void sniv_item_withdraw(sniv_certs_t *certs, sniv_item_t *item);
@@ -155,9 +284,13 @@ void sniv_item_withdraw(sniv_certs_t *certs, sniv_item_t *item);
 typedef enum {
     SNIV_ITEM_BAD,              /**< see pfile and preason */
     SNIV_ITEM_SAME,             /**< nothing new in the files */
-    SNIV_ITEM_NEW,              /**< is served now */
-    SNIV_ITEM_FULL              /**< no room */
+    SNIV_ITEM_NEW,              /**< is served as soon as the index is */
+    SNIV_ITEM_FULL              /**< no room: see preason */
 } sniv_item_e;
+
+typedef const char *sniv_accept_fn(const sniv_item_t *item,
+                                   const sniv_entry_t *was,
+                                   const sniv_entry_t *is, void *baton);
 
 /**
  * Read the files of an item and serve what they hold.
@@ -165,27 +298,41 @@ typedef enum {
  *        NULL
  */
 sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
-                           unsigned flags,
-                           const char *(*accept)(const sniv_item_t *item,
-                                                 const sniv_entry_t *was,
-                                                 const sniv_entry_t *is,
-                                                 void *baton), void *baton,
-                           const char **pfile, const char **preason);
+                           unsigned flags, sniv_accept_fn *accept,
+                           void *baton, const char **pfile,
+                           const char **preason);
 
 /** The entry that an item serves, in the sealed memory. @return 0: none */
 int sniv_item_entry(const sniv_certs_t *certs, const sniv_item_t *item,
                     sniv_entry_t *entry);
 
-/** Remember what is wrong. @return 1 if that is news, 0 if it was known */
-int sniv_item_problem(sniv_item_t *item, const char *file,
-                      const char *reason);
+/** What is reported if it cannot be. */
+extern const char sniv_no_index[];
+
+/**
+ * Write the name index anew if it is old. Of what does not fit the items with
+ * the most names are left out, and reported.
+ */
+apr_status_t sniv_books_index(sniv_certs_t *certs);
+
+/**
+ * Whether dates and strength of an entry call for a word.
+ * @param text room for the phrase
+ */
+int sniv_entry_doubt(const sniv_entry_t *entry, apr_time_t now, char *text,
+                     apr_size_t room);
+
+/* certs/folders.c */
 
 /**
  * A folder to look into. Another path to one that is there already, by a
  * link, is told of and not looked into.
  */
 void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
-                     const char *path, int depth, int top);
+                     const char *path, sniv_folder_t *parent);
+
+/** Forget a folder that has no items and no folders. */
+void sniv_folder_remove(sniv_certs_t *certs, sniv_folder_t *folder);
 
 /**
  * Note where a folder is now, by its stamp: it may have been replaced, or the
@@ -196,26 +343,26 @@ void sniv_folder_place(sniv_certs_t *certs, sniv_folder_t *folder,
 
 /**
  * Read a folder: add items that are new, mark the others as listed or not,
- * add folders in it.
+ * add folders in it. Reports what is wrong with the folder.
  * @param added called for each new item; may be NULL
  */
-apr_status_t sniv_folder_read(sniv_certs_t *certs, int number, apr_time_t now,
-                              void (*added)(sniv_certs_t *certs,
-                                            sniv_item_t *item),
-                              apr_pool_t *ptemp);
+void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
+                      apr_time_t now,
+                      void (*added)(sniv_certs_t *certs, sniv_item_t *item),
+                      apr_pool_t *ptemp);
 
-/** Write the name index anew if it is old. */
-apr_status_t sniv_store_index(sniv_certs_t *certs);
-
-void sniv_store_report(sniv_certs_t *certs, sniv_certs_event_e event,
-                       sniv_cert_id_t id, const char *file,
-                       const char *reason);
+/** Count what an item takes up, or no longer does. */
+void sniv_share_add(const sniv_item_t *item);
+void sniv_share_remove(const sniv_item_t *item);
 
 /**
- * Whether dates and strength of an entry call for a word.
- * @param text room for the phrase
+ * Whether there is room in the shares of an item for an entry.
+ * @return NULL, or why not
  */
-int sniv_entry_doubt(const sniv_entry_t *entry, apr_time_t now, char *text,
-                     apr_size_t room);
+const char *sniv_share_refuses(const sniv_item_t *item, apr_uint32_t nnames,
+                               apr_uint64_t bytes);
+
+/** After the load: from now on each share may grow so far. */
+void sniv_shares_limit(sniv_certs_t *certs);
 
 #endif /* SNIVHOST_CERTS_INSIDE_H */

@@ -22,9 +22,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <apr_strings.h>
 #include <apr_tables.h>
+
+#include "certs/walk.h"
 
 /* What a name in a folder is. */
 typedef struct item_t {
@@ -48,8 +51,7 @@ static int compare(const void *a, const void *b)
     return strcmp(((const item_t *)a)->name, ((const item_t *)b)->name);
 }
 
-static int is_folder(const char *path, const struct dirent *entry,
-                     apr_pool_t *p)
+static int is_folder(DIR *dir, const struct dirent *entry)
 {
     struct stat st;
 
@@ -58,32 +60,34 @@ static int is_folder(const char *path, const struct dirent *entry,
         return entry->d_type == DT_DIR;
     }
 #endif
-    return stat(apr_pstrcat(p, path, "/", entry->d_name, NULL), &st) == 0
+    return fstatat(dirfd(dir), entry->d_name, &st, 0) == 0
            && S_ISDIR(st.st_mode);
 }
 
-static apr_status_t list(folder_t *folder)
+static apr_status_t list(folder_t *folder, int fd)
 {
     apr_array_header_t *items = apr_array_make(folder->p, 64,
                                                sizeof(item_t));
-    DIR *dir = opendir(folder->path);
+    DIR *dir = fdopendir(fd);
     struct dirent *entry;
     item_t *item;
     apr_status_t rv;
 
     if (!dir) {
-        return errno;
+        rv = errno;
+        close(fd);
+        return rv;
     }
     for (;;) {
         errno = 0;
         entry = readdir(dir);
-        if (!entry) {
+        if (!entry || items->nelts == SNIV_FOLDER_NAMES) {
             break;
         }
         if (entry->d_name[0] != '.') {
             item = apr_array_push(items);
             item->name = apr_pstrdup(folder->p, entry->d_name);
-            item->is_folder = is_folder(folder->path, entry, folder->p);
+            item->is_folder = is_folder(dir, entry);
         }
     }
     rv = errno;
@@ -243,6 +247,19 @@ apr_status_t sniv_folder_visit(const char *path,
                                const sniv_folder_visitor_t *visitor,
                                apr_pool_t *p)
 {
+    const char *reason;
+    apr_status_t rv;
+    int fd;
+
+    rv = sniv_walk_open(NULL, path, SNIV_WALK_FOLDER, &fd, &reason);
+    return rv == APR_SUCCESS ? sniv_folder_visit_fd(fd, path, visitor, p)
+                             : rv;
+}
+
+apr_status_t sniv_folder_visit_fd(int fd, const char *path,
+                                  const sniv_folder_visitor_t *visitor,
+                                  apr_pool_t *p)
+{
     folder_t folder;
     apr_status_t rv;
     int i;
@@ -251,7 +268,7 @@ apr_status_t sniv_folder_visit(const char *path,
     folder.path = path;
     folder.visitor = visitor;
     folder.p = p;
-    rv = list(&folder);
+    rv = list(&folder, fd);
     if (rv != APR_SUCCESS) {
         return rv;
     }

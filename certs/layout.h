@@ -58,6 +58,9 @@ typedef struct sniv_folder_visitor_t {
     void *baton;
 } sniv_folder_visitor_t;
 
+/** Names in one folder that are looked at. */
+#define SNIV_FOLDER_NAMES 500000
+
 /**
  * Look into one folder (not into those in it), in the order of names.
  * @param path without a slash at the end
@@ -66,6 +69,11 @@ typedef struct sniv_folder_visitor_t {
 apr_status_t sniv_folder_visit(const char *path,
                                const sniv_folder_visitor_t *visitor,
                                apr_pool_t *p);
+
+/** The same for a folder that is open; closes fd. */
+apr_status_t sniv_folder_visit_fd(int fd, const char *path,
+                                  const sniv_folder_visitor_t *visitor,
+                                  apr_pool_t *p);
 
 #ifdef __cplusplus
 }

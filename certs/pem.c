@@ -14,7 +14,6 @@
 #include "certs/pem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,10 +21,6 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
-
-#ifndef O_CLOEXEC
-#define O_CLOEXEC 0
-#endif
 
 #ifdef __APPLE__
 #define NANOSECONDS(st, which) \
@@ -145,19 +140,16 @@ static apr_status_t read_all(sniv_buffer_t *buffer, int fd,
     return rv;
 }
 
-apr_status_t sniv_buffer_read(sniv_buffer_t *buffer, const char *path,
-                              sniv_stamp_t *stamp, const char **preason)
+apr_status_t sniv_buffer_read(sniv_buffer_t *buffer, const sniv_walk_t *walk,
+                              const char *path, sniv_stamp_t *stamp,
+                              const char **preason)
 {
     apr_status_t rv;
     int fd;
 
-    *preason = NULL;
     sniv_buffer_wipe(buffer);
-    do {
-        fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    } while (fd < 0 && errno == EINTR);
-    if (fd < 0) {
-        rv = errno;
+    rv = sniv_walk_open(walk, path, SNIV_WALK_FILE, &fd, preason);
+    if (rv != APR_SUCCESS) {
         if (stamp) {
             sniv_stamp_of(stamp, path);
         }

@@ -30,6 +30,7 @@
 #include <apr_time.h>
 
 #include "certs/der.h"
+#include "certs/walk.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,15 +62,16 @@ int sniv_stamp_equal(const sniv_stamp_t *a, const sniv_stamp_t *b);
 
 /**
  * Read a file: a regular one (symbolic links are followed, as certbot has
- * them), not empty, of at most SNIV_PEM_MAX bytes. Never waits for a writer
- * of a FIFO.
+ * them), not empty, of at most SNIV_PEM_MAX bytes.
+ * @param walk how far it is trusted, see certs/walk.h; may be NULL
  * @param buffer wiped, then filled; empty on failure
  * @param stamp receives the state of the file that was read; may be NULL
  * @param preason receives a constant phrase on failure; NULL if the status
  *        says it all ("Permission denied")
  */
-apr_status_t sniv_buffer_read(sniv_buffer_t *buffer, const char *path,
-                              sniv_stamp_t *stamp, const char **preason);
+apr_status_t sniv_buffer_read(sniv_buffer_t *buffer, const sniv_walk_t *walk,
+                              const char *path, sniv_stamp_t *stamp,
+                              const char **preason);
 
 /** Overwrite the content. */
 void sniv_buffer_wipe(sniv_buffer_t *buffer);

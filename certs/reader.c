@@ -48,6 +48,7 @@ typedef struct file_t {
 
 struct sniv_reader_t {
     sniv_judge_t *judge;
+    const sniv_walk_t *walk;            /* or NULL */
     file_t files[SNIV_FILES_MAX];
     int nfiles;                         /* in use */
     sniv_buffer_t keys[SNIV_PAIRS_MAX]; /* keys written anew */
@@ -106,6 +107,11 @@ void sniv_reader_wipe(sniv_reader_t *reader)
 void sniv_reader_free(sniv_reader_t *reader)
 {
     for_buffers(reader, sniv_buffer_free);
+}
+
+void sniv_reader_trust(sniv_reader_t *reader, const sniv_walk_t *walk)
+{
+    reader->walk = walk;
 }
 
 static const char *key_path(const sniv_cert_files_t *files, int i)
@@ -325,7 +331,7 @@ static apr_status_t read_files(sniv_reader_t *reader,
 
         file->path = list[i];
         reader->nfiles = i + 1;
-        rv = sniv_buffer_read(&file->buffer, list[i],
+        rv = sniv_buffer_read(&file->buffer, reader->walk, list[i],
                               stamps ? &stamps[i] : NULL, &reason);
         sort_blocks(file, files->chain ? flags | READ_CHAINED : flags);
         entry->flags |= file->flags;

@@ -40,6 +40,12 @@ typedef struct sniv_reader_t sniv_reader_t;
 /** @return NULL if there is no memory. Wiped and freed with the pool. */
 sniv_reader_t *sniv_reader_make(apr_pool_t *p);
 
+/**
+ * How far the files are trusted that are read from now on: those below a
+ * folder of the configuration, or NULL: files that the administrator names.
+ */
+void sniv_reader_trust(sniv_reader_t *reader, const sniv_walk_t *walk);
+
 /** Wipe what was read last. */
 void sniv_reader_wipe(sniv_reader_t *reader);
 

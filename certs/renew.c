@@ -68,46 +68,12 @@ static int same_stamps(const sniv_item_t *item, const sniv_stamp_t *a,
     return 1;
 }
 
-/* Put an item on the list of those that the next look settles. */
-static void wait_for(sniv_certs_t *certs, sniv_item_t *item,
-                     const sniv_stamp_t *stamps)
-{
-    apr_size_t size = (apr_size_t)item->nlist * sizeof(*stamps);
-
-    if (item->is_waiting) {
-        return;
-    }
-    if (certs->nwaiting == certs->rwaiting) {
-        apr_uint32_t room = certs->rwaiting ? certs->rwaiting * 2 : 64;
-        sniv_cert_id_t *list = realloc(certs->waiting, room * sizeof(*list));
-
-        if (!list) {
-            return;             /* the next round finds it again */
-        }
-        certs->waiting = list;
-        certs->rwaiting = room;
-    }
-    item->pending = malloc(size);
-    if (item->pending) {
-        memcpy(item->pending, stamps, size);
-        item->is_waiting = 1;
-        certs->waiting[certs->nwaiting++] = item->id;
-    }
-}
-
-static void stop_waiting(sniv_item_t *item)
-{
-    free(item->pending);
-    item->pending = NULL;
-    item->is_waiting = 0;
-}
-
 static void found_new(sniv_certs_t *certs, sniv_item_t *item)
 {
     sniv_stamp_t stamps[SNIV_FILES_MAX];
 
     stamp_item(item, stamps);
-    wait_for(certs, item, stamps);
+    sniv_item_wait(certs, item, stamps);
 }
 
 /*
@@ -133,36 +99,17 @@ static const char *may_replace(const sniv_item_t *item,
 static void read_again(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
 {
     const char *file, *reason;
-    int was_served = item->is_served;
-    sniv_entry_t entry;
 
     /* the few that change may be looked at closely */
     switch (sniv_item_read(certs, item, SNIV_READ_VERIFY, may_replace, look,
                            &file, &reason)) {
     case SNIV_ITEM_BAD:
-        if (sniv_item_problem(item, file, reason)) {
-            sniv_store_report(certs, was_served ? SNIV_CERTS_KEPT
-                                                : SNIV_CERTS_BAD,
-                              item->id, file, reason);
-        }
-        break;
     case SNIV_ITEM_FULL:
         if (sniv_item_problem(item, file, reason)) {
-            sniv_store_report(certs, SNIV_CERTS_FULL, item->id, file,
-                              reason);
-        }
-        break;
-    case SNIV_ITEM_NEW:
-        look->is_changed = 1;
-        sniv_store_report(certs, was_served ? SNIV_CERTS_RENEWED
-                                            : SNIV_CERTS_ADDED,
-                          item->id, file, was_served
-                          ? "is renewed and served" : "is new and served");
-        if (sniv_item_entry(certs, item, &entry)
-            && sniv_entry_doubt(&entry, look->now, look->text,
-                                sizeof(look->text))) {
-            sniv_store_report(certs, SNIV_CERTS_DOUBTFUL, item->id, file,
-                              look->text);
+            sniv_books_report(certs, item->is_served ? SNIV_CERTS_KEPT
+                                     : item->is_full ? SNIV_CERTS_FULL
+                                                     : SNIV_CERTS_BAD,
+                              item->id, file, reason);
         }
         break;
     default:
@@ -170,17 +117,52 @@ static void read_again(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
     }
 }
 
-/* Settle what the look before has put on the list, as far as time allows. */
-static void settle(sniv_certs_t *certs, look_t *look)
+/* Say what is served from now on: not before the index leads to it. */
+static void report_news(sniv_certs_t *certs, look_t *look)
 {
+    sniv_books_t *books = &certs->books;
+    sniv_entry_t entry;
+    apr_uint32_t i;
+
+    for (i = 0; books->nnews > 0 && i < books->nitems; i++) {
+        sniv_item_t *item = books->items[i];
+        const char *file = item->list[0];
+
+        if (!item->news) {
+            continue;
+        }
+        item->news = 0;
+        books->nnews--;
+        look->is_changed = 1;
+        sniv_books_report(certs, item->was_served ? SNIV_CERTS_RENEWED
+                                                  : SNIV_CERTS_ADDED,
+                          item->id, file, item->was_served
+                          ? "is renewed and served" : "is new and served");
+        if (sniv_item_entry(certs, item, &entry)
+            && sniv_entry_doubt(&entry, look->now, look->text,
+                                sizeof(look->text))) {
+            sniv_books_report(certs, SNIV_CERTS_DOUBTFUL, item->id, file,
+                              look->text);
+        }
+    }
+}
+
+/*
+ * Settle what the look before has put on the list, in half of the time: the
+ * rest is for what is new elsewhere.
+ */
+static void settle(sniv_certs_t *certs, look_t *look,
+                   apr_interval_time_t budget)
+{
+    apr_time_t deadline = apr_time_now() + budget / 2;
     sniv_stamp_t stamps[SNIV_FILES_MAX];
-    apr_uint32_t i = 0, n = certs->nwaiting, done;
+    apr_uint32_t left = certs->round.nwaiting, i = 0, done;
     sniv_item_t *item;
 
     /* at least one, however little time there is */
-    for (done = 0; i < n && (done == 0 || apr_time_now() < look->deadline);
-         done++) {
-        item = certs->items[certs->waiting[i]];
+    for (done = 0; left > 0 && (done == 0 || apr_time_now() < deadline);
+         done++, left--) {
+        item = certs->round.waiting[i];
         stamp_item(item, stamps);
         if (!same_stamps(item, stamps, item->pending)) {
             memcpy(item->pending, stamps,
@@ -189,21 +171,18 @@ static void settle(sniv_certs_t *certs, look_t *look)
             continue;
         }
         /* done with it: the last one takes its place */
-        certs->waiting[i] = certs->waiting[--n];
-        stop_waiting(item);
-        if (!same_stamps(item, stamps, item->stamps)) {
+        sniv_item_stop_waiting(certs, item);
+        if (item->is_full || !same_stamps(item, stamps, item->stamps)) {
             read_again(certs, item, look);
         }
     }
-    certs->nwaiting = n;
 }
 
-static int top_is_there(const sniv_certs_t *certs, const sniv_item_t *item)
+static int top_is_there(const sniv_folder_t *folder)
 {
-    const sniv_folder_t *folder = certs->folders[item->folder];
     sniv_stamp_t stamp;
 
-    sniv_stamp_of(&stamp, certs->folders[folder->top]->path);
+    sniv_stamp_of(&stamp, folder->walk.top);
     return stamp.size >= 0;
 }
 
@@ -216,11 +195,11 @@ static void is_gone(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
 {
     const char *file = item->list[0];
 
-    if (!top_is_there(certs, item)) {
+    if (!top_is_there(item->folder)) {
         item->gone = 0;
         if (item->is_served
             && sniv_item_problem(item, file, "is gone with its folder")) {
-            sniv_store_report(certs, SNIV_CERTS_KEPT, item->id, file,
+            sniv_books_report(certs, SNIV_CERTS_KEPT, item->id, file,
                               "is gone with its folder");
         }
         return;
@@ -230,7 +209,7 @@ static void is_gone(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
     }
     if (item->is_served) {
         look->is_changed = 1;
-        sniv_store_report(certs, SNIV_CERTS_REMOVED, item->id, file,
+        sniv_books_report(certs, SNIV_CERTS_REMOVED, item->id, file,
                           "is gone");
     }
     sniv_item_remove(certs, item);
@@ -242,13 +221,14 @@ static void look_at_item(sniv_certs_t *certs, sniv_item_t *item,
     sniv_stamp_t stamps[SNIV_FILES_MAX] = { { 0, 0, 0, 0, 0 } };
 
     stamp_item(item, stamps);
-    if (item->folder >= 0 && (stamps[0].size < 0 || !item->is_listed)) {
+    if (item->folder && (stamps[0].size < 0 || !item->is_listed)) {
         is_gone(certs, item, look);
         return;
     }
     item->gone = 0;
-    if (!same_stamps(item, stamps, item->stamps)) {
-        wait_for(certs, item, stamps);
+    if (!same_stamps(item, stamps, item->stamps)
+        || (item->is_full && item->freed != certs->books.freed)) {
+        sniv_item_wait(certs, item, stamps);
     }
 }
 
@@ -256,13 +236,17 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
                            look_t *look)
 {
     sniv_stamp_t stamp;
-    char text[256];
-    apr_status_t rv;
 
+    sniv_stamp_of(&stamp, folder->path);
+    if (folder->parent && !folder->first && !folder->first_in
+        && (stamp.size < 0 || !folder->is_listed)
+        && top_is_there(folder)) {
+        sniv_folder_remove(certs, folder);
+        return;
+    }
     if (folder->is_deep) {
         return;
     }
-    sniv_stamp_of(&stamp, folder->path);
     if (folder->is_alias || stamp.inode != folder->stamp.inode
         || stamp.device != folder->stamp.device) {
         sniv_folder_place(certs, folder, &stamp);
@@ -274,18 +258,43 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
         && sniv_stamp_equal(&stamp, &folder->stamp)) {
         return;
     }
-    rv = sniv_folder_read(certs, folder->number, look->now, found_new,
-                          certs->look_pool);
-    /* a folder in a folder that is gone has been removed with intent */
-    if (rv != folder->problem && rv != APR_SUCCESS
-        && (folder->depth == 0 || !APR_STATUS_IS_ENOENT(rv))) {
-        apr_strerror(rv, text, sizeof(text));
-        sniv_store_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
-                          folder->path,
-                          apr_psprintf(certs->look_pool,
-                                       "cannot be read: %s", text));
+    sniv_folder_read(certs, folder, look->now, found_new, certs->ptemp);
+}
+
+/*
+ * One step of the round. What is removed leaves its place in the list to the
+ * last one, which is looked at in its stead.
+ */
+static void step(sniv_certs_t *certs, look_t *look)
+{
+    sniv_books_t *books = &certs->books;
+    sniv_round_t *round = &certs->round;
+    apr_uint32_t at = round->cursor;
+
+    if (round->phase == SNIV_ROUND_FOLDERS) {
+        if (at < books->nfolders) {
+            sniv_folder_t *folder = books->folders[at];
+
+            look_at_folder(certs, folder, look);
+            round->cursor += at < books->nfolders
+                             && books->folders[at] == folder;
+        }
+        else {
+            round->phase = SNIV_ROUND_ITEMS;
+            round->cursor = 0;
+        }
     }
-    folder->problem = rv;
+    else if (at < books->nitems) {
+        sniv_item_t *item = books->items[at];
+
+        if (!item->is_waiting) {
+            look_at_item(certs, item, look);
+        }
+        round->cursor += at < books->nitems && books->items[at] == item;
+    }
+    else {
+        round->phase = SNIV_ROUND_IDLE;
+    }
 }
 
 /* Go on with the round, as far as time allows. */
@@ -293,29 +302,25 @@ static void go_on(sniv_certs_t *certs, look_t *look)
 {
     apr_uint32_t n = 0;
 
-    while (certs->phase != SNIV_LOOK_IDLE) {
-        if ((++n & 15) == 0 && apr_time_now() >= look->deadline) {
-            return;
-        }
-        if (certs->phase == SNIV_LOOK_FOLDERS) {
-            if (certs->cursor < (apr_uint32_t)certs->nfolders) {
-                look_at_folder(certs, certs->folders[certs->cursor++], look);
-            }
-            else {
-                certs->phase = SNIV_LOOK_ITEMS;
-                certs->cursor = 0;
-            }
-        }
-        else if (certs->cursor < certs->nitems) {
-            sniv_item_t *item = certs->items[certs->cursor++];
+    while (certs->round.phase != SNIV_ROUND_IDLE
+           && ((++n & 15) != 0 || apr_time_now() < look->deadline)) {
+        step(certs, look);
+    }
+}
 
-            if (item && !item->is_waiting) {
-                look_at_item(certs, item, look);
-            }
-        }
-        else {
-            certs->phase = SNIV_LOOK_IDLE;
-        }
+/* The index, and then what it means. */
+static void finish(sniv_certs_t *certs, look_t *look)
+{
+    apr_status_t rv = sniv_books_index(certs);
+
+    if (rv == APR_SUCCESS) {
+        certs->round.is_index_told = 0;
+        report_news(certs, look);
+    }
+    else if (!certs->round.is_index_told) {
+        certs->round.is_index_told = 1;
+        sniv_books_report(certs, SNIV_CERTS_FULL, SNIV_CERT_NONE, "",
+                          sniv_no_index);
     }
 }
 
@@ -323,6 +328,7 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
                     apr_interval_time_t interval, apr_interval_time_t budget,
                     sniv_certs_report_fn *report, void *baton)
 {
+    sniv_round_t *round = &certs->round;
     look_t look;
 
     if (!certs->shm || !sniv_shm_is_shared(certs->shm)) {
@@ -331,26 +337,22 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
     memset(&look, 0, sizeof(look));
     look.now = now;
     look.deadline = apr_time_now() + budget;
-    certs->report = report;
-    certs->baton = baton;
-    settle(certs, &look);
+    certs->books.report = report;
+    certs->books.baton = baton;
+    sniv_ids_free(certs);
+    settle(certs, &look, budget);
     /* a clock that was put back must not stop this for as long */
-    if (certs->phase == SNIV_LOOK_IDLE
-        && (now - certs->round >= interval || now < certs->round)) {
-        certs->phase = SNIV_LOOK_FOLDERS;
-        certs->cursor = 0;
-        certs->round = now;
+    if (round->phase == SNIV_ROUND_IDLE
+        && (now - round->start >= interval || now < round->start)) {
+        round->phase = SNIV_ROUND_FOLDERS;
+        round->cursor = 0;
+        round->start = now;
     }
     go_on(certs, &look);
-    if (sniv_store_index(certs) != APR_SUCCESS && !certs->is_full_told) {
-        certs->is_full_told = 1;
-        sniv_store_report(certs, SNIV_CERTS_FULL, SNIV_CERT_NONE, "",
-                          "the index of names finds no room in the memory "
-                          "that the processes share");
-    }
-    sniv_reader_free(certs->reader);
-    apr_pool_clear(certs->look_pool);
-    certs->report = NULL;
-    certs->baton = NULL;
+    finish(certs, &look);
+    sniv_reader_free(certs->books.reader);
+    apr_pool_clear(certs->ptemp);
+    certs->books.report = NULL;
+    certs->books.baton = NULL;
     return look.is_changed;
 }

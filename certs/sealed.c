@@ -41,6 +41,10 @@
 #define HAVE_SEALS 0
 #endif
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
 #endif
@@ -66,11 +70,17 @@
 #endif
 
 #define GRANULE 64              /* blocks begin and end at multiples of it */
+#define PAGE 4096u              /* or a part of one */
 #define MIN_ROOM (1024 * 1024)
 #define TRIES 10000             /* a writer's window is some nanoseconds */
 
-/* Sizes of blocks: multiples of 64 to 1024, then 8 steps per doubling. */
-#define NCLASSES (16 + 8 * 40)
+#define LARGE (64 * 1024)       /* such blocks lie at the other end */
+
+/* Memory that is free. */
+typedef struct extent_t {
+    apr_uint64_t offset;
+    apr_uint64_t size;
+} extent_t;
 
 typedef struct slot_t {
     apr_uint32_t seq;           /* odd: being changed */
@@ -88,11 +98,9 @@ struct sniv_shm_t {
     int is_shared;
     pid_t owner;
     /* the writer's book-keeping, never in the shared memory */
-    apr_uint64_t top;           /* nothing was ever used from here on */
     apr_uint64_t used;
-    apr_uint64_t *free[NCLASSES];
-    apr_uint32_t nfree[NCLASSES];
-    apr_uint32_t rfree[NCLASSES];
+    extent_t *free;             /* by offset, none touches the next */
+    apr_size_t nfree, rfree;
 };
 
 static slot_t *slots_of(const unsigned char *base)
@@ -105,23 +113,137 @@ static int is_owner(const sniv_shm_t *shm)
     return shm->rw && shm->owner == getpid();
 }
 
+static apr_uint64_t block_size(apr_size_t len)
+{
+    return ((apr_uint64_t)len + GRANULE - 1) / GRANULE * GRANULE;
+}
+
+/*
+ * Small blocks are taken from the front, large ones (the index of names, which
+ * is written anew as a whole) from the back, so that many small ones that come
+ * and go do not leave a large one without room.
+ */
+static apr_uint64_t take_block(sniv_shm_t *shm, apr_size_t len)
+{
+    apr_uint64_t size = block_size(len), offset;
+    apr_size_t i, n = shm->nfree;
+    extent_t *from = NULL;
+
+    for (i = 0; i < n && !from; i++) {
+        extent_t *one = &shm->free[len < LARGE ? i : n - 1 - i];
+
+        if (one->size >= size) {
+            from = one;
+        }
+    }
+    if (!from) {
+        return 0;
+    }
+    from->size -= size;
+    offset = from->offset + from->size;
+    if (len < LARGE) {
+        offset = from->offset;
+        from->offset += size;
+    }
+    if (from->size == 0) {
+        i = (apr_size_t)(from - shm->free);
+        memmove(from, from + 1, (--shm->nfree - i) * sizeof(*from));
+    }
+    shm->used += size;
+    return offset;
+}
+
+/* The first free extent behind an offset. */
+static apr_size_t extent_behind(const sniv_shm_t *shm, apr_uint64_t offset)
+{
+    apr_size_t low = 0, high = shm->nfree;
+
+    while (low < high) {
+        apr_size_t middle = low + (high - low) / 2;
+
+        if (shm->free[middle].offset < offset) {
+            low = middle + 1;
+        }
+        else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static int room_for_extent(sniv_shm_t *shm)
+{
+    apr_size_t room = shm->rfree ? shm->rfree * 2 : 16;
+    extent_t *list;
+
+    if (shm->nfree < shm->rfree) {
+        return 1;
+    }
+    list = realloc(shm->free, room * sizeof(*list));
+    if (!list) {
+        return 0;
+    }
+    shm->free = list;
+    shm->rfree = room;
+    return 1;
+}
+
+/* Note memory as free, and join it with what is free beside it. */
+static void give_extent(sniv_shm_t *shm, apr_uint64_t offset,
+                        apr_uint64_t size)
+{
+    apr_size_t i = extent_behind(shm, offset);
+    extent_t *before = i > 0 ? &shm->free[i - 1] : NULL;
+    extent_t *behind = i < shm->nfree ? &shm->free[i] : NULL;
+
+    if (before && before->offset + before->size == offset) {
+        before->size += size;
+        if (behind && offset + size == behind->offset) {
+            before->size += behind->size;
+            memmove(behind, behind + 1,
+                    (--shm->nfree - i) * sizeof(*behind));
+        }
+    }
+    else if (behind && offset + size == behind->offset) {
+        behind->offset = offset;
+        behind->size += size;
+    }
+    else if (room_for_extent(shm)) {
+        memmove(&shm->free[i + 1], &shm->free[i],
+                (shm->nfree++ - i) * sizeof(*behind));
+        shm->free[i].offset = offset;
+        shm->free[i].size = size;
+    }
+    /* else wiped, and lost until the next restart */
+}
+
+/* Wipe the blocks that are in use: all that lies between what is free. */
+static void wipe_used(sniv_shm_t *shm)
+{
+    apr_uint64_t at = GRANULE, end;
+    apr_size_t i;
+
+    for (i = 0; i <= shm->nfree; i++) {
+        end = i < shm->nfree ? shm->free[i].offset : shm->size;
+        OPENSSL_cleanse(shm->rw + at, (apr_size_t)(end - at));
+        at = i < shm->nfree ? end + shm->free[i].size : end;
+    }
+}
+
 static apr_status_t destroy(void *data)
 {
     sniv_shm_t *shm = data;
-    int i;
 
     if (!is_owner(shm)) {
         return APR_SUCCESS;
-    }
-    for (i = 0; i < NCLASSES; i++) {
-        free(shm->free[i]);
     }
     if (shm->is_shared) {
         munmap((void *)(apr_uintptr_t)shm->ro, shm->size);
     }
     else {
-        OPENSSL_cleanse(shm->rw, (apr_size_t)shm->top);
+        wipe_used(shm);
     }
+    free(shm->free);
     munmap(shm->rw, shm->size);
     shm->rw = NULL;
     shm->ro = NULL;
@@ -248,7 +370,7 @@ apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
     }
     shm->nslots = nslots;
     shm->owner = getpid();
-    shm->top = head;
+    give_extent(shm, head, (shm->size - head) / GRANULE * GRANULE);
     apr_pool_cleanup_register(p, shm, destroy, apr_pool_cleanup_null);
     *pshm = shm;
     return APR_SUCCESS;
@@ -264,52 +386,6 @@ int sniv_shm_is_shared(const sniv_shm_t *shm)
     return shm->is_shared;
 }
 
-/* The class of blocks that hold len bytes, and their size. */
-static int class_of(apr_size_t len, apr_uint64_t *size)
-{
-    apr_uint64_t step = GRANULE, base = 1024;
-    int number = 0;
-
-    if (len <= base) {
-        number = len ? (int)((len - 1) / GRANULE) : 0;
-        *size = (apr_uint64_t)(number + 1) * GRANULE;
-        return number;
-    }
-    for (number = 16, step = 128; number < NCLASSES; number += 8) {
-        if (len <= 2 * base) {
-            int i = (int)((len - base - 1) / step);
-
-            *size = base + (apr_uint64_t)(i + 1) * step;
-            return number + i;
-        }
-        base *= 2;
-        step *= 2;
-    }
-    return -1;
-}
-
-static apr_uint64_t take_block(sniv_shm_t *shm, apr_size_t len)
-{
-    apr_uint64_t size = 0, offset;
-    int number = class_of(len, &size);
-
-    if (number < 0) {
-        return 0;
-    }
-    if (shm->nfree[number] > 0) {
-        offset = shm->free[number][--shm->nfree[number]];
-    }
-    else if (size <= shm->size - shm->top) {
-        offset = shm->top;
-        shm->top += size;
-    }
-    else {
-        return 0;
-    }
-    shm->used += size;
-    return offset;
-}
-
 static void wipe_words(unsigned char *block, apr_uint64_t size)
 {
     apr_uint64_t *word = (void *)block, n = size / sizeof(*word);
@@ -322,23 +398,11 @@ static void wipe_words(unsigned char *block, apr_uint64_t size)
 
 static void give_block(sniv_shm_t *shm, apr_uint64_t offset, apr_size_t len)
 {
-    apr_uint64_t size = 0;
-    int number = class_of(len, &size);
+    apr_uint64_t size = block_size(len);
 
     wipe_words(shm->rw + offset, size);
     shm->used -= size;
-    if (shm->nfree[number] == shm->rfree[number]) {
-        apr_uint32_t room = shm->rfree[number] ? shm->rfree[number] * 2 : 8;
-        apr_uint64_t *list = realloc(shm->free[number],
-                                     room * sizeof(*list));
-
-        if (!list) {
-            return;             /* wiped, and lost until the next restart */
-        }
-        shm->free[number] = list;
-        shm->rfree[number] = room;
-    }
-    shm->free[number][shm->nfree[number]++] = offset;
+    give_extent(shm, offset, size);
 }
 
 static void point(sniv_shm_t *shm, apr_uint32_t number, apr_uint64_t offset,
@@ -374,6 +438,28 @@ static void write_words(unsigned char *block, const unsigned char *bytes,
     }
 }
 
+/*
+ * Have the system find the pages of a block now: where it cannot, this is an
+ * error and no signal.
+ */
+static int has_pages(const sniv_shm_t *shm, apr_uint64_t offset,
+                     apr_size_t len)
+{
+#if HAVE_SEALS
+    apr_uint64_t first = offset / PAGE * PAGE;
+
+    return !shm->is_shared
+           || madvise(shm->rw + first, (size_t)(offset + len - first),
+                      MADV_POPULATE_WRITE) == 0
+           || errno == EINVAL;  /* Linux before 5.14 */
+#else
+    (void)shm;
+    (void)offset;
+    (void)len;
+    return 1;
+#endif
+}
+
 apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t number,
                           const void *bytes, apr_size_t len,
                           apr_uint64_t version)
@@ -389,6 +475,11 @@ apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t number,
     offset = take_block(shm, len);
     if (!offset) {
         return APR_ENOSPC;
+    }
+    if (!has_pages(shm, offset, len)) {
+        shm->used -= block_size(len);
+        give_extent(shm, offset, block_size(len));
+        return APR_ENOMEM;
     }
     write_words(shm->rw + offset, bytes, len);
     point(shm, number, offset, len, version);
@@ -540,6 +631,17 @@ apr_status_t sniv_shm_get(const sniv_shm_t *shm, apr_uint32_t number,
         free(bytes);
     }
     return APR_EAGAIN;
+}
+
+apr_size_t sniv_shm_largest(const sniv_shm_t *shm)
+{
+    apr_uint64_t most = 0;
+    apr_size_t i;
+
+    for (i = 0; i < shm->nfree; i++) {
+        most = most < shm->free[i].size ? shm->free[i].size : most;
+    }
+    return (apr_size_t)most;
 }
 
 void sniv_shm_usage(const sniv_shm_t *shm, apr_uint64_t *used,

@@ -76,7 +76,8 @@ int sniv_shm_is_shared(const sniv_shm_t *shm);
 
 /**
  * Put bytes into a slot in place of those that it has, which are wiped.
- * @return APR_SUCCESS; APR_ENOSPC if there is no room: the old ones stay
+ * @return APR_SUCCESS; APR_ENOSPC if there is no room in the address range,
+ *         APR_ENOMEM if the system has no page: the old ones stay
  */
 apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t slot,
                           const void *bytes, apr_size_t len,
@@ -126,6 +127,9 @@ apr_uint32_t sniv_shm_word(const sniv_shm_look_t *look, apr_size_t offset);
 
 /** Whether the slot was the same all the time; if not, begin again. */
 int sniv_shm_looked(const sniv_shm_look_t *look);
+
+/** The largest block that could be put in, for the writer. */
+apr_size_t sniv_shm_largest(const sniv_shm_t *shm);
 
 /** Bytes in blocks that are in use, and what there is in all. */
 void sniv_shm_usage(const sniv_shm_t *shm, apr_uint64_t *used,

@@ -79,6 +79,7 @@ typedef struct snivhost_store_conf_t {
     int check;                  /**< seconds, 0: Off, -1: nothing written;
                                      main server only */
     int cache;                  /**< -1: nothing written; main server only */
+    int trust;                  /**< sniv_trust_e, -1: nothing written */
     int scope;                  /**< sniv_scope_t of dirs, set at start */
     int level;                  /**< security level of its handshakes */
     int is_first;               /**< it has no SSLCertificateFile, its

@@ -86,7 +86,7 @@ static void read_leaf(snivhost_leaves_t *leaves, snivhost_leaf_t *leaf,
     apr_size_t at = 0;
     sniv_pem_t block;
 
-    if (sniv_buffer_read(&leaves->buffer, leaf->path, NULL, &reason))
+    if (sniv_buffer_read(&leaves->buffer, NULL, leaf->path, NULL, &reason))
         return;
     leaf->is_opened = 1;
     while (sniv_pem_next(&leaves->buffer, &at, &block)) {

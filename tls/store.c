@@ -89,12 +89,14 @@ int snivhost_store_make(apr_pool_t *pconf)
 static apr_status_t note_folders(sniv_certs_t *certs, const server_rec *s,
                                  sniv_scope_t *scope)
 {
-    const apr_array_header_t *dirs = snivhost_conf(s)->store.dirs;
+    const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
+    const apr_array_header_t *dirs = conf->dirs;
 
     return sniv_certs_add_folders(certs,
                                   (const char *const *)(void *)dirs->elts,
-                                  dirs->nelts, snivhost_conf(s)->store.level,
-                                  scope);
+                                  dirs->nelts, conf->level,
+                                  conf->trust < 0 ? SNIV_TRUST_STRICT
+                                  : (sniv_trust_e)conf->trust, scope);
 }
 
 static const server_rec *with_folders(const server_rec *s)
@@ -179,8 +181,7 @@ static void report(void *baton, sniv_certs_event_e event, sniv_cert_id_t id,
         break;
     case SNIV_CERTS_FULL:
         ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0309: "
-                     "certificate not used: %s %s: restart the server "
-                     "(graceful will do)", file, reason);
+                     "certificate not used: %s %s", file, reason);
         break;
     default:
         ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0310: "

@@ -96,7 +96,8 @@ static sniv_certs_t *load(sniv_scope_t *scope)
     dirs[0] = dir;
     reports[0] = '\0';
     assert_int_equal(sniv_certs_make(&certs, pool), APR_SUCCESS);
-    assert_int_equal(sniv_certs_add_folders(certs, dirs, 1, 2, scope),
+    assert_int_equal(sniv_certs_add_folders(certs, dirs, 1, 2,
+                                            SNIV_TRUST_STRICT, scope),
                      APR_SUCCESS);
     assert_int_equal(sniv_certs_load(certs, 0, 0, report, NULL),
                      APR_SUCCESS);
