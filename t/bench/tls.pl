@@ -51,6 +51,7 @@ use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
 use Sniv::Httpd;
+use Sniv::Proc qw(cpu processes pss read_file);
 
 my %o = (sizes => '1000,5000', rounds => 3, keys => 'ec', seconds => 3,
          servers => 'stock,adopt,nginx,haproxy', work => undef, title => 1);
@@ -204,14 +205,6 @@ END
 
 # ----- certificates
 
-sub read_file {
-    my ($file) = @_;
-    open my $fh, '<', $file or return '';
-    local $/;
-    my $text = <$fh>;
-    return defined $text ? $text : '';
-}
-
 sub write_file {
     my ($file, $text, $mode) = @_;
     open my $fh, '>', "$file.new" or die "$file: $!\n";
@@ -271,34 +264,6 @@ sub client {
 
 sub site { return "site$_[0].example"; }
 
-# A process and its children.
-sub processes {
-    my @all = ($pid);
-    for (my $i = 0; $i < @all; $i++) {
-        push @all, split ' ', read_file("/proc/$all[$i]/task/$all[$i]/children");
-    }
-    return @all;
-}
-
-# CPU seconds of processes.
-my $TICKS = POSIX::sysconf(POSIX::_SC_CLK_TCK());
-sub cpu {
-    my $ticks = 0;
-    for my $p (@_) {
-        my @stat = split ' ', read_file("/proc/$p/stat") =~ s/.*\) //sr;
-        $ticks += $stat[11] + $stat[12] if @stat;
-    }
-    return $ticks / $TICKS;
-}
-
-sub pss {
-    my $sum = 0;
-    for my $p (processes()) {
-        $sum += $1 if read_file("/proc/$p/smaps_rollup") =~ /^Pss:\s+(\d+)/m;
-    }
-    return $sum / 1024;
-}
-
 sub start {
     my ($b, @command) = @_;
     my $begin = time;
@@ -334,10 +299,10 @@ sub stop {
 # Handshakes per second, and the server's CPU time for one in us.
 sub rate {
     my ($b, $n) = @_;
-    my $before = cpu(processes());
+    my $before = cpu(processes($pid));
     my ($rate, $all) = split ' ',
         client($b, 'rate', site($n), $o{seconds}, 8);
-    return ($rate, 1e6 * (cpu(processes()) - $before) / $all);
+    return ($rate, 1e6 * (cpu(processes($pid)) - $before) / $all);
 }
 
 sub touch {
@@ -372,7 +337,7 @@ sub run {
     my ($start, $cpu) = start($b, $server->{program}, @arguments);
     $add->(start => $start, cpu => $cpu);
     sleep 0.5;
-    $add->(pss => pss());
+    $add->(pss => pss($pid));
     my $names = $b->{size} > 202 ? 200 : $b->{size} - 2;
     $add->(touch => touch($b, $names));
     touch($b, $names) for 1 .. 6;

@@ -46,7 +46,8 @@ my %VERSION_NAME = reverse %VERSION;
 # tls (all optional): sni, alpn => [...], min, max ('1.2'), ciphers, groups,
 # cert (a name of Sniv::Certs), cert_files => [certificate, key],
 # session (from session() of another one), tickets => 0,
-# sigalgs ('ECDSA+SHA256'), pha => 1 (a certificate may be asked for later)
+# sigalgs ('ECDSA+SHA256'), pha => 1 (a certificate may be asked for later),
+# ocsp => 1 (ask for a stapled answer: staple() is its status)
 sub new {
     my ($class, %arg) = @_;
     my $self = bless { %arg, buffer => '' }, $class;
@@ -102,6 +103,15 @@ sub _tls {
     my $ssl = $self->{ssl} = Net::SSLeay::new($ctx);
     Net::SSLeay::set_tlsext_host_name($ssl, $o->{sni}) if defined $o->{sni};
     Net::SSLeay::set_session($ssl, $o->{session}) if $o->{session};
+    if ($o->{ocsp}) {
+        my $staple = $self->{staple} = \my $status;
+        Net::SSLeay::CTX_set_tlsext_status_cb($ctx, sub {
+            $$staple = Net::SSLeay::OCSP_response_status($_[1]) if $_[1];
+            return 1;
+        });
+        Net::SSLeay::set_tlsext_status_type($ssl,
+            Net::SSLeay::TLSEXT_STATUSTYPE_ocsp());
+    }
     Net::SSLeay::set_fd($ssl, fileno $self->{socket});
     $self->_clear_errors;
     my $rv = Net::SSLeay::connect($ssl);
@@ -139,6 +149,9 @@ sub version { return $VERSION_NAME{ Net::SSLeay::version($_[0]{ssl}) }; }
 sub cipher  { return Net::SSLeay::get_cipher($_[0]{ssl}); }
 sub alpn    { return Net::SSLeay::P_alpn_selected($_[0]{ssl}); }
 sub resumed { return Net::SSLeay::session_reused($_[0]{ssl}) ? 1 : 0; }
+
+# The status of the OCSP response that was stapled; undef if none was.
+sub staple  { return $_[0]{staple} ? ${ $_[0]{staple} } : undef; }
 
 # The common name of the certificate that the server sent.
 sub cert {

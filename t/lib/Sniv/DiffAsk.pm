@@ -392,7 +392,8 @@ sub connection_text {
     return '' if !$c->{ssl};
     return join(' ', 'connected:', map { defined $_ ? $_ : '-' } $c->cert,
         'TLS' . $c->version, $c->cipher, $c->alpn,
-        $c->resumed ? 'resumed' : 'full', 'chain', $c->chain_length) . "\n";
+        $c->resumed ? 'resumed' : 'full', 'chain', $c->chain, 'staple',
+        $c->staple) . "\n";
 }
 
 sub hello_text {
