@@ -668,10 +668,9 @@ static void describe(sniv_cert_info_t *info, const sniv_entry_t *entry,
                      apr_pool_t *p)
 {
     apr_array_header_t *files = apr_array_make(p, 2, sizeof(const char *));
-    sniv_leaf_t leaf;
     const char *path;
     apr_size_t at;
-    int i, is_first = 1;
+    int i;
 
     for (at = 0; at < entry->files.len; at += strlen(path) + 1) {
         path = (const char *)entry->files.data + at;
@@ -680,23 +679,44 @@ static void describe(sniv_cert_info_t *info, const sniv_entry_t *entry,
     info->files = (const char *const *)(void *)files->elts;
     info->nfiles = files->nelts;
     info->scope = entry->scope;
+    info->subject = info->issuer = info->kinds = "";
+    for (i = 0; i < entry->npairs; i++) {
+        sniv_certs_describe(info, entry->pairs[i].leaf.data,
+                            entry->pairs[i].leaf.len, p);
+    }
     info->not_before = entry->not_before;
     info->not_after = entry->not_after;
     info->flags = entry->flags;
-    info->subject = info->issuer = info->kinds = "";
-    for (i = 0; i < entry->npairs; i++) {
-        if (sniv_der_leaf(&leaf, entry->pairs[i].leaf.data,
-                          entry->pairs[i].leaf.len)) {
-            continue;
+}
+
+int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
+                        apr_size_t len, apr_pool_t *p)
+{
+    const int is_first = !info->kinds || !*info->kinds;
+    sniv_leaf_t leaf;
+
+    if (sniv_der_leaf(&leaf, der, len)) {
+        return 0;
+    }
+    if (is_first) {
+        describe_leaf(info, &leaf, p);
+        info->kinds = kind_text(&leaf, p);
+        info->not_before = leaf.not_before;
+        info->not_after = leaf.not_after;
+    }
+    else {
+        info->kinds = apr_pstrcat(p, info->kinds, ", ", kind_text(&leaf, p),
+                                  NULL);
+        if (leaf.not_before > info->not_before) {
+            info->not_before = leaf.not_before;
         }
-        info->kinds = is_first ? kind_text(&leaf, p)
-                               : apr_pstrcat(p, info->kinds, ", ",
-                                             kind_text(&leaf, p), NULL);
-        if (is_first) {
-            describe_leaf(info, &leaf, p);
-            is_first = 0;
+        if (leaf.not_after < info->not_after) {
+            info->not_after = leaf.not_after;
         }
     }
+    info->flags |= (leaf.must_staple ? SNIV_CERT_MUST_STAPLE : 0)
+                   | (leaf.has_ocsp ? SNIV_CERT_OCSP_URI : 0);
+    return 1;
 }
 
 apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,

@@ -246,6 +246,17 @@ apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
 apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
                              sniv_cert_info_t *info, apr_pool_t *p);
 
+/**
+ * Describe a certificate that comes from elsewhere, as those of an entry are
+ * described: the first one gives subject and names, the next ones add the
+ * kinds of their keys and narrow the time.
+ * @param info zeroed before the first
+ * @param der one certificate
+ * @return 0 if it cannot be read
+ */
+int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
+                        apr_size_t len, apr_pool_t *p);
+
 /** Whether one of the names covers a host name (RFC 9525). */
 int sniv_certs_covers(const sniv_cert_info_t *info, const char *host);
 

@@ -68,7 +68,8 @@ static void step(explainer_t *e, const char *format, ...)
 const char *snivhost_alert_text(int alert)
 {
     return alert == SSL_AD_UNRECOGNIZED_NAME ? "112, unrecognized_name"
-                                             : "109, missing_extension";
+           : alert == SSL_AD_INTERNAL_ERROR ? "80, internal_error"
+           : "109, missing_extension";
 }
 
 /* What holds for names that nobody has. */
@@ -297,20 +298,30 @@ static const char *names_text(explainer_t *e, const sniv_cert_info_t *cert)
     return cert->nnames ? text : "no name (subjectAltName has no dNSName)";
 }
 
+/* What makes clients reject it: also in the head of the answer. */
+static void doubt(explainer_t *e, const char *phrase)
+{
+    if (!e->x->cert_trouble)
+        e->x->cert_trouble = phrase;
+    step(e, "it %s: clients reject it", phrase);
+}
+
 static void explain_validity(explainer_t *e, const sniv_cert_info_t *cert)
 {
     const apr_time_t now = apr_time_now();
     const char *name = e->q->sni;
 
     if (cert->not_after < now) {
-        step(e, "it has expired: %s, %s",
-             snivhost_time_text(e->p, cert->not_after),
-             snivhost_distance_text(e->p, cert->not_after, now));
+        doubt(e, apr_psprintf(e->p, "expired on %s, %s",
+                              snivhost_time_text(e->p, cert->not_after),
+                              snivhost_distance_text(e->p, cert->not_after,
+                                                     now)));
     }
     else if (cert->not_before > now) {
-        step(e, "it is not valid yet: from %s, %s",
-             snivhost_time_text(e->p, cert->not_before),
-             snivhost_distance_text(e->p, cert->not_before, now));
+        doubt(e, apr_psprintf(e->p, "is not valid before %s, %s",
+                              snivhost_time_text(e->p, cert->not_before),
+                              snivhost_distance_text(e->p, cert->not_before,
+                                                     now)));
     }
     else {
         step(e, "valid until %s, %s",
@@ -318,9 +329,46 @@ static void explain_validity(explainer_t *e, const sniv_cert_info_t *cert)
              snivhost_distance_text(e->p, cert->not_after, now));
     }
     if (name && *name && !sniv_certs_covers(cert, name)) {
-        step(e, "none of its names covers %s: the client will warn or go "
-             "away", quote(e, name));
+        doubt(e, apr_pstrcat(e->p, "does not cover ", quote(e, name), NULL));
     }
+}
+
+/* What else clients may stumble over. */
+static void explain_doubts(explainer_t *e, const snivhost_tls_facts_t *tls)
+{
+    const sniv_cert_info_t *cert = &tls->cert;
+
+    if ((cert->flags & SNIV_CERT_NO_CHAIN)
+        && strcmp(cert->subject, cert->issuer)) {
+        step(e, "it is sent without a chain: clients that do not know its "
+             "issuer, %s, reject it", cert->issuer);
+    }
+    if ((cert->flags & SNIV_CERT_MUST_STAPLE)
+        && (cert->scope != SNIV_SCOPE_NONE || !strcmp(tls->how, "lean"))) {
+        step(e, "it asks for OCSP stapling (must-staple), and certificates of "
+             "folders and of lean virtual hosts are sent without a staple: "
+             "clients that honour this reject it");
+    }
+    if (tls->unused) {
+        step(e, "SNIVHostCertificates has another one for %s, %s, which is "
+             "not used: %s has this name, and a certificate of its own",
+             quote(e, e->q->sni), tls->unused,
+             snivhost_vhost_text(e->p, e->x->handshake.vhost));
+    }
+}
+
+/* cert_callback() ends the handshake. */
+static void refuse_handshake(explainer_t *e)
+{
+    snivhost_explanation_t *x = e->x;
+
+    x->alert = SSL_AD_INTERNAL_ERROR;
+    x->reason = apr_psprintf(e->p, "the certificate of %s cannot be used: "
+                             "%s%s%s", snivhost_vhost_text(e->p,
+                                                           x->cert_vhost),
+                             x->tls.problem_file ? x->tls.problem_file : "",
+                             x->tls.problem_file ? " " : "", x->tls.problem);
+    step(e, "alert %s: %s", snivhost_alert_text(x->alert), x->reason);
 }
 
 static void explain_certificate(explainer_t *e)
@@ -330,14 +378,20 @@ static void explain_certificate(explainer_t *e)
     const sniv_vhost_t *v = x->handshake.vhost;
 
     e->phase = SNIVHOST_PHASE_CERTIFICATE;
-    if (!snivhost_facts_has_context(facts, v->server)) {
-        step(e, "%s has no TLS of its own: the handshake goes on with the "
-             "default's", snivhost_vhost_text(e->p, v));
+    snivhost_facts_handshake(facts, &x->handshake, e->q->sni, &x->tls, e->p);
+    if (x->tls.of != v->server) {
+        step(e, snivhost_facts_has_context(facts, v->server)
+             ? "no certificate of %s is for this name: the handshake "
+               "continues with the default's"
+             : "%s has no TLS of its own: the handshake continues with the "
+               "default's", snivhost_vhost_text(e->p, v));
         v = x->set->members[0];
     }
     x->cert_vhost = v;
-    snivhost_facts_handshake(facts, x->set, SNIVHOST_SERVER(&x->handshake),
-                             e->q->sni, &x->tls, e->p);
+    if (x->tls.is_refused) {
+        refuse_handshake(e);
+        return;
+    }
     if (!x->tls.has_cert) {
         step(e, "of %s; it cannot be described: %s%s%s",
              snivhost_vhost_text(e->p, v),
@@ -351,6 +405,7 @@ static void explain_certificate(explainer_t *e)
     step(e, "subject %s, for %s", x->tls.cert.subject,
          names_text(e, &x->tls.cert));
     explain_validity(e, &x->tls.cert);
+    explain_doubts(e, &x->tls);
 }
 
 /* ----- the request ----- */
@@ -629,6 +684,8 @@ const snivhost_explanation_t *snivhost_explain(const snivhost_facts_t *facts,
         if (x->alert)
             return x;
         explain_certificate(&e);
+        if (x->alert)
+            return x;
     }
     explain_request(&e);
     if (x->speaks_tls)

@@ -64,6 +64,8 @@ typedef struct snivhost_explanation_t {
                                      what is about it is not valid */
     snivhost_tls_facts_t tls;   /**< of the certificate, if speaks_tls */
     const sniv_vhost_t *cert_vhost; /**< whose certificate is sent */
+    const char *cert_trouble;   /**< why clients reject it, completes "the
+                                     certificate"; or NULL */
     const char *hostname;       /**< the host as httpd reads it, or NULL */
     const char *uri;            /**< the path as httpd reads it */
     sniv_decision_t request;
@@ -100,7 +102,7 @@ const char *snivhost_phase_name(snivhost_phase_e phase);
 /** "421 Misdirected Request", or that nothing refuses the request. */
 const char *snivhost_status_text(int status);
 
-/** "112, unrecognized_name". */
+/** "112, unrecognized_name", "80, internal_error". */
 const char *snivhost_alert_text(int alert);
 
 #endif /* SNIVHOST_TELL_EXPLAIN_H */

@@ -21,8 +21,8 @@
 #include "http_core.h"
 #include "http_main.h"
 
+#include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 #include "tls/adopt.h"
 #include "serve/cert.h"
@@ -133,97 +133,15 @@ void snivhost_facts_child_init(apr_pool_t *p, server_rec *s)
 
 /* ----- certificates in memory ----- */
 
-static const char *name_text(const X509_NAME *name, apr_pool_t *p)
+static int describe_x509(sniv_cert_info_t *info, X509 *x, apr_pool_t *p)
 {
-    BIO *bio = BIO_new(BIO_s_mem());
-    const char *text = "";
-    char *data;
-    long len;
+    unsigned char *der = NULL;
+    int len = x ? i2d_X509(x, &der) : 0;
+    int is_read = len > 0
+                  && sniv_certs_describe(info, der, (apr_size_t)len, p);
 
-    if (!bio)
-        return text;
-    /* RFC 2253, but UTF-8 as it is; control characters stay escaped. */
-    if (X509_NAME_print_ex(bio, name, 0,
-                           XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0
-        && (len = BIO_get_mem_data(bio, &data)) > 0) {
-        text = apr_pstrmemdup(p, data, len);
-    }
-    BIO_free(bio);
-    return text;
-}
-
-static apr_time_t time_of(const ASN1_TIME *t)
-{
-    struct tm tm;
-    apr_time_exp_t xt;
-    apr_time_t when = 0;
-
-    if (!ASN1_TIME_to_tm(t, &tm))
-        return 0;
-    memset(&xt, 0, sizeof(xt));
-    xt.tm_sec = tm.tm_sec;
-    xt.tm_min = tm.tm_min;
-    xt.tm_hour = tm.tm_hour;
-    xt.tm_mday = tm.tm_mday;
-    xt.tm_mon = tm.tm_mon;
-    xt.tm_year = tm.tm_year;
-    apr_time_exp_get(&when, &xt);
-    return when;
-}
-
-static void take_names(sniv_cert_info_t *info, X509 *x, apr_pool_t *p)
-{
-    GENERAL_NAMES *all = X509_get_ext_d2i(x, NID_subject_alt_name, NULL,
-                                          NULL);
-    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
-    int i;
-
-    for (i = 0; all && i < sk_GENERAL_NAME_num(all); i++) {
-        const GENERAL_NAME *one = sk_GENERAL_NAME_value(all, i);
-
-        if (one->type == GEN_DNS) {
-            char *name = apr_pstrmemdup(p, (const char *)
-                ASN1_STRING_get0_data(one->d.dNSName),
-                ASN1_STRING_length(one->d.dNSName));
-
-            ap_str_tolower(name);
-            APR_ARRAY_PUSH(names, const char *) = name;
-        }
-    }
-    GENERAL_NAMES_free(all);
-    info->names = (const char *const *)names->elts;
-    info->nnames = names->nelts;
-}
-
-/* The name of its curve, by the object identifier as in certs/certs.c: what
- * every OpenSSL has. */
-static const char *curve_text(X509 *x)
-{
-    X509_ALGOR *algorithm;
-    const void *value;
-    int type;
-
-    if (!X509_PUBKEY_get0_param(NULL, NULL, NULL, &algorithm,
-                                X509_get_X509_PUBKEY(x)))
-        return "?";
-    X509_ALGOR_get0(NULL, &type, &value, algorithm);
-    return type == V_ASN1_OBJECT ? OBJ_nid2sn(OBJ_obj2nid(value)) : "?";
-}
-
-static const char *kind_text(X509 *x, apr_pool_t *p)
-{
-    EVP_PKEY *key = X509_get0_pubkey(x);
-
-    if (!key)
-        return "?";
-    switch (EVP_PKEY_base_id(key)) {
-    case EVP_PKEY_RSA:
-        return apr_psprintf(p, "RSA %d", EVP_PKEY_bits(key));
-    case EVP_PKEY_EC:
-        return apr_pstrcat(p, "EC ", curve_text(x), NULL);
-    default:
-        return OBJ_nid2sn(EVP_PKEY_base_id(key));
-    }
+    OPENSSL_free(der);
+    return is_read;
 }
 
 /* Describe what an SSL_CTX serves. An SSL of its own, because walking
@@ -232,6 +150,7 @@ static int describe_context(SSL_CTX *ctx, sniv_cert_info_t *info,
                             apr_pool_t *p)
 {
     SSL *ssl = SSL_new(ctx);
+    STACK_OF(X509) *chain = NULL;
     int more, n = 0;
 
     memset(info, 0, sizeof(*info));
@@ -241,30 +160,13 @@ static int describe_context(SSL_CTX *ctx, sniv_cert_info_t *info,
         return 0;
     for (more = (int)SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more;
          more = (int)SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
-        X509 *x = SSL_get_certificate(ssl);
-        apr_time_t begin, end;
-
-        if (!x)
-            continue;
-        begin = time_of(X509_get0_notBefore(x));
-        end = time_of(X509_get0_notAfter(x));
-        if (n++ == 0) {
-            info->subject = name_text(X509_get_subject_name(x), p);
-            info->issuer = name_text(X509_get_issuer_name(x), p);
-            info->kinds = kind_text(x, p);
-            info->not_before = begin;
-            info->not_after = end;
-            take_names(info, x, p);
-            continue;
-        }
-        info->kinds = apr_pstrcat(p, info->kinds, ", ", kind_text(x, p),
-                                  NULL);
-        if (begin > info->not_before)
-            info->not_before = begin;
-        if (end < info->not_after)
-            info->not_after = end;
+        n += describe_x509(info, SSL_get_certificate(ssl), p);
+        SSL_get0_chain_certs(ssl, &chain);
+        if (sk_X509_num(chain) <= 0)
+            info->flags |= SNIV_CERT_NO_CHAIN;
     }
     SSL_free(ssl);
+    ERR_clear_error();
     return n > 0;
 }
 
@@ -390,35 +292,78 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
     }
 }
 
-void snivhost_facts_handshake(const snivhost_facts_t *facts,
-                              const sniv_set_t *set, server_rec *s,
-                              const char *sni, snivhost_tls_facts_t *tls,
-                              apr_pool_t *p)
+/* A lean virtual host whose own files cannot be used: see cert_callback(). */
+static void refuse_handshake(const snivhost_facts_t *facts, server_rec *s,
+                             snivhost_tls_facts_t *tls, apr_pool_t *p)
 {
-    apr_size_t len = sni ? strlen(sni) : 0;
+    if (!facts->is_live)
+        cert_from_files(snivhost_tlsconf_get(facts->tls, s), tls, p);
+    tls->has_cert = 0;
+    tls->is_refused = 1;
+    if (!tls->problem || facts->is_live) {
+        tls->problem = "its certificate files cannot be used (SNIV0301 in the "
+                       "error log says why)";
+    }
+}
+
+/* What a folder would have had for a name, if the virtual host had no
+ * certificate of its own. */
+static void find_unused(server_rec *s, const char *sni,
+                        snivhost_tls_facts_t *tls, apr_pool_t *p)
+{
+    const sniv_scope_t scope = snivhost_conf(s)->store.scope;
+    sniv_cert_info_t info;
+    sniv_cert_id_t id;
+
+    if (!snivhost_store() || !sni || scope == SNIV_SCOPE_NONE)
+        return;
+    id = sniv_certs_find(snivhost_store(), scope, sni, strlen(sni),
+                         apr_time_now());
+    if (id != SNIV_CERT_NONE
+        && sniv_certs_info(snivhost_store(), id, &info, p) == APR_SUCCESS
+        && info.nfiles) {
+        tls->unused = info.files[0];
+    }
+}
+
+void snivhost_facts_handshake(const snivhost_facts_t *facts,
+                              const sniv_decision_t *d, const char *sni,
+                              snivhost_tls_facts_t *tls, apr_pool_t *p)
+{
+    server_rec *first = d->set ? d->set->members[0]->server
+                               : facts->table->main_server->server;
+    server_rec *s = SNIVHOST_SERVER(d);
+    const snivhost_tls_t *judged = snivhost_adopt_get(s);
+    const int is_lean = judged && judged->how == SNIVHOST_TLS_LEAN;
     sniv_cert_id_t id = SNIV_CERT_NONE;
 
     if (snivhost_store()) {
-        const sniv_vhost_t *first = set ? set->members[0]
-                                        : facts->table->main_server;
-        sniv_decision_t d;
-
-        sniv_decide_sni(facts->table, set, sni, len, &d);
-        id = snivhost_cert_entry(s, first->server, d.is_known, sni, len);
+        id = snivhost_cert_entry(s, first, d->is_known, sni,
+                                 sni ? strlen(sni) : 0);
     }
     if (id != SNIV_CERT_NONE) {
         snivhost_facts_tls(facts, s, 0, tls, p);
+        tls->of = s;
         cert_from_store(id, tls, p);
         if (tls->has_cert) {
             if (tls->cert.scope != SNIV_SCOPE_NONE)
                 tls->source = "folders";
+            else
+                find_unused(s, sni, tls, p);
+            return;
+        }
+        if (is_lean && judged->cert == id) {
+            refuse_handshake(facts, s, tls, p);
             return;
         }
     }
-    /* One without TLS goes on with the context of the first. */
-    if (!snivhost_facts_has_context(facts, s) && set)
-        s = set->members[0]->server;
+    /* What has no context of its own goes on with that of the first. */
+    if (is_lean || !snivhost_facts_has_context(facts, s))
+        s = first;
     snivhost_facts_tls(facts, s, 1, tls, p);
+    tls->of = s;
+    if (!snivhost_conf(s)->store.is_first)
+        find_unused(s, sni, tls, p);
 }
 
 int snivhost_facts_has_context(const snivhost_facts_t *facts, server_rec *s)

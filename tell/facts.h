@@ -54,6 +54,14 @@ typedef struct snivhost_tls_facts_t {
     sniv_cert_info_t cert;
     const char *problem;        /**< why there is none, a phrase; or NULL */
     const char *problem_file;   /**< the file that it is about, or NULL */
+    server_rec *of;             /**< of a handshake: the virtual host whose
+                                     certificate it is; else NULL */
+    int is_refused;             /**< of a handshake: there is none, and no
+                                     other takes its place: alert 80 */
+    const char *unused;         /**< of a handshake: a file in a folder that
+                                     is for the name, too, and not served
+                                     because the virtual host has its own;
+                                     or NULL */
 } snivhost_tls_facts_t;
 
 /**
@@ -87,14 +95,12 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
 
 /**
  * The certificate of a handshake.
- * @param set of the connection
- * @param s the virtual host that SNI chose
+ * @param d the decision by SNI
  * @param sni NULL: none
  */
 void snivhost_facts_handshake(const snivhost_facts_t *facts,
-                              const sniv_set_t *set, server_rec *s,
-                              const char *sni, snivhost_tls_facts_t *tls,
-                              apr_pool_t *p);
+                              const sniv_decision_t *d, const char *sni,
+                              snivhost_tls_facts_t *tls, apr_pool_t *p);
 
 /** Whether connections that start at this server speak TLS. */
 int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s);

@@ -343,11 +343,13 @@ static void answer_summary(page_t *page, const snivhost_explanation_t *x)
     }
     if (x->cert_vhost) {
         row(page, "certificate", x->tls.has_cert
-            ? apr_psprintf(p, "%s, until %s, %s<br><span class=\"at\">%s"
-                           "</span>", esc(page, x->tls.cert.subject),
+            ? apr_psprintf(p, "%s, until %s, %s%s%s<br><span class=\"at\">"
+                           "%s</span>", esc(page, x->tls.cert.subject),
                            snivhost_time_text(p, x->tls.cert.not_after),
                            snivhost_distance_text(p, x->tls.cert.not_after,
                                                   page->now),
+                           x->cert_trouble ? "; clients reject it: it " : "",
+                           esc(page, x->cert_trouble),
                            esc(page, x->tls.cert.nfiles
                                      ? x->tls.cert.files[0] : ""))
             : esc(page, x->tls.problem));

@@ -153,6 +153,27 @@ static void add_differs(snivhost_lines_t *lines,
     }
 }
 
+/* The file of the certificate, whose it is if not the virtual host's, and
+ * what is wrong with it. */
+static const char *certificate_text(const snivhost_explanation_t *x,
+                                    apr_pool_t *p)
+{
+    const char *text;
+
+    if (!x->tls.has_cert) {
+        return apr_psprintf(p, "of %s: %s",
+                            snivhost_vhost_text(p, x->cert_vhost),
+                            x->tls.problem);
+    }
+    text = x->tls.cert.nfiles ? x->tls.cert.files[0] : x->tls.cert.subject;
+    if (x->cert_vhost != x->handshake.vhost) {
+        text = apr_psprintf(p, "%s of the default, %s", text,
+                            snivhost_vhost_text(p, x->cert_vhost));
+    }
+    return x->cert_trouble ? apr_psprintf(p, "%s, which %s: clients reject it",
+                                          text, x->cert_trouble) : text;
+}
+
 static void add_summary(snivhost_lines_t *lines,
                         const snivhost_explanation_t *x)
 {
@@ -175,11 +196,7 @@ static void add_summary(snivhost_lines_t *lines,
                            snivhost_vhost_text(p, x->handshake.vhost),
                            snivhost_rule_text(p, &x->handshake)));
         snivhost_lines_add(lines, "  certificate", 16,
-                           !x->tls.has_cert ? apr_psprintf(p, "of %s: %s",
-                               snivhost_vhost_text(p, x->cert_vhost),
-                               x->tls.problem)
-                           : x->tls.cert.nfiles ? x->tls.cert.files[0]
-                           : x->tls.cert.subject);
+                           certificate_text(x, p));
     }
     snivhost_lines_add(lines, "  refusal", 16, x->status
                        ? apr_psprintf(p, "%s: %s",
@@ -365,6 +382,8 @@ static void set_handshake(json_t *json, const snivhost_explanation_t *x,
         ? snivhost_json_certificate(&x->tls, p) : json_null());
     json_object_set_new(json, "certificate_vhost", tls && x->cert_vhost
         ? snivhost_json_text(x->cert_vhost->server_name, p) : json_null());
+    json_object_set_new(json, "certificate_trouble", tls
+        ? snivhost_json_text(x->cert_trouble, p) : json_null());
 }
 
 static void set_request(json_t *json, const snivhost_explanation_t *x,
