@@ -32,15 +32,15 @@
 
 /* ----- create and merge ----- */
 
-static void refuse_init(snivhost_policy_conf_t *conf)
+static void refuse_init(snivhost_refuse_conf_t *conf)
 {
     memset(conf, 0, sizeof(*conf));
     conf->unknown_sni = conf->missing_sni = conf->unknown_host = -1;
 }
 
-static void refuse_merge(snivhost_policy_conf_t *conf,
-                         const snivhost_policy_conf_t *base,
-                         const snivhost_policy_conf_t *add)
+static void refuse_merge(snivhost_refuse_conf_t *conf,
+                         const snivhost_refuse_conf_t *base,
+                         const snivhost_refuse_conf_t *add)
 {
     int i;
 
@@ -83,7 +83,7 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
 
     (void)s;
     conf->mode = SNIVHOST_UNSET;
-    refuse_init(&conf->policy);
+    refuse_init(&conf->refuse);
     store_init(&conf->store);
     conf->adopt = -1;
     conf->tls_by_hand = -1;
@@ -99,7 +99,7 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     snivhost_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
     conf->mode = add->mode != SNIVHOST_UNSET ? add->mode : base->mode;
-    refuse_merge(&conf->policy, &base->policy, &add->policy);
+    refuse_merge(&conf->refuse, &base->refuse, &add->refuse);
     store_merge(&conf->store, &base->store, &add->store);
     conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
     conf->tls_by_hand = add->tls_by_hand;
@@ -159,9 +159,9 @@ static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
 
 /* ----- names that no virtual host has ----- */
 
-static snivhost_policy_conf_t *conf_of(cmd_parms *cmd)
+static snivhost_refuse_conf_t *conf_of(cmd_parms *cmd)
 {
-    snivhost_policy_conf_t *conf = &snivhost_conf(cmd->server)->policy;
+    snivhost_refuse_conf_t *conf = &snivhost_conf(cmd->server)->refuse;
 
     if (!conf->first)
         conf->first = cmd->directive;
@@ -172,7 +172,7 @@ static const char *set_refuse(cmd_parms *cmd, void *dummy, const char *arg)
 {
     const char *name = cmd->cmd->name;
     const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    snivhost_policy_conf_t *conf = conf_of(cmd);
+    snivhost_refuse_conf_t *conf = conf_of(cmd);
     int refuse;
 
     (void)dummy;
@@ -206,7 +206,7 @@ static const char *set_allow(cmd_parms *cmd, void *dummy,
                              const char *arg)
 {
     const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
-    snivhost_policy_conf_t *conf = conf_of(cmd);
+    snivhost_refuse_conf_t *conf = conf_of(cmd);
     apr_array_header_t *allow = (apr_array_header_t *)conf->allow;
     apr_array_header_t *lines = (apr_array_header_t *)conf->allow_lines;
 

@@ -89,8 +89,8 @@ static apr_status_t live_make(server_rec *main_server, snivhost_mode_e mode,
         strict[i] = core->strict_host_check == AP_CORE_CONFIG_ON;
     }
 
-    live->policies = snivhost_policies_make(live->table, p, ptemp);
-    if (!live->policies)
+    live->refuse = snivhost_refuse_make(live->table, p, ptemp);
+    if (!live->refuse)
         return APR_ENOMEM;
 
     snivhost_live = live;
@@ -151,7 +151,7 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
         snivhost_handshake_check_config,
         snivhost_dump_check_config,
         snivhost_store_check_config,
-        snivhost_policy_check_config,
+        snivhost_refuse_check_config,
         /* who is lean, by the directives */
         snivhost_adopt_check_config,
         NULL
@@ -265,7 +265,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_read_request(snivhost_env_post_read_request, NULL, NULL,
                               SNIVHOST_HOOK_FIRST + 1);
     /* After mod_md has answered its challenges. */
-    ap_hook_post_read_request(snivhost_policy_post_read_request, NULL, NULL,
+    ap_hook_post_read_request(snivhost_refuse_post_read_request, NULL, NULL,
                               APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(snivhost_insert_error_filter, NULL, NULL,
                                 SNIVHOST_HOOK_FIRST);

@@ -71,20 +71,13 @@ static void decide_by_hit(const sniv_set_t *set, const sniv_names_hit_t *hit,
     d->is_known = 1;
 }
 
-/* Whether the texts of a set are names: those of "any" address are not. */
-static int has_text_names(const sniv_set_t *set)
-{
-    static const unsigned char any[sizeof(set->ip.bytes)];
-
-    return memcmp(set->ip.bytes, any, sizeof(any)) != 0;
-}
 
 static void decide_by_text(const sniv_set_t *set, const sniv_names_hit_t *hit,
                            sniv_decision_t *d)
 {
     set_decision(d, set, hit->value, SNIV_RULE_ADDRESS_TEXT,
                  sniv_names_pattern(set->texts, hit->rank, NULL));
-    d->is_known = has_text_names(set);
+    d->is_known = !sniv_ip_is_any(&set->ip);
 }
 
 void sniv_decide_sni(const sniv_table_t *table, const sniv_set_t *set,
@@ -139,11 +132,11 @@ int sniv_decide_knows(const sniv_table_t *table, const sniv_decision_t *d,
     apr_size_t len = strlen(host);
     sniv_names_hit_t hit;
 
-    if (set && set->name_based)
+    if (d->rule != SNIV_RULE_IP && d->rule != SNIV_RULE_MAIN)
         return d->is_known;
     return sniv_names_find(set ? set->names : table->main_names, host, len,
                            &hit)
-           || (set && has_text_names(set)
+           || (set && !sniv_ip_is_any(&set->ip)
                && sniv_names_find(set->texts, host, len, &hit));
 }
 

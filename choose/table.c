@@ -58,7 +58,7 @@ typedef struct shared_t {
 
 static const sniv_ip_t any_ip;
 
-static int is_any(const sniv_ip_t *ip)
+int sniv_ip_is_any(const sniv_ip_t *ip)
 {
     return !memcmp(ip->bytes, any_ip.bytes, sizeof(ip->bytes));
 }
@@ -136,7 +136,7 @@ const sniv_set_t *sniv_table_find(const sniv_table_t *table,
 
 static int kind_of(const sniv_set_t *set)
 {
-    if (is_any(&set->ip))
+    if (sniv_ip_is_any(&set->ip))
         return set->port ? HAS_ANY_PORT : HAS_ANY_ANY;
     return set->port ? HAS_IP_PORT : HAS_IP_ANY;
 }
@@ -195,7 +195,7 @@ static apr_array_header_t *collect(struct sniv_addrs_t *addrs,
 
             /* `*` resolves to an IPv4 and an IPv6 address: core skips an
              * "any" address that repeats the one right before it. */
-            if (j > 0 && is_any(&addr->ip) && is_any(&addr[-1].ip)
+            if (j > 0 && sniv_ip_is_any(&addr->ip) && sniv_ip_is_any(&addr[-1].ip)
                 && addr[-1].port == addr->port) {
                 continue;
             }

@@ -113,6 +113,9 @@ apr_status_t sniv_table_build(const sniv_table_t **ptable,
 /** The IP part of a socket address; 0 and "any" if it has none (AF_UNIX). */
 int sniv_ip_from_sockaddr(sniv_ip_t *ip, const apr_sockaddr_t *sa);
 
+/** Whether it is "any". */
+int sniv_ip_is_any(const sniv_ip_t *ip);
+
 /**
  * The IP step: (ip,port), (ip,any port), (any,port), (any,any port); the
  * first that exists decides.

@@ -262,7 +262,7 @@ const apr_array_header_t *snivhost_lint_run(server_rec *main_server,
     snivhost_lint_names(&lint);
     snivhost_lint_addresses(&lint);
     snivhost_lint_certs(&lint);
-    snivhost_lint_policy(&lint);
+    snivhost_lint_refuse(&lint);
 
     n = lint.findings->nelts;
     order = apr_palloc(ptemp, (n + 1) * sizeof(*order));

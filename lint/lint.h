@@ -196,7 +196,7 @@ int snivhost_lint_is_tls(const snivhost_lint_t *lint,
 void snivhost_lint_names(snivhost_lint_t *lint);
 void snivhost_lint_addresses(snivhost_lint_t *lint);
 void snivhost_lint_certs(snivhost_lint_t *lint);
-void snivhost_lint_policy(snivhost_lint_t *lint);
+void snivhost_lint_refuse(snivhost_lint_t *lint);
 
 /* Parts of the look at certificates. */
 

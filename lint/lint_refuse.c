@@ -34,7 +34,7 @@
 typedef struct place_t {
     const sniv_set_t *set;      /* NULL: connections that no set takes */
     const sniv_vhost_t *first;  /* who answers what nobody has */
-    const snivhost_policy_conf_t *conf;
+    const snivhost_refuse_conf_t *conf;
     int tls;                    /* see snivhost_lint_is_tls() */
     int is_strict;              /* StrictHostCheck On */
 } place_t;
@@ -43,8 +43,8 @@ typedef struct place_t {
 typedef struct speaker_t {
     snivhost_lint_t *lint;
     const sniv_vhost_t *v;      /* whose lines */
-    const snivhost_policy_conf_t *conf;
-    const snivhost_policy_conf_t *main_conf;    /* NULL: it is the main
+    const snivhost_refuse_conf_t *conf;
+    const snivhost_refuse_conf_t *main_conf;    /* NULL: it is the main
                                                    server */
     const place_t *places;
     int nplaces;
@@ -54,7 +54,7 @@ static const char *const directives[SNIVHOST_NREFUSALS] = {
     "SNIVHostUnknownSNI", "SNIVHostMissingSNI", "SNIVHostUnknownHost"
 };
 
-static int refuses(const snivhost_policy_conf_t *conf,
+static int refuses(const snivhost_refuse_conf_t *conf,
                    snivhost_refusal_e what)
 {
     const signed char values[SNIVHOST_NREFUSALS] = {
@@ -151,7 +151,7 @@ static void make_place(const snivhost_lint_t *lint, place_t *place,
 
     place->set = set;
     place->first = v;
-    place->conf = &snivhost_conf(s)->policy;
+    place->conf = &snivhost_conf(s)->refuse;
     place->tls = set ? tls_of(lint, v) : is_main_tls(lint);
     place->is_strict = core->strict_host_check == AP_CORE_CONFIG_ON;
 }
@@ -471,7 +471,7 @@ static void note_strict(const speaker_t *s)
 
 /* Whether what a server says itself is not what holds there. */
 static const char *other_way(const speaker_t *s,
-                             const snivhost_policy_conf_t *other)
+                             const snivhost_refuse_conf_t *other)
 {
     int i;
 
@@ -496,7 +496,7 @@ static void note_partly(const speaker_t *s)
                                                s->v->addrs[i].port);
         const sniv_vhost_t *first = set ? set->members[0] : s->v;
         const char *name = first == s->v ? NULL
-            : other_way(s, &snivhost_conf(first->server)->policy);
+            : other_way(s, &snivhost_conf(first->server)->refuse);
 
         if (name) {
             snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PARTLY, s->v,
@@ -617,7 +617,7 @@ static void note_dead(snivhost_lint_t *lint, const place_t *place)
 
 /* Refusals that httpd does not know of, as it is httpd that decides. */
 static void note_off(snivhost_lint_t *lint, const sniv_vhost_t *v,
-                     const snivhost_policy_conf_t *conf)
+                     const snivhost_refuse_conf_t *conf)
 {
     int i;
 
@@ -652,21 +652,21 @@ static const sniv_vhost_t *first_speaker(const sniv_table_t *table)
 {
     int i;
 
-    if (snivhost_conf(table->main_server->server)->policy.first)
+    if (snivhost_conf(table->main_server->server)->refuse.first)
         return table->main_server;
     for (i = 0; i < table->nvhosts; i++) {
-        if (snivhost_conf(table->vhosts[i].server)->policy.first)
+        if (snivhost_conf(table->vhosts[i].server)->refuse.first)
             return &table->vhosts[i];
     }
     return NULL;
 }
 
-void snivhost_lint_policy(snivhost_lint_t *lint)
+void snivhost_lint_refuse(snivhost_lint_t *lint)
 {
     const sniv_table_t *table = lint->table;
     const sniv_vhost_t *v = first_speaker(table);
-    const snivhost_policy_conf_t *main_conf =
-        &snivhost_conf(lint->main_server)->policy;
+    const snivhost_refuse_conf_t *main_conf =
+        &snivhost_conf(lint->main_server)->refuse;
     place_t *all, *own;
     speaker_t s;
     int i, k, most = 1;
@@ -674,7 +674,7 @@ void snivhost_lint_policy(snivhost_lint_t *lint)
     if (!v)
         return;
     if (snivhost_conf(lint->main_server)->mode != SNIVHOST_ON) {
-        note_off(lint, v, &snivhost_conf(v->server)->policy);
+        note_off(lint, v, &snivhost_conf(v->server)->refuse);
         return;
     }
 
@@ -700,7 +700,7 @@ void snivhost_lint_policy(snivhost_lint_t *lint)
     s.places = own;
     for (i = 0; i < table->nvhosts; i++) {
         s.v = &table->vhosts[i];
-        s.conf = &snivhost_conf(s.v->server)->policy;
+        s.conf = &snivhost_conf(s.v->server)->refuse;
         if (!s.conf->first)
             continue;
         s.nplaces = 0;

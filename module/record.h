@@ -49,7 +49,7 @@ typedef enum {
     SNIVHOST_VERIFY
 } snivhost_mode_e;
 
-/** What is refused, as an index of snivhost_policy_conf_t.lines. */
+/** What is refused, as an index of snivhost_refuse_conf_t.lines. */
 typedef enum {
     SNIVHOST_UNKNOWN_SNI,
     SNIVHOST_MISSING_SNI,
@@ -59,7 +59,7 @@ typedef enum {
 
 /** Names that nobody serves (serve/refuse.h), as written in one
  * server; -1: nothing written. */
-typedef struct snivhost_policy_conf_t {
+typedef struct snivhost_refuse_conf_t {
     signed char unknown_sni;            /**< 1: refuse */
     signed char missing_sni;
     signed char unknown_host;
@@ -70,7 +70,7 @@ typedef struct snivhost_policy_conf_t {
                                              line of each in allow */
     const ap_directive_t *first;        /**< the first of these directives in
                                              this very server, or NULL */
-} snivhost_policy_conf_t;
+} snivhost_refuse_conf_t;
 
 /** Certificates from folders (tls/store.h), as written for one
  * server. */
@@ -89,7 +89,7 @@ typedef struct snivhost_store_conf_t {
 /** Our configuration of one server. */
 typedef struct snivhost_conf_t {
     snivhost_mode_e mode;       /**< main server only */
-    snivhost_policy_conf_t policy;
+    snivhost_refuse_conf_t refuse;
     snivhost_store_conf_t store;
     const sniv_vhost_t *vhost;  /**< this server in the tables; set when
                                      they are built */
@@ -98,6 +98,8 @@ typedef struct snivhost_conf_t {
     int tls_by_hand;            /**< SNIVHostTLS of this virtual host; -1
                                      unset, not inherited */
     int env;                    /**< SNIVHostEnv; -1 unset */
+    int refuses_handshakes;     /**< whether an address set may; main server
+                                     only, set in check_config */
     struct snivhost_tls_t *tls; /**< who does its TLS; see
                                      snivhost_adopt_get() */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
@@ -124,7 +126,7 @@ typedef struct snivhost_live_t {
     const sniv_table_t *table;
     const unsigned char *strict;    /**< per set number: StrictHostCheck is
                                          on in the set's default */
-    const struct snivhost_policy_t *const *policies; /**< per set number, the
+    const struct snivhost_refuse_t *const *refuse; /**< per set number, the
                                          main server's last; NULL: none */
 } snivhost_live_t;
 

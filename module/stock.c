@@ -45,6 +45,7 @@ void snivhost_differs(const conn_rec *c, const request_rec *r,
 
 typedef struct search_t {
     const char *name;
+    int with_texts;             /* those of <VirtualHost> too */
     server_rec *found;
 } search_t;
 
@@ -64,6 +65,21 @@ static int is_among(const char *name, const apr_array_header_t *names,
     return 0;
 }
 
+/* The text of an address, not of any address. */
+static int is_text(const char *name, const server_rec *s)
+{
+    const server_addr_rec *sar;
+
+    for (sar = s->addrs; sar; sar = sar->next) {
+        sniv_ip_t ip;
+
+        sniv_ip_from_sockaddr(&ip, sar->host_addr);
+        if (!sniv_ip_is_any(&ip) && !strcasecmp(name, sar->virthost))
+            return 1;
+    }
+    return 0;
+}
+
 static int search_matches(void *baton, conn_rec *c, server_rec *s)
 {
     search_t *search = baton;
@@ -71,7 +87,8 @@ static int search_matches(void *baton, conn_rec *c, server_rec *s)
     (void)c;
     if (strcasecmp(search->name, s->server_hostname)
         && !is_among(search->name, s->names, 0)
-        && !is_among(search->name, s->wild_names, 1)) {
+        && !is_among(search->name, s->wild_names, 1)
+        && !(search->with_texts && is_text(search->name, s))) {
         return 0;
     }
     search->found = s;
@@ -80,8 +97,29 @@ static int search_matches(void *baton, conn_rec *c, server_rec *s)
 
 server_rec *snivhost_search_sni(conn_rec *c, const char *name)
 {
-    search_t search = { name, NULL };
+    search_t search = { name, 0, NULL };
 
     ap_vhost_iterate_given_conn(c, search_matches, &search);
     return search.found;
+}
+
+void snivhost_stock_decide(conn_rec *c, const char *name, int is_host,
+                           sniv_decision_t *d)
+{
+    const sniv_table_t *table = snivhost_live->table;
+    search_t search = { name, is_host, NULL };
+    int i;
+
+    d->set = NULL;
+    for (i = 0; i < table->nsets && !d->set; i++) {
+        if (table->sets[i]->members[0]->server == c->base_server)
+            d->set = table->sets[i];
+    }
+    d->vhost = d->set ? d->set->members[0] : table->main_server;
+    if (name)
+        ap_vhost_iterate_given_conn(c, search_matches, &search);
+    d->is_known = search.found != NULL;
+    d->rule = d->is_known ? SNIV_RULE_SERVERNAME
+              : name ? SNIV_RULE_DEFAULT : SNIV_RULE_DEFAULT_NO_NAME;
+    d->pattern = NULL;
 }

@@ -34,4 +34,16 @@ void snivhost_differs(const conn_rec *c, const request_rec *r,
  */
 server_rec *snivhost_search_sni(conn_rec *c, const char *name);
 
+/**
+ * What core decides for a name, on a connection that is left to it: how it
+ * comes to that is one walk here, too.
+ * @param name NULL if there is none
+ * @param is_host whether it is a request's, which may be the text of a
+ *        <VirtualHost> as well
+ * @param d receives it: a set and its first virtual host, by rule "default"
+ *        unless the name is known
+ */
+void snivhost_stock_decide(conn_rec *c, const char *name, int is_host,
+                           sniv_decision_t *d);
+
 #endif /* SNIVHOST_MODULE_STOCK_H */

@@ -209,7 +209,7 @@ static int cert_callback(SSL *ssl, void *dummy)
         return 1;
     conn = snivhost_conn(c);
     if (conn && conn->challenge_only) {
-        snivhost_policy_no_challenge(conn);
+        snivhost_refuse_no_challenge(conn);
         return 0;
     }
     /* A renegotiation stays with its virtual host, as in mod_ssl. */
@@ -252,6 +252,6 @@ void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
 
 void snivhost_cert_init_server(SSL_CTX *ctx)
 {
-    if (snivhost_store() || snivhost_policy_in_handshakes())
+    if (snivhost_store() || snivhost_refuse_in_handshakes())
         SSL_CTX_set_cert_cb(ctx, cert_callback, NULL);
 }

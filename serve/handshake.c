@@ -162,15 +162,6 @@ static void verify_search(const snivhost_conn_t *conn, const char *name)
     }
 }
 
-static void judge(snivhost_conn_t *conn, const sniv_decision_t *d,
-                  const char *name, apr_size_t len, const unsigned char *msg,
-                  apr_size_t msg_len)
-{
-    snivhost_policy_judge_hello(conn, d, name, len,
-                                sniv_hello_offers_only(msg, msg_len,
-                                                       "acme-tls/1"));
-}
-
 /* The first ClientHello of a connection has arrived. */
 static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
                           apr_size_t msg_len)
@@ -186,8 +177,10 @@ static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
     snivhost_cert_choose(conn, name, len);
     count_hello(conn);
     log_decision(conn, name, len);
-    if (snivhost_policy_in_handshakes())
-        judge(conn, &conn->sni, name, len, msg, msg_len);
+    if (snivhost_refuse_in_handshakes()) {
+        snivhost_refuse_judge_hello(conn, &conn->sni, name, len, msg,
+                                    msg_len);
+    }
 
     if (conn->hello != SNIV_HELLO_NAME || !conn->chain)
         return;                     /* there is nothing to search */
@@ -212,7 +205,7 @@ static void hello_again(snivhost_conn_t *conn, const unsigned char *msg,
     if (sniv_hello_server_name(msg, msg_len, &name, &len) != SNIV_HELLO_NAME)
         name = NULL;
     sniv_decide_sni(snivhost_live->table, conn->set, name, len, &d);
-    judge(conn, &d, name, len, msg, msg_len);
+    snivhost_refuse_judge_hello(conn, &d, name, len, msg, msg_len);
 }
 
 /* The server whose SSL_CTX the handshake would have had from us. */
@@ -271,7 +264,7 @@ static void message_callback(int write_p, int version, int content_type,
         /* A second one chooses nothing: mod_ssl does not search again. */
         if (!conn->hello_seen)
             hello_arrived(conn, buf, len);
-        else if (snivhost_policy_in_handshakes())
+        else if (snivhost_refuse_in_handshakes())
             hello_again(conn, buf, len);
         return;
     }
@@ -308,36 +301,38 @@ static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
 }
 
 /*
- * In place of mod_ssl's servername callback, only where a policy may refuse
- * handshakes. mod_ssl's has done its search long ago and only says whether it
+ * In place of mod_ssl's servername callback, only where handshakes may be
+ * refused. mod_ssl's has done its search long ago and only says whether it
  * found somebody; so do we, because OpenSSL tells the client.
  */
 static int servername_callback(SSL *ssl, int *al, void *arg)
 {
+    conn_rec *c = SSL_get_app_data(ssl);
     snivhost_conn_t *conn = SSL_get_ex_data(ssl, tls_index->ssl);
     const char *name;
+    int is_known, alert = 0;
 
     (void)arg;
-    if (!conn) {
-        conn_rec *c = SSL_get_app_data(ssl);
-
-        name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-        return c && name && snivhost_search_sni(c, name)
-               ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-    }
-    if (!conn->hello_seen) {
-        /* In the format of SSL 2 there are no extensions. */
-        hello_arrived(conn, NULL, 0);
-    }
-    if (conn->refused) {
-        int alert = snivhost_policy_refuse_handshake(conn, ssl);
-
-        if (alert) {
-            *al = alert;
-            return SSL_TLSEXT_ERR_ALERT_FATAL;
+    if (conn) {
+        if (!conn->hello_seen) {
+            /* In the format of SSL 2 there are no extensions. */
+            hello_arrived(conn, NULL, 0);
         }
+        if (conn->refused)
+            alert = snivhost_refuse_handshake(conn, ssl);
+        is_known = conn->sni.is_known;
     }
-    return conn->sni.is_known ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+    else {
+        name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+        if (c && snivhost_live->mode == SNIVHOST_ON)
+            alert = snivhost_refuse_left_handshake(c, ssl, name);
+        is_known = c && name && snivhost_search_sni(c, name);
+    }
+    if (alert) {
+        *al = alert;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    return is_known ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* ----- mod_ssl's hooks ----- */
@@ -357,7 +352,7 @@ int snivhost_handshake_init_server(server_rec *s, apr_pool_t *p, int is_proxy,
         return HTTP_INTERNAL_SERVER_ERROR;
     SSL_CTX_set_security_callback(ctx, security_callback);
     snivhost_conf(s)->ssl_ctx = ctx;
-    if (snivhost_policy_in_handshakes())
+    if (snivhost_refuse_in_handshakes())
         SSL_CTX_set_tlsext_servername_callback(ctx, servername_callback);
     snivhost_cert_init_server(ctx);
     return OK;
@@ -372,7 +367,7 @@ int snivhost_handshake_pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
         return DECLINED;
     }
     conn->is_mod_ssl = 1;
-    if (!conn->chain && !snivhost_policy_in_handshakes()
+    if (!conn->chain && !snivhost_refuse_in_handshakes()
         && !snivhost_store_serves(conn->base)) {
         conn->hello = SNIV_HELLO_NO_SNI;
         sniv_decide_sni(snivhost_live->table, conn->set, NULL, 0,

@@ -15,11 +15,13 @@
 
 #include "apr_strings.h"
 #include "http_core.h"
+#include "http_main.h"
 #include "http_protocol.h"
 #include "http_ssl.h"
 
 #include "module/counters.h"
 #include "module/limit.h"
+#include "module/stock.h"
 #include "tls/store.h"
 #include "module/words.h"
 
@@ -30,24 +32,24 @@
 
 /* ----- from what is written to what holds ----- */
 
-static apr_status_t freeze(const snivhost_policy_t **ppolicy,
-                           const snivhost_policy_conf_t *conf, apr_pool_t *p,
+static apr_status_t freeze(const snivhost_refuse_t **prefuse,
+                           const snivhost_refuse_conf_t *conf, apr_pool_t *p,
                            apr_pool_t *ptemp)
 {
-    snivhost_policy_t *policy;
+    snivhost_refuse_t *refuse;
     sniv_names_builder_t *names;
     int i;
 
-    *ppolicy = NULL;
+    *prefuse = NULL;
     if (conf->unknown_sni <= 0 && conf->missing_sni <= 0
         && conf->unknown_host <= 0) {
         return APR_SUCCESS;
     }
-    policy = apr_pcalloc(p, sizeof(*policy));
-    policy->unknown_sni = conf->unknown_sni > 0;
-    policy->missing_sni = conf->missing_sni > 0;
-    policy->unknown_host = conf->unknown_host > 0;
-    *ppolicy = policy;
+    refuse = apr_pcalloc(p, sizeof(*refuse));
+    refuse->unknown_sni = conf->unknown_sni > 0;
+    refuse->missing_sni = conf->missing_sni > 0;
+    refuse->unknown_host = conf->unknown_host > 0;
+    *prefuse = refuse;
     if (!conf->allow)
         return APR_SUCCESS;
 
@@ -57,48 +59,46 @@ static apr_status_t freeze(const snivhost_policy_t **ppolicy,
         apr_status_t rv;
 
         if (!strcmp(name, "-")) {
-            policy->allow_nameless = 1;
+            refuse->allow_nameless = 1;
             continue;
         }
         rv = sniv_names_add(names, name, ap_is_matchexp(name), 0);
         if (rv != APR_SUCCESS)
             return rv;
     }
-    return sniv_names_build(&policy->allow, names, p);
+    return sniv_names_build(&refuse->allow, names, p);
 }
 
-const snivhost_policy_t *const *
-snivhost_policies_make(const sniv_table_t *table, apr_pool_t *p,
+const snivhost_refuse_t *const *
+snivhost_refuse_make(const sniv_table_t *table, apr_pool_t *p,
                        apr_pool_t *ptemp)
 {
-    const snivhost_policy_t **policies =
-        apr_pcalloc(p, (table->nsets + 1) * sizeof(*policies));
+    const snivhost_refuse_t **all =
+        apr_pcalloc(p, (table->nsets + 1) * sizeof(*all));
     int i;
 
     for (i = 0; i <= table->nsets; i++) {
         const sniv_vhost_t *v = i < table->nsets ? table->sets[i]->members[0]
                                                  : table->main_server;
 
-        if (freeze(&policies[i], &snivhost_conf(v->server)->policy, p, ptemp)
+        if (freeze(&all[i], &snivhost_conf(v->server)->refuse, p, ptemp)
             != APR_SUCCESS) {
             return NULL;
         }
     }
-    return policies;
+    return all;
 }
 
-const snivhost_policy_t *snivhost_policy(const sniv_set_t *set)
+const snivhost_refuse_t *snivhost_refuse_of(const sniv_set_t *set)
 {
     const snivhost_live_t *live = snivhost_live;
 
-    return live->policies[set ? set->number : live->table->nsets];
+    return live->refuse[set ? set->number : live->table->nsets];
 }
 
-static int in_handshakes;
-
-int snivhost_policy_in_handshakes(void)
+int snivhost_refuse_in_handshakes(void)
 {
-    return in_handshakes;
+    return snivhost_conf(ap_server_conf)->refuses_handshakes;
 }
 
 static int is_in_handshakes(server_rec *main_server)
@@ -108,7 +108,7 @@ static int is_in_handshakes(server_rec *main_server)
     if (snivhost_conf(main_server)->mode != SNIVHOST_ON)
         return 0;
     for (s = main_server; s; s = s->next) {
-        const snivhost_policy_conf_t *conf = &snivhost_conf(s)->policy;
+        const snivhost_refuse_conf_t *conf = &snivhost_conf(s)->refuse;
 
         if (conf->unknown_sni > 0 || conf->missing_sni > 0)
             return 1;
@@ -116,9 +116,9 @@ static int is_in_handshakes(server_rec *main_server)
     return 0;
 }
 
-/* A policy in a virtual host that speaks for no address would be silently
- * without effect. */
-int snivhost_policy_check_config(apr_pool_t *p, apr_pool_t *plog,
+/* One of these directives in a virtual host that speaks for no address would
+ * silently have no effect. */
+int snivhost_refuse_check_config(apr_pool_t *p, apr_pool_t *plog,
                                  apr_pool_t *ptemp, server_rec *s)
 {
     const sniv_table_t *table = NULL;
@@ -127,9 +127,9 @@ int snivhost_policy_check_config(apr_pool_t *p, apr_pool_t *plog,
 
     (void)p;
     (void)plog;
-    in_handshakes = is_in_handshakes(s);
+    snivhost_conf(s)->refuses_handshakes = is_in_handshakes(s);
     for (v = s->next; v; v = v->next) {
-        const ap_directive_t *first = snivhost_conf(v)->policy.first;
+        const ap_directive_t *first = snivhost_conf(v)->refuse.first;
         const sniv_vhost_t *speaker = NULL;
         const sniv_set_t *set = NULL;
 
@@ -167,87 +167,89 @@ int snivhost_policy_check_config(apr_pool_t *p, apr_pool_t *plog,
 
 /* ----- judging ----- */
 
-static int is_allowed(const snivhost_policy_t *policy, const char *name,
+static int is_allowed(const snivhost_refuse_t *refuse, const char *name,
                       apr_size_t len)
 {
     sniv_names_hit_t hit;
 
-    return policy->allow && sniv_names_find(policy->allow, name, len, &hit);
+    return refuse->allow && sniv_names_find(refuse->allow, name, len, &hit);
 }
 
-/* No virtual host has the name. Does the policy allow it, or do the folders
+/* No virtual host has the name. Is it allowed, or do the folders
  * of the default have a certificate for it (mass hosting)? */
-static int is_served(const snivhost_policy_t *policy,
+static int is_served(const snivhost_refuse_t *refuse,
                      const sniv_decision_t *d, const char *name,
                      apr_size_t len)
 {
     const sniv_vhost_t *first = d->set ? d->set->members[0] : d->vhost;
 
-    return is_allowed(policy, name, len)
+    return is_allowed(refuse, name, len)
            || snivhost_store_has(first->server, name, len);
 }
 
-int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
+int snivhost_refuses_hello(const snivhost_refuse_t *refuse,
                                   const sniv_decision_t *d, const char *name,
                                   apr_size_t len)
 {
-    if (!policy)
+    if (!refuse)
         return 0;
     if (!name) {
-        return policy->missing_sni && !policy->allow_nameless
+        return refuse->missing_sni && !refuse->allow_nameless
                ? SNIVHOST_REFUSED_MISSING : 0;
     }
-    return policy->unknown_sni && !d->is_known
-           && !is_served(policy, d, name, len) ? SNIVHOST_REFUSED_UNKNOWN : 0;
+    return refuse->unknown_sni && !d->is_known
+           && !is_served(refuse, d, name, len) ? SNIVHOST_REFUSED_UNKNOWN : 0;
 }
 
-int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
+int snivhost_refuses_request(const snivhost_refuse_t *refuse,
                                     const sniv_table_t *table,
                                     const sniv_decision_t *d,
                                     const char *host)
 {
-    if (!policy || !policy->unknown_host)
+    if (!refuse || !refuse->unknown_host)
         return OK;
     if (host) {
         return sniv_decide_knows(table, d, host)
-               || is_served(policy, d, host, strlen(host))
+               || is_served(refuse, d, host, strlen(host))
                ? OK : HTTP_MISDIRECTED_REQUEST;     /* RFC 9110, 15.5.20 */
     }
     /* It does not even say for whom it is; core has said so already to
      * HTTP/1.1, where a Host is required (RFC 9112, 3.2). */
-    return policy->allow_nameless || d->rule == SNIV_RULE_PATH
+    return refuse->allow_nameless || d->rule == SNIV_RULE_PATH
            ? OK : HTTP_BAD_REQUEST;
 }
 
-void snivhost_policy_judge_hello(snivhost_conn_t *conn,
+void snivhost_refuse_judge_hello(snivhost_conn_t *conn,
                                  const sniv_decision_t *d, const char *name,
-                                 apr_size_t len, int offers_acme)
+                                 apr_size_t len, const unsigned char *msg,
+                                 apr_size_t msg_len)
 {
-    int refused = snivhost_policy_refuses_hello(snivhost_policy(conn->set), d,
-                                                name, len);
+    int refused = snivhost_refuses_hello(snivhost_refuse_of(conn->set), d,
+                                         name, len);
 
     if (!refused)
         return;
     conn->refused = refused;
-    conn->offers_acme = offers_acme;
     conn->refused_name = name ? apr_pstrmemdup(conn->c->pool, name, len)
                               : NULL;
+    conn->offers_acme = name && sniv_hello_offers_only(msg, msg_len, ACME_TLS);
 }
 
-static void say_refused(const snivhost_conn_t *conn)
+/* Each refusal of a handshake comes here. */
+static void say_refused(conn_rec *c, const sniv_set_t *set, int refused,
+                        const char *name)
 {
     static snivhost_limit_t unknown, missing;
-    conn_rec *c = conn->c;
     apr_uint32_t unsaid;
 
-    if (conn->refused == SNIVHOST_REFUSED_UNKNOWN) {
+    if (refused == SNIVHOST_REFUSED_UNKNOWN) {
         snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_UNKNOWN);
         if (APLOGcinfo(c) && snivhost_may_say(&unknown, &unsaid)) {
             ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0601: "
                           "handshake refused: no virtual host on %s has the "
                           "name '%s' (SNIVHostUnknownSNI refuse)%s",
-                          snivhost_set_text(c->pool, conn->set),
-                          ap_escape_logitem(c->pool, conn->refused_name),
+                          snivhost_set_text(c->pool, set),
+                          ap_escape_logitem(c->pool, name),
                           snivhost_unsaid_text(c->pool, unsaid));
         }
         return;
@@ -257,9 +259,17 @@ static void say_refused(const snivhost_conn_t *conn)
         ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0602: "
                       "handshake refused on %s: the client gave no server "
                       "name (SNIVHostMissingSNI refuse)%s",
-                      snivhost_set_text(c->pool, conn->set),
+                      snivhost_set_text(c->pool, set),
                       snivhost_unsaid_text(c->pool, unsaid));
     }
+}
+
+/* RFC 6066, 3 and RFC 8446, 9.2: TLS 1.2 has no word for a missing one. */
+static int alert_of(int refused, const SSL *ssl)
+{
+    return refused == SNIVHOST_REFUSED_UNKNOWN ? SSL_AD_UNRECOGNIZED_NAME
+           : SSL_version(ssl) >= TLS1_3_VERSION ? SSL_AD_MISSING_EXTENSION
+                                                : SSL_AD_HANDSHAKE_FAILURE;
 }
 
 /*
@@ -290,7 +300,7 @@ static int has_challenge(const conn_rec *c, const char *name)
            && ap_ssl_answer_challenge(copy, name, &cert, &key);
 }
 
-int snivhost_policy_refuse_handshake(snivhost_conn_t *conn, SSL *ssl)
+int snivhost_refuse_handshake(snivhost_conn_t *conn, SSL *ssl)
 {
     /* Only in TLS 1.3 is the protocol chosen before the certificate, which
      * has to be the challenge's; a resumed session shows none. */
@@ -301,16 +311,27 @@ int snivhost_policy_refuse_handshake(snivhost_conn_t *conn, SSL *ssl)
         SSL_set_num_tickets(ssl, 0);
         return 0;
     }
-    say_refused(conn);
-    /* RFC 6066, 3 and RFC 8446, 9.2: TLS 1.2 has no word for a missing one. */
-    return conn->refused == SNIVHOST_REFUSED_UNKNOWN ? SSL_AD_UNRECOGNIZED_NAME
-           : SSL_version(ssl) >= TLS1_3_VERSION ? SSL_AD_MISSING_EXTENSION
-                                                : SSL_AD_HANDSHAKE_FAILURE;
+    say_refused(conn->c, conn->set, conn->refused, conn->refused_name);
+    return alert_of(conn->refused, ssl);
 }
 
-void snivhost_policy_no_challenge(snivhost_conn_t *conn)
+void snivhost_refuse_no_challenge(const snivhost_conn_t *conn)
 {
-    say_refused(conn);
+    say_refused(conn->c, conn->set, conn->refused, conn->refused_name);
+}
+
+int snivhost_refuse_left_handshake(conn_rec *c, SSL *ssl, const char *name)
+{
+    sniv_decision_t d;
+    int refused;
+
+    snivhost_stock_decide(c, name, 0, &d);
+    refused = snivhost_refuses_hello(snivhost_refuse_of(d.set), &d, name,
+                                     name ? strlen(name) : 0);
+    if (!refused)
+        return 0;
+    say_refused(c, d.set, refused, name);
+    return alert_of(refused, ssl);
 }
 
 /* mod_md answers challenges for its domains whatever virtual host there is. */
@@ -322,15 +343,20 @@ static int is_acme_challenge(const request_rec *r)
            && ap_find_linked_module("mod_md.c");
 }
 
-int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
-                                  const sniv_decision_t *d, int last)
+int snivhost_refuse_judge_request(request_rec *r, const sniv_decision_t *d,
+                                  int last)
 {
     static snivhost_limit_t unknown;
-    const snivhost_policy_t *policy = snivhost_policy(conn->set);
+    sniv_decision_t left;
     apr_uint32_t unsaid;
-    int status = snivhost_policy_refuses_request(policy, snivhost_live->table,
-                                                 d, r->hostname);
+    int status;
 
+    if (!d) {
+        snivhost_stock_decide(r->connection, r->hostname, 1, &left);
+        d = &left;
+    }
+    status = snivhost_refuses_request(snivhost_refuse_of(d->set),
+                                      snivhost_live->table, d, r->hostname);
     if (status == OK)
         return OK;
     if (!last && is_acme_challenge(r))
@@ -343,7 +369,7 @@ int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0603: "
                       "request refused with %d: no virtual host on %s has the "
                       "name %s (SNIVHostUnknownHost refuse)%s%s%s", status,
-                      snivhost_set_text(r->pool, conn->set),
+                      snivhost_set_text(r->pool, d->set),
                       r->hostname
                           ? apr_pstrcat(r->pool, "'",
                                 ap_escape_logitem(r->pool, r->hostname), "'",
@@ -356,18 +382,19 @@ int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
 }
 
 /* What was let through for mod_md and was no challenge of its. */
-int snivhost_policy_post_read_request(request_rec *r)
+int snivhost_refuse_post_read_request(request_rec *r)
 {
     const snivhost_conn_t *conn;
     sniv_decision_t d;
 
     if (!snivhost_live || snivhost_live->mode != SNIVHOST_ON || r->prev
-        || !is_acme_challenge(r)
-        || (conn = snivhost_conn(r->connection)) == NULL) {
+        || !is_acme_challenge(r)) {
         return DECLINED;
     }
-    sniv_decide_request(snivhost_live->table, conn->set, r->hostname,
-                        r->parsed_uri.path, &d);
-    return snivhost_policy_judge_request(r, conn, &d, 1);
+    conn = snivhost_conn(r->connection);
+    if (conn) {
+        sniv_decide_request(snivhost_live->table, conn->set, r->hostname,
+                            r->parsed_uri.path, &d);
+    }
+    return snivhost_refuse_judge_request(r, conn ? &d : NULL, 1);
 }
-

@@ -28,65 +28,66 @@
 
 #include <openssl/ssl.h>
 
-/** What holds for one address set. */
-typedef struct snivhost_policy_t {
+/** What is refused on one address set. */
+typedef struct snivhost_refuse_t {
     unsigned unknown_sni:1;             /**< 1: refuse */
     unsigned missing_sni:1;
     unsigned unknown_host:1;
     unsigned allow_nameless:1;          /**< SNIVHostAllowHost - */
     const sniv_names_t *allow;          /**< or NULL */
-} snivhost_policy_t;
+} snivhost_refuse_t;
 
 /**
- * Freeze the policies of all sets.
+ * Freeze what is refused on all sets.
  * @return by set number, the main server's last; entries are NULL where
  *         nothing is refused
  */
-const snivhost_policy_t *const *
-snivhost_policies_make(const sniv_table_t *table, apr_pool_t *p,
+const snivhost_refuse_t *const *
+snivhost_refuse_make(const sniv_table_t *table, apr_pool_t *p,
                        apr_pool_t *ptemp);
 
-/** The policy of a set of the running configuration, or NULL. */
-const snivhost_policy_t *snivhost_policy(const sniv_set_t *set);
+/** What is refused on a set of the running configuration, or NULL. */
+const snivhost_refuse_t *snivhost_refuse_of(const sniv_set_t *set);
 
 /**
- * What a policy says to a ClientHello with this server name, ACME challenges
+ * Whether a ClientHello with this server name is refused, ACME challenges
  * aside. Also for explanations.
- * @param policy may be NULL: nothing is refused
+ * @param refuse may be NULL: nothing is refused
  * @param d the decision for this name
  * @param name NULL if there is none
  * @return 0 or SNIVHOST_REFUSED_*
  */
-int snivhost_policy_refuses_hello(const snivhost_policy_t *policy,
+int snivhost_refuses_hello(const snivhost_refuse_t *refuse,
                                   const sniv_decision_t *d, const char *name,
                                   apr_size_t len);
 
 /**
- * What a policy says to a request, ACME challenges aside.
+ * Whether a request is refused, ACME challenges aside.
  * @param d the decision for this host
  * @param host r->hostname
  * @return OK, or the HTTP status to refuse with
  */
-int snivhost_policy_refuses_request(const snivhost_policy_t *policy,
+int snivhost_refuses_request(const snivhost_refuse_t *refuse,
                                     const sniv_table_t *table,
                                     const sniv_decision_t *d,
                                     const char *host);
 
 /**
- * Whether a handshake policy is in force in any address set. Known from
+ * Whether handshakes are refused on any address set. Known from
  * check_config on, before mod_ssl sets its contexts up.
  */
-int snivhost_policy_in_handshakes(void);
+int snivhost_refuse_in_handshakes(void);
 
 /**
- * Judge a ClientHello: sets conn->refused.
+ * Judge a ClientHello: sets conn->refused, and what it takes to carry it out.
  * @param d the decision for its name
  * @param name its server name, NULL if there is none
- * @param offers_acme whether it offers acme-tls/1 and nothing else
+ * @param msg the ClientHello
  */
-void snivhost_policy_judge_hello(snivhost_conn_t *conn,
+void snivhost_refuse_judge_hello(snivhost_conn_t *conn,
                                  const sniv_decision_t *d, const char *name,
-                                 apr_size_t len, int offers_acme);
+                                 apr_size_t len, const unsigned char *msg,
+                                 apr_size_t msg_len);
 
 /**
  * Refuse the handshake, or let it through for a challenge that mod_md is
@@ -96,24 +97,33 @@ void snivhost_policy_judge_hello(snivhost_conn_t *conn,
  * @param conn conn->refused is set
  * @return the alert to send, or 0
  */
-int snivhost_policy_refuse_handshake(snivhost_conn_t *conn, SSL *ssl);
+int snivhost_refuse_handshake(snivhost_conn_t *conn, SSL *ssl);
 
 /** The handshake was let through for a challenge and there is none. */
-void snivhost_policy_no_challenge(snivhost_conn_t *conn);
+void snivhost_refuse_no_challenge(const snivhost_conn_t *conn);
+
+/**
+ * The same for a connection that is left to core: its names are those that
+ * core's walk finds.
+ * @param name SSL_get_servername(): that of the session in TLS 1.2, if one is
+ *        resumed
+ * @return the alert to send, or 0
+ */
+int snivhost_refuse_left_handshake(conn_rec *c, SSL *ssl, const char *name);
 
 /**
  * Judge a request that was decided.
- * @param d the decision
+ * @param d the decision; NULL if core has made it
  * @param last whether other modules have had their post_read_request: before
  *        that, what mod_md might serve as an ACME challenge is let through
  * @return OK, or the HTTP status to refuse with
  */
-int snivhost_policy_judge_request(request_rec *r, const snivhost_conn_t *conn,
-                                  const sniv_decision_t *d, int last);
+int snivhost_refuse_judge_request(request_rec *r, const sniv_decision_t *d,
+                                  int last);
 
 /* The phases, for the hook table in mod_snivhost.c. */
-int snivhost_policy_check_config(apr_pool_t *p, apr_pool_t *plog,
+int snivhost_refuse_check_config(apr_pool_t *p, apr_pool_t *plog,
                                  apr_pool_t *ptemp, server_rec *s);
-int snivhost_policy_post_read_request(request_rec *r);
+int snivhost_refuse_post_read_request(request_rec *r);
 
 #endif /* SNIVHOST_SERVE_REFUSE_H */

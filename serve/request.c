@@ -334,13 +334,23 @@ static void decide_refused(request_rec *r, const snivhost_conn_t *conn)
         set_state(r, &state_early);
 }
 
+/* d is NULL if core has decided. */
+static int judge(request_rec *r, const sniv_decision_t *d)
+{
+    return snivhost_live->mode == SNIVHOST_ON && !r->prev
+           ? snivhost_refuse_judge_request(r, d, 0) : OK;
+}
+
 int snivhost_post_read_request(request_rec *r)
 {
     const snivhost_conn_t *conn;
     sniv_decision_t d;
 
-    if (!snivhost_live || (conn = snivhost_conn(r->connection)) == NULL)
+    if (!snivhost_live)
         return DECLINED;
+    conn = snivhost_conn(r->connection);
+    if (!conn)
+        return judge(r, NULL);
 
     if (r->prev) {
         /* An internal redirect stays with its server. If it leads to the
@@ -357,10 +367,9 @@ int snivhost_post_read_request(request_rec *r)
     if (is_open(r))
         restore_chain(r, conn);
     else if (r->connection->vhost_lookup_data != conn->chain)
-        return DECLINED;        /* somebody has given it another address */
+        return judge(r, NULL);  /* it has been given another address */
     decide(r, conn, &d);
-    return snivhost_live->mode == SNIVHOST_ON
-           ? snivhost_policy_judge_request(r, conn, &d, 0) : OK;
+    return judge(r, &d);
 }
 
 void snivhost_insert_error_filter(request_rec *r)

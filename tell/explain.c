@@ -73,10 +73,10 @@ const char *snivhost_alert_text(int alert)
 }
 
 /* What holds for names that nobody has. */
-static const snivhost_policy_t *refusals(const explainer_t *e)
+static const snivhost_refuse_t *refusals(const explainer_t *e)
 {
-    return !e->facts->refusals ? NULL
-           : e->facts->refusals[e->x->set ? e->x->set->number
+    return !e->facts->refuse ? NULL
+           : e->facts->refuse[e->x->set ? e->x->set->number
                                           : e->facts->table->nsets];
 }
 
@@ -264,7 +264,7 @@ static void explain_alert(explainer_t *e)
 
     if (x->set && !x->set->name_based)
         where = snivhost_addr_text(e->p, &q->ip, q->port);
-    switch (snivhost_policy_refuses_hello(refusals(e), &x->handshake, q->sni,
+    switch (snivhost_refuses_hello(refusals(e), &x->handshake, q->sni,
                                           q->sni ? strlen(q->sni) : 0)) {
     case SNIVHOST_REFUSED_UNKNOWN:
         x->alert = SSL_AD_UNRECOGNIZED_NAME;
@@ -509,7 +509,7 @@ static void explain_core_refusal(explainer_t *e, const request_rec *r,
 static void explain_refusal(explainer_t *e)
 {
     const snivhost_explanation_t *x = e->x;
-    int status = snivhost_policy_refuses_request(refusals(e),
+    int status = snivhost_refuses_request(refusals(e),
                                                  e->facts->table, &x->request,
                                                  x->hostname);
 

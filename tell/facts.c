@@ -59,14 +59,14 @@ apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
     if (snivhost_live) {
         facts->table = snivhost_live->table;
         if (snivhost_live->mode == SNIVHOST_ON)
-            facts->refusals = snivhost_live->policies;
+            facts->refuse = snivhost_live->refuse;
     }
     else {
         rv = snivhost_table_make(&facts->table, main_server, p, ptemp);
         if (rv != APR_SUCCESS)
             return rv;
         if (facts->mode == SNIVHOST_ON)
-            facts->refusals = snivhost_policies_make(facts->table, p, ptemp);
+            facts->refuse = snivhost_refuse_make(facts->table, p, ptemp);
     }
     if (ap_find_linked_module("mod_ssl.c") && ap_conftree) {
         facts->tls = snivhost_tlsconf_read(ap_conftree, main_server, p,

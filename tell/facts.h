@@ -37,7 +37,7 @@ typedef struct snivhost_facts_t {
     const sniv_table_t *table;
     const snivhost_tlsconfs_t *tls;     /**< NULL: there is no mod_ssl */
     snivhost_sslpolicy_t *policy;       /**< the same */
-    const snivhost_policy_t *const *refusals;   /**< by set number, the main
+    const snivhost_refuse_t *const *refuse;   /**< by set number, the main
                                              server's last; NULL: none */
     snivhost_mode_e mode;
     int is_live;
