@@ -334,6 +334,37 @@ int snivhost_refuse_left_handshake(conn_rec *c, SSL *ssl, const char *name)
     return alert_of(refused, ssl);
 }
 
+/*
+ * The name in the URL of a request line that httpd did not take: it is of
+ * another scheme than the connection, and httpd looks at Host instead.
+ */
+static const char *other_name(const request_rec *r)
+{
+    const char *name = r->parsed_uri.hostname;
+    apr_size_t len;
+
+    if (!name || !*name || !r->hostname)
+        return NULL;
+    len = strlen(name);
+    if (len > 1 && name[len - 1] == '.')
+        len--;
+    return strlen(r->hostname) == len
+           && !ap_cstr_casecmpn(r->hostname, name, len)
+           ? NULL : apr_pstrmemdup(r->pool, name, len);
+}
+
+static void decide(request_rec *r, const char *host, sniv_decision_t *d)
+{
+    const snivhost_conn_t *conn = snivhost_conn(r->connection);
+
+    if (conn && r->connection->vhost_lookup_data == conn->chain) {
+        sniv_decide_request(snivhost_live->table, conn->set, host,
+                            r->parsed_uri.path, d);
+    }
+    else
+        snivhost_stock_decide(r->connection, host, 1, d);
+}
+
 /* mod_md answers challenges for its domains whatever virtual host there is. */
 static int is_acme_challenge(const request_rec *r)
 {
@@ -343,58 +374,60 @@ static int is_acme_challenge(const request_rec *r)
            && ap_find_linked_module("mod_md.c");
 }
 
+static void say_refused_host(request_rec *r, const sniv_decision_t *d,
+                             const char *name, int status)
+{
+    static snivhost_limit_t limit;
+    apr_uint32_t unsaid;
+    const char *handshake;
+
+    snivhost_count(r->connection, SNIVHOST_COUNT_REFUSED_HOST);
+    if (!APLOGrinfo(r) || !snivhost_may_say(&limit, &unsaid))
+        return;
+    handshake = snivhost_handshake_text(r);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0603: "
+                  "request refused with %d: no virtual host on %s has the "
+                  "name %s (SNIVHostUnknownHost refuse)%s%s%s", status,
+                  snivhost_set_text(r->pool, d->set),
+                  name ? apr_pstrcat(r->pool, "'",
+                             ap_escape_logitem(r->pool, name), "'", NULL)
+                       : "of a request without one",
+                  *handshake ? "; " : "", handshake,
+                  snivhost_unsaid_text(r->pool, unsaid));
+}
+
 int snivhost_refuse_judge_request(request_rec *r, const sniv_decision_t *d,
                                   int last)
 {
-    static snivhost_limit_t unknown;
-    sniv_decision_t left;
-    apr_uint32_t unsaid;
+    const sniv_table_t *table = snivhost_live->table;
+    const char *name = r->hostname;
+    const snivhost_refuse_t *refuse;
+    sniv_decision_t own;
     int status;
 
     if (!d) {
-        snivhost_stock_decide(r->connection, r->hostname, 1, &left);
-        d = &left;
+        decide(r, name, &own);
+        d = &own;
     }
-    status = snivhost_refuses_request(snivhost_refuse_of(d->set),
-                                      snivhost_live->table, d, r->hostname);
-    if (status == OK)
+    refuse = snivhost_refuse_of(d->set);
+    if (!refuse)
         return OK;
-    if (!last && is_acme_challenge(r))
-        return OK;
-
-    snivhost_count(r->connection, SNIVHOST_COUNT_REFUSED_HOST);
-    if (APLOGrinfo(r) && snivhost_may_say(&unknown, &unsaid)) {
-        const char *handshake = snivhost_handshake_text(r);
-
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0603: "
-                      "request refused with %d: no virtual host on %s has the "
-                      "name %s (SNIVHostUnknownHost refuse)%s%s%s", status,
-                      snivhost_set_text(r->pool, d->set),
-                      r->hostname
-                          ? apr_pstrcat(r->pool, "'",
-                                ap_escape_logitem(r->pool, r->hostname), "'",
-                                NULL)
-                          : "of a request without one",
-                      *handshake ? "; " : "", handshake,
-                      snivhost_unsaid_text(r->pool, unsaid));
+    status = snivhost_refuses_request(refuse, table, d, name);
+    if (status == OK && (name = other_name(r)) != NULL) {
+        decide(r, name, &own);
+        d = &own;
+        status = snivhost_refuses_request(refuse, table, d, name);
     }
+    if (status == OK || (!last && is_acme_challenge(r)))
+        return OK;
+    say_refused_host(r, d, name, status);
     return status;
 }
 
 /* What was let through for mod_md and was no challenge of its. */
 int snivhost_refuse_post_read_request(request_rec *r)
 {
-    const snivhost_conn_t *conn;
-    sniv_decision_t d;
-
-    if (!snivhost_live || snivhost_live->mode != SNIVHOST_ON || r->prev
-        || !is_acme_challenge(r)) {
-        return DECLINED;
-    }
-    conn = snivhost_conn(r->connection);
-    if (conn) {
-        sniv_decide_request(snivhost_live->table, conn->set, r->hostname,
-                            r->parsed_uri.path, &d);
-    }
-    return snivhost_refuse_judge_request(r, conn ? &d : NULL, 1);
+    return snivhost_live && snivhost_live->mode == SNIVHOST_ON && !r->prev
+           && is_acme_challenge(r) ? snivhost_refuse_judge_request(r, NULL, 1)
+                                   : DECLINED;
 }

@@ -113,6 +113,42 @@ for my $case (@CASES) {
     $pair->stop;
 }
 
+# ----- refusals
+
+for my $case (@CASES) {
+    my ($what, $more) = @$case;
+    my $h = Sniv::Httpd->new(name => 'left', allow => qr/SNIV0001/,
+        mode => 'on', conf => sub {
+        my ($port) = @_;
+        return "Listen 127.0.0.1:$port\nSNIVHostUnknownSNI refuse\n"
+            . "SNIVHostMissingSNI refuse\nSNIVHostUnknownHost refuse\n"
+            . "SNIVHostAllowHost allowed.test\n" . conf($port, $more->());
+    })->start;
+    my $ask = sub {
+        my ($sni, $host, $version) = @_;
+        my $c = Sniv::Client->new(addr => '127.0.0.1', port => $h->ports,
+            tls => { max => $version, defined $sni ? (sni => $sni) : () });
+        my $got = $c->error || $c->get($host)->{status};
+        $c->close;
+        return $got;
+    };
+    # core knows v0 only, without the list, and else the three of it
+    my $known = $what =~ /gone/ ? 'v0.test' : 'v1.test';
+    for my $version ('1.2', '1.3') {
+        my $t = "$what, TLS $version";
+        is($ask->($known, $known, $version), 404, "$t: a known name");
+        is($ask->('allowed.test', 'allowed.test', $version), 404,
+           "$t: an allowed one");
+        is($ask->('nobody.test', $known, $version), 'alert 112',
+           "$t: unknown SNI");
+        is($ask->(undef, $known, $version),
+           $version eq '1.3' ? 'alert 109' : 'alert 40', "$t: no SNI");
+        is($ask->($known, $_, $version), 421, "$t: Host $_")
+            for 'nobody.test', '_default_';
+    }
+    $h->remove;
+}
+
 # ----- folders
 
 my $h = Sniv::Httpd->new(name => 'left', allow => qr/SNIV0001/, conf => sub {

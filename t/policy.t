@@ -161,6 +161,21 @@ $answer = Sniv::Hello::ask(addr => '127.0.0.1', port => $https,
                            bytes => Sniv::Hello::sslv2());
 ok(!$answer->{cert}, 'a hello in the format of SSL 2 gets no certificate');
 
+# After a HelloRetryRequest the client may give another name: that is against
+# the rules, and nobody's way around a refusal.
+for my $retry (['v0.test', 'nobody.test', 112], ['v0.test', undef, 109],
+               ['health.test', 'nobody.test', 112]) {
+    my ($first, $second, $alert) = @$retry;
+    my @hello = (suites => [0x1301], after => Sniv::Hello::tls13());
+    my $again = Sniv::Hello::records(Sniv::Hello::message(
+        suites => [0x1301], $second ? (names => [$second]) : (),
+        after => Sniv::Hello::tls13(29)));
+    my $a = Sniv::Hello::ask(addr => '127.0.0.1', port => $https, @hello,
+                             names => [$first], retry => $again);
+    ok($a->{retried}, "$first: a HelloRetryRequest");
+    is($a->{alert}, $alert, '... and then ' . ($second // 'no name'));
+}
+
 is(status('v0.test'), '404 v0', 'known Host');
 is(status('V0.TEST.:99'), '404 v0', 'known Host in another form');
 is(status('a.x.test'), '404 v1', 'known by glob');

@@ -100,6 +100,15 @@ sub message {
     return "\x01" . substr(pack('N', $length), 1) . $body;
 }
 
+# Extensions of TLS 1.3 (for after): with a key share of zeros for a group
+# that the server has, and without, which makes it ask for one.
+sub tls13 {
+    my ($group) = @_;
+    return extension(43, _v8("\x03\x04"))
+         . extension(51, _v16(defined $group ? pack('n', $group)
+                                             . _v16("\x09" . "\0" x 31) : ''));
+}
+
 # As records of at most $size bytes each.
 sub records {
     my ($bytes, $size) = @_;
@@ -128,6 +137,7 @@ sub sslv2 {
 #   bytes         send these bytes instead
 #   cut           send only so many bytes of it, then close our side
 #   then          send these bytes after the server's first answer
+#   retry         send these bytes after a HelloRetryRequest
 sub ask {
     my %o = @_;
     my $bytes = defined $o{bytes} ? $o{bytes}
@@ -148,12 +158,12 @@ sub ask {
         select undef, undef, undef, 0.002 if $o{pieces};
     }
     shutdown $s, 1 if $o{cut};
-    return _answer($s, $o{then});
+    return _answer($s, @o{qw(then retry)});
 }
 
 # What the server says until it has said enough.
 sub _answer {
-    my ($s, $then) = @_;
+    my ($s, $then, $retry) = @_;
     my %a;
     my ($in, $handshake) = ('', '');
     while (1) {
@@ -183,6 +193,11 @@ sub _answer {
             substr $handshake, 0, 4 + $length, '';
             if ($type == 2) {
                 $a{hello} = $m;
+                if (defined $retry) {
+                    $a{retried} = 1;
+                    syswrite $s, $retry;
+                    undef $retry;
+                }
             }
             elsif ($type == 11) {
                 my $first = unpack 'N', "\0" . substr $m, 3, 3;
