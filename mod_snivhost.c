@@ -168,6 +168,8 @@ static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
         snivhost_store_before_ssl,
         /* lean virtual hosts look to mod_ssl as if they had no TLS ... */
         snivhost_adopt_before_ssl,
+        /* if adoption has not: mod_ssl asks for files from folders */
+        snivhost_store_load_before_ssl,
         NULL
     };
 

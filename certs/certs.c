@@ -388,6 +388,18 @@ void sniv_certs_forget(sniv_certs_t *certs, sniv_cert_id_t id)
     }
 }
 
+void sniv_certs_drop(sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    sniv_item_t *item = item_of(certs, id);
+
+    if (item && certs->shm && certs->is_dry) {
+        sniv_item_withdraw(certs, item);
+        if (sniv_books_index(certs) != APR_SUCCESS) {
+            sniv_shm_drop(certs->shm, SNIV_SLOT_INDEX);
+        }
+    }
+}
+
 int sniv_certs_is_known(const sniv_certs_t *certs, sniv_cert_id_t id)
 {
     return item_of(certs, id) != NULL;

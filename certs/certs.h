@@ -195,6 +195,9 @@ unsigned sniv_certs_flags(const sniv_certs_t *certs, sniv_cert_id_t id);
  * the parent only, before children are forked. */
 void sniv_certs_forget(sniv_certs_t *certs, sniv_cert_id_t id);
 
+/** Find an entry no longer, in a store that nobody serves from. */
+void sniv_certs_drop(sniv_certs_t *certs, sniv_cert_id_t id);
+
 /** Whether there are files for an id; for the parent only. */
 int sniv_certs_is_known(const sniv_certs_t *certs, sniv_cert_id_t id);
 
@@ -259,6 +262,25 @@ int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
 
 /** Whether one of the names covers a host name (RFC 9525). */
 int sniv_certs_covers(const sniv_cert_info_t *info, const char *host);
+
+/**
+ * In which folder that is named, or which folder directly in it, a file or
+ * folder lies.
+ * @return how many bytes of the path are the place; 0: in none
+ */
+apr_size_t sniv_certs_place(const sniv_certs_t *certs, const char *path);
+
+/** A folder that is named. */
+typedef struct sniv_certs_top_t {
+    const char *path;
+    apr_uint32_t files;         /**< that could be certificates, below it */
+    apr_uint32_t served;
+    int is_unread;              /**< it could not be read, or is another path
+                                     to one that was */
+} sniv_certs_top_t;
+
+/** The i-th folder that is named, after the load. @return 0: no more */
+int sniv_certs_top(const sniv_certs_t *certs, int i, sniv_certs_top_t *top);
 
 /** The number of entries: their ids are 0 to count - 1, some are empty. */
 sniv_cert_id_t sniv_certs_count(const sniv_certs_t *certs);

@@ -96,6 +96,44 @@ void sniv_shares_limit(sniv_certs_t *certs)
     certs->is_loaded = 1;
 }
 
+apr_size_t sniv_certs_place(const sniv_certs_t *certs, const char *path)
+{
+    const sniv_books_t *books = &certs->books;
+    apr_size_t len, best = 0;
+    const char *slash;
+    int i, k;
+
+    for (i = 0; i < books->nscopes; i++) {
+        for (k = 0; k < books->scopes[i].ndirs; k++) {
+            len = strlen(books->scopes[i].dirs[k]);
+            if (len > best && strncmp(books->scopes[i].dirs[k], path, len)
+                              == 0
+                && (path[len] == '/' || path[len] == '\0')) {
+                best = len;
+            }
+        }
+    }
+    slash = best && path[best] ? strchr(path + best + 1, '/') : NULL;
+    return slash ? (apr_size_t)(slash - path) : best;
+}
+
+int sniv_certs_top(const sniv_certs_t *certs, int i, sniv_certs_top_t *top)
+{
+    const sniv_folder_t *folder;
+
+    /* those that are named are the first in the list, and stay */
+    if (i < 0 || (apr_uint32_t)i >= certs->books.nfolders
+        || certs->books.folders[i]->parent) {
+        return 0;
+    }
+    folder = certs->books.folders[i];
+    top->path = folder->path;
+    top->files = folder->own_share.files;
+    top->served = folder->own_share.served;
+    top->is_unread = folder->problem != APR_SUCCESS || folder->is_alias;
+    return 1;
+}
+
 /* ----- where folders are */
 
 /* Inodes are used again, and folders are renamed. */

@@ -20,20 +20,13 @@
 #include "mpm_common.h"
 
 #include "tls/settings.h"
+#include "tls/storelog.h"
 
 #define CHECK_DEFAULT 30
 #define LOOK_BUDGET apr_time_from_msec(50)
 
-/* Something that the store has told of. */
-typedef struct event_t {
-    sniv_certs_event_e event;
-    sniv_cert_id_t id;
-    const char *file;
-    const char *reason;
-} event_t;
-
 static sniv_certs_t *store;
-static apr_array_header_t *events;  /* event_t; NULL until it is loaded */
+static snivhost_storelog_t *storelog;   /* NULL until it is loaded */
 
 /* Folders of which a first virtual host wants one certificate, before the
  * store is loaded. */
@@ -64,7 +57,7 @@ static apr_status_t forget_store(void *dummy)
 {
     (void)dummy;
     store = NULL;
-    events = NULL;
+    storelog = NULL;
     return APR_SUCCESS;
 }
 
@@ -143,53 +136,6 @@ static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
     return status;
 }
 
-/* ----- what there is to tell ----- */
-
-/* What happened to a file; the same for the log and for -t. */
-static void report(void *baton, sniv_certs_event_e event, sniv_cert_id_t id,
-                   const char *file, const char *reason)
-{
-    server_rec *s = baton;
-    int to = s ? 0 : APLOG_STARTUP;     /* -t: without date and level */
-
-    (void)id;
-    switch (event) {
-    case SNIV_CERTS_BAD:
-        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0301: "
-                     "certificate not used: %s %s", file, reason);
-        break;
-    case SNIV_CERTS_DOUBTFUL:
-        ap_log_error(APLOG_MARK, APLOG_WARNING | to, 0, s, "SNIV0302: "
-                     "certificate: %s %s", file, reason);
-        break;
-    case SNIV_CERTS_RENEWED:
-        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0305: "
-                     "certificate: %s %s", file, reason);
-        break;
-    case SNIV_CERTS_KEPT:
-        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0306: "
-                     "certificate not renewed, the old one is still served: "
-                     "%s %s", file, reason);
-        break;
-    case SNIV_CERTS_ADDED:
-        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0307: "
-                     "certificate: %s %s", file, reason);
-        break;
-    case SNIV_CERTS_REMOVED:
-        ap_log_error(APLOG_MARK, APLOG_NOTICE | to, 0, s, "SNIV0308: "
-                     "certificate no longer served: %s %s", file, reason);
-        break;
-    case SNIV_CERTS_FULL:
-        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0309: "
-                     "certificate not used: %s %s", file, reason);
-        break;
-    default:
-        ap_log_error(APLOG_MARK, APLOG_ERR | to, 0, s, "SNIV0310: "
-                     "certificates: folder %s %s", file, reason);
-        break;
-    }
-}
-
 /* ----- a first virtual host without SSLCertificateFile ----- */
 
 static apr_status_t forget_early(void *dummy)
@@ -201,10 +147,11 @@ static apr_status_t forget_early(void *dummy)
 }
 
 /*
- * Read the folders for the time that mod_ssl configures itself. This is in
- * both passes of a start, and only if somebody needs it.
+ * Read the folders for the time that mod_ssl configures itself, in the first
+ * of the two passes of a start: later the store itself is there. Without a
+ * word: that one has them.
  */
-static sniv_certs_t *early_store(server_rec *s, apr_pool_t *p)
+static sniv_certs_t *early_store(apr_pool_t *p)
 {
     const server_rec *one;
     sniv_scope_t scope;
@@ -221,13 +168,7 @@ static sniv_certs_t *early_store(server_rec *s, apr_pool_t *p)
         if (snivhost_conf(one)->store.dirs)
             note_folders(early, one, &scope);
     }
-    /* told of later, by the store itself */
-    if (sniv_certs_load(early, SNIV_CERTS_LOAD_DRY, 1, NULL, NULL)
-        != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0316: "
-                     "no memory for the certificate store");
-        return NULL;
-    }
+    (void)sniv_certs_load(early, SNIV_CERTS_LOAD_DRY, 1, NULL, NULL);
     return early;
 }
 
@@ -251,52 +192,73 @@ static sniv_cert_id_t find_server(sniv_certs_t *certs, sniv_scope_t scope,
     return id;
 }
 
+/* Whether mod_ssl can use the files of an entry: the leaf comes first there. */
+static int is_for_mod_ssl(const sniv_cert_info_t *info, const server_rec *s,
+                          apr_pool_t *p)
+{
+    const char *const *paths = info->files, *file, *reason;
+    sniv_cert_files_t files;
+    sniv_cert_info_t stock;
+
+    memset(&files, 0, sizeof(files));
+    files.certs = paths;
+    files.ncerts = 1;
+    files.keys = paths + 1;
+    files.nkeys = info->nfiles > 1 ? 1 : 0;
+    files.level = snivhost_conf(s)->store.level;
+    if (sniv_certs_examine(&files, &stock, &file, &reason, p) == APR_SUCCESS)
+        return 1;
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0313: "
+                 "virtual host %s has no SSLCertificateFile, and mod_ssl "
+                 "cannot use one in its folder: %s %s. The first certificate "
+                 "in the file has to be the server's own",
+                 s->server_hostname, file, reason);
+    return 0;
+}
+
+/*
+ * The best entry for a server that mod_ssl can use. Those that it cannot are
+ * taken out of the early store, which is there for nothing else.
+ */
+static int find_for_mod_ssl(server_rec *s, sniv_cert_info_t *info,
+                            apr_pool_t *p)
+{
+    sniv_certs_t *certs = storelog ? store : early_store(p);
+    sniv_cert_id_t id;
+    sniv_scope_t scope;
+
+    while (certs && note_folders(certs, s, &scope) == APR_SUCCESS
+           && (id = find_server(certs, scope, s)) != SNIV_CERT_NONE
+           && sniv_certs_info(certs, id, info, p) == APR_SUCCESS) {
+        if (is_for_mod_ssl(info, s, p))
+            return 1;
+        if (certs == store)
+            certs = early_store(p);
+        else
+            sniv_certs_drop(certs, id);
+    }
+    return 0;
+}
+
 int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
                                   apr_array_header_t *cert_files,
                                   apr_array_header_t *key_files)
 {
     snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
-    const char *const *paths, *file, *reason;
-    sniv_cert_info_t info, stock;
-    sniv_cert_files_t files;
-    sniv_cert_id_t id;
-    sniv_scope_t scope;
-    sniv_certs_t *certs;
+    sniv_cert_info_t info;
 
     if (cert_files->nelts > 0 || !conf->dirs
         || snivhost_conf(s)->mode <= SNIVHOST_OFF
-        || (certs = early_store(s, p)) == NULL) {
+        || !find_for_mod_ssl(s, &info, p)) {
         return DECLINED;
     }
-    if (note_folders(certs, s, &scope) != APR_SUCCESS)
-        return DECLINED;
-    id = find_server(certs, scope, s);
-    if (id == SNIV_CERT_NONE
-        || sniv_certs_info(certs, id, &info, p) != APR_SUCCESS) {
-        return DECLINED;
-    }
-    paths = info.files;
-    files.certs = paths;
-    files.ncerts = 1;
-    files.keys = paths + 1;
-    files.nkeys = info.nfiles > 1 ? 1 : 0;
-    files.chain = NULL;
-    files.level = conf->level;
-    if (sniv_certs_examine(&files, &stock, &file, &reason, p)
-        != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0313: "
-                     "virtual host %s has no SSLCertificateFile, and mod_ssl "
-                     "cannot use the one in its folder: %s %s. The first "
-                     "certificate in the file has to be the server's own",
-                     s->server_hostname, file, reason);
-        return DECLINED;
-    }
-    APR_ARRAY_PUSH(cert_files, const char *) = paths[0];
-    APR_ARRAY_PUSH(key_files, const char *) = paths[files.nkeys];
+    APR_ARRAY_PUSH(cert_files, const char *) = info.files[0];
+    APR_ARRAY_PUSH(key_files, const char *) =
+        info.files[info.nfiles > 1 ? 1 : 0];
     conf->is_first = 1;
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "SNIV0314: "
                  "virtual host %s has no SSLCertificateFile: its certificate "
-                 "is %s", s->server_hostname, paths[0]);
+                 "is %s", s->server_hostname, info.files[0]);
     return OK;
 }
 
@@ -326,53 +288,42 @@ int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     return note_all_folders(s, pconf);
 }
 
-/* Keep what there is to tell until it is known which files are served. */
-static void note_event(void *baton, sniv_certs_event_e event,
-                       sniv_cert_id_t id, const char *file,
-                       const char *reason)
+/* Adoption leaves to mod_ssl what the store has not. */
+static void say_off(const server_rec *s)
 {
-    event_t *e = apr_array_push(events);
-    apr_pool_t *p = baton;
-
-    e->event = event;
-    e->id = id;
-    e->file = apr_pstrdup(p, file);
-    e->reason = apr_pstrdup(p, reason);
+    ap_log_error(APLOG_MARK, APLOG_CRIT | (s ? 0 : APLOG_STARTUP), 0, s,
+                 "SNIV0303: no memory for the certificate store: it is off, "
+                 "and mod_ssl sets up all virtual hosts that have an "
+                 "SSLCertificateFile");
 }
 
 int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
 {
     const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
-    apr_status_t rv;
     int status;
 
-    if (events)
+    if (storelog)
         return OK;
     status = note_all_folders(s, pconf);
     if (status != OK || !store)
         return status;
-    events = apr_array_make(pconf, 4, sizeof(event_t));
-    rv = sniv_certs_load(store, SNIV_CERTS_LOAD_HIDDEN,
-                         conf->cache > 0 ? conf->cache : 0, note_event,
-                         pconf);
-    if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s, "SNIV0303: "
-                     "no memory for the certificate store");
-        return HTTP_INTERNAL_SERVER_ERROR;
+    storelog = snivhost_storelog_make(store, s, 1, pconf);
+    if (sniv_certs_load(store, SNIV_CERTS_LOAD_HIDDEN,
+                        conf->cache > 0 ? conf->cache : 0,
+                        snivhost_storelog_note, storelog) != APR_SUCCESS) {
+        say_off(s);
     }
     return OK;
 }
 
-static void tell_events(server_rec *s)
+int snivhost_store_load_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                                   apr_pool_t *ptemp, server_rec *s)
 {
-    int i;
-
-    for (i = 0; i < events->nelts; i++) {
-        const event_t *e = &APR_ARRAY_IDX(events, i, event_t);
-
-        if (e->id == SNIV_CERT_NONE || sniv_certs_is_known(store, e->id))
-            report(s, e->event, e->id, e->file, e->reason);
-    }
+    (void)plog;
+    (void)ptemp;
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
+        return OK;
+    return snivhost_store_load(s, pconf);
 }
 
 int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
@@ -391,14 +342,15 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
     status = snivhost_store_load(s, pconf);
     if (status != OK)
         return status;
-    tell_events(s);
+    snivhost_storelog_flush(storelog);
     sniv_certs_publish(store);
     sniv_certs_stats(store, &stats);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0315: "
                  "certificate store: %u certificates, %u different chains, "
                  "%" APR_UINT64_T_FMT " KB", stats.entries, stats.chains,
                  (stats.bytes + 1023) / 1024);
-    if (conf->check != 0 && !sniv_certs_is_shared(store)) {
+    if (conf->check != 0 && stats.room > 0
+        && !sniv_certs_is_shared(store)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0311: "
                      "renewed certificates are served only after a restart: "
                      "this system has no memory that can be sealed "
@@ -415,7 +367,13 @@ void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s)
         || note_all_folders(s, pconf) != OK || !store) {
         return;
     }
-    (void)sniv_certs_load(store, SNIV_CERTS_LOAD_DRY, 1, report, NULL);
+    storelog = snivhost_storelog_make(store, NULL, 0, pconf);
+    if (sniv_certs_load(store, SNIV_CERTS_LOAD_DRY, 1,
+                        snivhost_storelog_note, storelog) != APR_SUCCESS) {
+        say_off(NULL);
+        return;
+    }
+    snivhost_storelog_flush(storelog);
 }
 
 int snivhost_store_monitor(apr_pool_t *p, server_rec *s)
@@ -426,7 +384,8 @@ int snivhost_store_monitor(apr_pool_t *p, server_rec *s)
     if (store && check != 0) {
         sniv_certs_look(store, apr_time_now(),
                         apr_time_from_sec(check < 0 ? CHECK_DEFAULT : check),
-                        LOOK_BUDGET, report, s);
+                        LOOK_BUDGET, snivhost_storelog_note, storelog);
+        snivhost_storelog_tick(storelog);
     }
     return DECLINED;
 }

@@ -71,6 +71,8 @@ int snivhost_store_check_config(apr_pool_t *pconf, apr_pool_t *plog,
 void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s);
 int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
                               apr_pool_t *ptemp, server_rec *s);
+int snivhost_store_load_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
+                                   apr_pool_t *ptemp, server_rec *s);
 int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
                                   apr_array_header_t *cert_files,
                                   apr_array_header_t *key_files);
