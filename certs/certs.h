@@ -282,6 +282,9 @@ typedef struct sniv_certs_top_t {
 /** The i-th folder that is named, after the load. @return 0: no more */
 int sniv_certs_top(const sniv_certs_t *certs, int i, sniv_certs_top_t *top);
 
+/** How many folders are known, named ones and those in them. */
+apr_uint32_t sniv_certs_folders(const sniv_certs_t *certs);
+
 /** The number of entries: their ids are 0 to count - 1, some are empty. */
 sniv_cert_id_t sniv_certs_count(const sniv_certs_t *certs);
 

@@ -117,6 +117,11 @@ apr_size_t sniv_certs_place(const sniv_certs_t *certs, const char *path)
     return slash ? (apr_size_t)(slash - path) : best;
 }
 
+apr_uint32_t sniv_certs_folders(const sniv_certs_t *certs)
+{
+    return certs->books.nfolders;
+}
+
 int sniv_certs_top(const sniv_certs_t *certs, int i, sniv_certs_top_t *top)
 {
     const sniv_folder_t *folder;

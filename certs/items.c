@@ -136,6 +136,7 @@ void sniv_ids_out(sniv_certs_t *certs)
             sniv_shm_drop(certs->shm, SNIV_SLOT_ENTRY(leaving->id));
             sniv_chains_give(certs, leaving->chains, leaving->nchains);
             leaving->has_record = 0;
+            books->freed++;
         }
         leaving->is_out = 1;
     }

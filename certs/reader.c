@@ -521,7 +521,8 @@ static apr_status_t write_chain(sniv_reader_t *reader, const file_t *file,
         left += !done[i];
     }
     if (!room_for(out, room)) {
-        return fail(reader, preason, "cannot be read: no memory");
+        fail(reader, preason, "cannot be read: no memory");
+        return APR_ENOMEM;
     }
     while (left > 0) {
         k = -1;
@@ -612,7 +613,8 @@ static apr_status_t read_pair(sniv_reader_t *reader,
         return fail(reader, preason, "%s", reason);
     }
     if (!keep_key(reader, i, draft, &keys->key.der, pair)) {
-        return fail(reader, preason, "cannot be read: no memory");
+        fail(reader, preason, "cannot be read: no memory");
+        return APR_ENOMEM;
     }
     rv = choose_leaf(reader, certs, keys, flags, draft, pair, pfile,
                      preason);
@@ -694,7 +696,7 @@ static apr_status_t judge(sniv_reader_t *reader,
     return APR_SUCCESS;
 }
 
-static void list_paths(sniv_reader_t *reader, sniv_entry_t *entry)
+static int list_paths(sniv_reader_t *reader, sniv_entry_t *entry)
 {
     apr_size_t room = 0;
     int i;
@@ -703,7 +705,7 @@ static void list_paths(sniv_reader_t *reader, sniv_entry_t *entry)
         room += strlen(reader->files[i].path) + 1;
     }
     if (!room_for(&reader->paths, room)) {
-        return;
+        return 0;
     }
     for (i = 0; i < reader->nfiles; i++) {
         apr_size_t len = strlen(reader->files[i].path) + 1;
@@ -714,6 +716,7 @@ static void list_paths(sniv_reader_t *reader, sniv_entry_t *entry)
     }
     entry->files.data = reader->paths.data;
     entry->files.len = reader->paths.len;
+    return 1;
 }
 
 /* The order of OpenSSL's slots; of two of a kind the later one counts. */
@@ -771,7 +774,10 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
     rv = judge(reader, files, flags, entry, pfile, preason);
     if (rv == APR_SUCCESS) {
         sort_pairs(entry);
-        list_paths(reader, entry);
+        if (!list_paths(reader, entry)) {
+            fail(reader, preason, "cannot be read: no memory");
+            rv = APR_ENOMEM;
+        }
     }
     return rv;
 }

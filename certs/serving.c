@@ -40,6 +40,9 @@ static const char *no_room(const sniv_certs_t *certs)
 const char sniv_no_index[] = "the index of names cannot be written: out of "
                              "memory; the next look tries again";
 
+static const char no_memory[] = "cannot be used now: out of memory; the "
+                                "next look tries again";
+
 /* ----- an item and its record */
 
 int sniv_item_entry(const sniv_certs_t *certs, const sniv_item_t *item,
@@ -217,6 +220,7 @@ static const char *put_in_place(sniv_certs_t *certs, sniv_item_t *item,
     int has_moved = item->folder && (!item->is_served
                                      || names->n != item->nnames
                                      || names->hash != item->names_hash);
+    apr_status_t rv;
 
     *is_same = 0;
     if (full) {
@@ -233,7 +237,8 @@ static const char *put_in_place(sniv_certs_t *certs, sniv_item_t *item,
                    "for: restart it gracefully, that makes room anew";
         }
     }
-    if (put_entry(certs, item, entry, is_same) == APR_SUCCESS) {
+    rv = put_entry(certs, item, entry, is_same);
+    if (rv == APR_SUCCESS) {
         if (has_moved && was.is_served) {
             sniv_id_leave(certs, &was, 1);
         }
@@ -244,7 +249,7 @@ static const char *put_in_place(sniv_certs_t *certs, sniv_item_t *item,
         item->id = was.id;
         item->nchains = was.nchains;
     }
-    return no_room(certs);
+    return rv == APR_ENOSPC ? no_room(certs) : no_memory;
 }
 
 static sniv_item_e serve(sniv_certs_t *certs, sniv_item_t *item,
@@ -343,7 +348,8 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
     sniv_reader_wipe(certs->books.reader);
     if (result == SNIV_ITEM_FULL) {
         item->is_full = 1;
-        item->freed = certs->books.freed;
+        /* memory may come back without our doing */
+        item->freed = certs->books.freed - (*preason == no_memory);
         item->wanted = entry_bytes(&entry);
     }
     else if (result != SNIV_ITEM_BAD) {
