@@ -173,6 +173,7 @@ typedef struct snivhost_conn_t {
                                      mod_md answers (tls-alpn-01) ... */
     unsigned challenge_only:1;  /**< ... and it is one: this connection shows
                                      its certificate and serves nothing */
+    unsigned counted:1;         /**< where its certificate is from */
     unsigned has_cert:1;        /**< the certificate is decided: once, and a
                                      renegotiation stays with it */
     int cert;                   /**< sniv_cert_id_t: that one, once the hello

@@ -73,11 +73,14 @@ sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
 
 /* A certificate of the store is served, or the context's where there could
  * have been one. */
-static void count_served(const snivhost_conn_t *conn)
+static void count_served(snivhost_conn_t *conn)
 {
     const server_rec *s = SNIVHOST_SERVER(&conn->sni);
     const snivhost_tls_t *tls = snivhost_adopt_get(s);
 
+    if (conn->counted)
+        return;                 /* a renegotiation */
+    conn->counted = 1;
     if (conn->cert != SNIV_CERT_NONE) {
         snivhost_count(conn->c, SNIVHOST_COUNT_STORE_HIT);
     }
@@ -235,7 +238,6 @@ void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
 
     if (conn->has_cert)
         return;
-    conn->has_cert = 1;
     count_served(conn);
     if (conn->cert == SNIV_CERT_NONE)
         return;

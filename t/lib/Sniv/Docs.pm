@@ -218,7 +218,9 @@ sub _certificate {
 # Returns its text with absolute paths moved there.
 sub furnish {
     my ($dir, $conf) = @_;
-    $conf =~ s{((?<=\s)"?)(/(?:etc|srv|var)/)}{$1$dir$2}g;
+    # but for the module's own, wherever the checkout is
+    $conf =~ s{((?<=\s)"?)(/(?:etc|srv|var)/)(?!\S*mod_snivhost\.so)}
+              {$1$dir$2}g;
     make_path("$dir/$_") for grep { !m{^/} }
         $conf =~ /^\s*DocumentRoot\s+"?([^"\s]+)/img;
     make_path($_) for grep { m{^/} }
