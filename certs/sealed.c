@@ -22,6 +22,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -72,7 +73,13 @@
 #define GRANULE 64              /* blocks begin and end at multiples of it */
 #define PAGE 4096u              /* or a part of one */
 #define MIN_ROOM (1024 * 1024)
-#define TRIES 10000             /* a writer's window is some nanoseconds */
+/* A writer's window is some nanoseconds, but on a busy machine it may lose its
+ * processor in it: so many attempts at once, then to others' benefit, then
+ * asleep for a millisecond each. */
+#define TRIES_BUSY  100
+#define TRIES_YIELD 1000
+#define TRIES       1300
+#define TRIES_COPY  10000       /* that many changes in a row? never */
 
 #define LARGE (64 * 1024)       /* such blocks lie at the other end */
 
@@ -519,6 +526,18 @@ const void *sniv_shm_peek(const sniv_shm_t *shm, apr_uint32_t number,
     return slot->offset ? shm->rw + slot->offset : NULL;
 }
 
+static void await_writer(int tries)
+{
+    static const struct timespec millisecond = { 0, 1000000 };
+
+    if (tries > TRIES_YIELD) {
+        nanosleep(&millisecond, NULL);
+    }
+    else if (tries > TRIES_BUSY) {
+        sched_yield();
+    }
+}
+
 apr_status_t sniv_shm_look(sniv_shm_look_t *look, const sniv_shm_t *shm,
                            apr_uint32_t number)
 {
@@ -531,9 +550,7 @@ apr_status_t sniv_shm_look(sniv_shm_look_t *look, const sniv_shm_t *shm,
     }
     slot = slots_of(shm->ro) + number;
     for (tries = 0; tries < TRIES; tries++) {
-        if (tries > 100) {
-            sched_yield();
-        }
+        await_writer(tries);
         look->seq = LOAD_FIRST(&slot->seq);
         if (look->seq & 1) {
             continue;
@@ -610,7 +627,7 @@ apr_status_t sniv_shm_get(const sniv_shm_t *shm, apr_uint32_t number,
     apr_status_t rv;
     int tries;
 
-    for (tries = 0; tries < TRIES; tries++) {
+    for (tries = 0; tries < TRIES_COPY; tries++) {
         rv = sniv_shm_look(&look, shm, number);
         if (rv != APR_SUCCESS) {
             return rv;
