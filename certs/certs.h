@@ -94,6 +94,13 @@ typedef struct sniv_cert_files_t {
                                            default security level refuses */
 #define SNIV_CERT_NO_NAMES      0x40u /**< a leaf without dNSName */
 #define SNIV_CERT_MUST_STAPLE   0x80u /**< TLS feature status_request */
+#define SNIV_CERT_NO_ISSUER    0x100u /**< a leaf without a chain, signed by
+                                           one that this system does not
+                                           trust: its issuer is missing */
+#define SNIV_CERT_CHAIN_ORDER  0x200u /**< the chain is not in order, or holds
+                                           what is not of it */
+#define SNIV_CERT_CHAIN_ROOT   0x400u /**< the root is in the chain */
+#define SNIV_CERT_SELF_SIGNED  0x800u /**< a leaf that is its own issuer */
 
 /** Everything about an entry that is not secret. */
 typedef struct sniv_cert_info_t {

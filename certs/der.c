@@ -24,6 +24,7 @@
 #define TAG_TIME        0x18
 #define TAG_SEQUENCE    0x30
 #define TAG_CONTEXT(n)  (0xa0 | (n))    /* constructed */
+#define TAG_KEY_ID      0x80            /* [0] IMPLICIT OCTET STRING */
 #define TAG_DNS_NAME    0x82            /* [2] IMPLICIT IA5String */
 
 /* Object identifiers, content only. */
@@ -37,6 +38,8 @@ static const unsigned char oid_rsa_sha1[] =
     { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05 };
 static const unsigned char oid_ecdsa_sha1[] =
     { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01 };
+static const unsigned char oid_key_id[] = { 0x55, 0x1d, 0x0e };
+static const unsigned char oid_issuer_key_id[] = { 0x55, 0x1d, 0x23 };
 static const unsigned char oid_alt_name[] = { 0x55, 0x1d, 0x11 };
 static const unsigned char oid_constraints[] = { 0x55, 0x1d, 0x13 };
 static const unsigned char oid_info_access[] =
@@ -317,6 +320,14 @@ static int read_extensions(sniv_leaf_t *leaf, sniv_bytes_t in)
         if (IS_OID(&oid, oid_alt_name)) {
             if (!expect(&value, TAG_SEQUENCE, &leaf->names, NULL)) {
                 return 0;
+            }
+        }
+        else if (IS_OID(&oid, oid_key_id)) {
+            expect(&value, TAG_OCTETS, &leaf->key_id, NULL);
+        }
+        else if (IS_OID(&oid, oid_issuer_key_id)) {
+            if (expect(&value, TAG_SEQUENCE, &value, NULL)) {
+                expect(&value, TAG_KEY_ID, &leaf->issuer_key_id, NULL);
             }
         }
         else if (IS_OID(&oid, oid_info_access)) {

@@ -64,6 +64,8 @@ typedef struct sniv_leaf_t {
     sniv_bytes_t curve;     /**< SNIV_KEY_EC: OID, with tag and length */
     sniv_bytes_t public_key;/**< content of the bit string */
     int bits;               /**< SNIV_KEY_RSA: of the modulus */
+    sniv_bytes_t key_id;    /**< subjectKeyIdentifier; may be absent */
+    sniv_bytes_t issuer_key_id; /**< of authorityKeyIdentifier */
     sniv_bytes_t names;     /**< GeneralNames of subjectAltName, content */
     unsigned is_ca : 1;     /**< basicConstraints cA */
     unsigned has_ocsp : 1;  /**< an OCSP address in authorityInfoAccess */

@@ -445,7 +445,8 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
         visitor.pair = visit_pair;
         visitor.folder = visit_folder;
         visitor.baton = &visit;
-        rv = sniv_folder_visit_fd(fd, folder->path, &visitor, ptemp);
+        rv = sniv_folder_visit_fd(fd, &folder->walk, folder->path, &visitor,
+                                  ptemp);
         if (rv != APR_SUCCESS) {
             list_all(folder, 1);
         }

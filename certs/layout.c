@@ -27,24 +27,90 @@
 #include <apr_strings.h>
 #include <apr_tables.h>
 
+#include "certs/beside.h"
 #include "certs/walk.h"
 
+/* What a file is, by its name. */
+typedef enum {
+    ROLE_UNKNOWN,               /* its content will tell, perhaps */
+    ROLE_CERT,
+    ROLE_FULL,                  /* certificate and chain */
+    ROLE_KEY,
+    ROLE_CHAIN,
+    ROLE_NONE                   /* not looked at */
+} role_e;
+
+/* An ending, and what it says. The longest comes first. */
+typedef struct ending_t {
+    const char *text;
+    role_e role;
+} ending_t;
+
+/* What follows the name of a site. */
+static const ending_t endings[] = {
+    { ".fullchain", ROLE_FULL }, { ".ca-bundle", ROLE_CHAIN },
+    { ".ca_bundle", ROLE_CHAIN }, { ".cabundle", ROLE_CHAIN },
+    { ".cacert", ROLE_CHAIN }, { ".bundle", ROLE_CHAIN },
+    { ".issuer", ROLE_CHAIN }, { ".chain", ROLE_CHAIN },
+    { ".pem.key", ROLE_KEY }, { ".crt.key", ROLE_KEY },
+    { ".pem.rsa", ROLE_CERT }, { ".pem.ecdsa", ROLE_CERT },
+    { ".privkey", ROLE_KEY }, { ".ecdsa", ROLE_CERT },
+    { ".rsa", ROLE_CERT }, { ".cert", ROLE_CERT }, { ".key", ROLE_KEY },
+    { ".pem", ROLE_CERT }, { ".crt", ROLE_CERT }, { ".cer", ROLE_CERT },
+    { ".ca", ROLE_CHAIN },
+    { ".csr", ROLE_NONE }, { ".json", ROLE_NONE }, { ".conf", ROLE_NONE },
+    { ".ocsp", ROLE_NONE }, { ".sctl", ROLE_NONE }, { ".crl", ROLE_NONE },
+    { ".p7b", ROLE_NONE }, { ".pfx", ROLE_NONE }, { ".p12", ROLE_NONE },
+    { ".sh", ROLE_NONE }, { ".log", ROLE_NONE }, { ".md", ROLE_NONE },
+    { ".bak", ROLE_NONE }, { ".old", ROLE_NONE }, { ".tmp", ROLE_NONE },
+    { ".dsa", ROLE_NONE }, { ".html", ROLE_NONE }, { ".zip", ROLE_NONE },
+    { "~", ROLE_NONE }
+};
+#define NENDINGS ((int)(sizeof(endings) / sizeof(endings[0])))
+
+/* What the name before that ending ends with, or is. */
+static const ending_t words[] = {
+    { "chain-only", ROLE_CHAIN }, { "fullchain", ROLE_FULL },
+    { "intermediate", ROLE_CHAIN }, { "ca-bundle", ROLE_CHAIN },
+    { "ca_bundle", ROLE_CHAIN }, { "cabundle", ROLE_CHAIN },
+    { "pubcert", ROLE_CERT }, { "privatekey", ROLE_KEY },
+    { "privkey", ROLE_KEY }, { "private", ROLE_KEY },
+    { "issuer", ROLE_CHAIN }, { "chain", ROLE_CHAIN },
+    { "key", ROLE_KEY }, { "crt", ROLE_CERT }, { "cert", ROLE_CERT },
+    { "ca", ROLE_CHAIN }
+};
+#define NWORDS ((int)(sizeof(words) / sizeof(words[0])))
+
 /* What a name in a folder is. */
-typedef struct item_t {
+typedef struct item_t item_t;
+struct item_t {
     const char *name;
     int is_folder;
-} item_t;
+    role_e role;
+    int stem;                   /* length of the name that belongs to it */
+    int is_used;
+    int is_pair;                /* a certificate to be reported, with ... */
+    item_t *key, *chain;        /* ... these, or NULL */
+    sniv_beside_t *content;     /* of few, while they are compared */
+};
 
 typedef struct folder_t {
     const char *path;
     item_t *items;              /* in the order of names */
     int nitems;
+    item_t *only_chain;         /* if there is one, and one only */
+    int nkeys;                  /* by their names */
+    item_t **read;              /* those whose content was read */
+    int nread;
     const sniv_folder_visitor_t *visitor;
+    const sniv_walk_t *walk;    /* or NULL */
     apr_pool_t *p;
 } folder_t;
 
-static const char *const cert_endings[] = { ".pem", ".crt", ".cer", ".cert" };
-#define NENDINGS 4
+/* Files of one folder whose content is looked at. */
+#define CONTENT_MAX 256
+/* In a folder with no more files the content decides, not the names. */
+#define SMALL 64
 
 static int compare(const void *a, const void *b)
 {
@@ -86,8 +152,10 @@ static apr_status_t list(folder_t *folder, int fd)
         }
         if (entry->d_name[0] != '.') {
             item = apr_array_push(items);
+            memset(item, 0, sizeof(*item));
             item->name = apr_pstrdup(folder->p, entry->d_name);
             item->is_folder = is_folder(dir, entry);
+            item->role = ROLE_NONE;
         }
     }
     rv = errno;
@@ -107,6 +175,7 @@ static item_t *find(const folder_t *folder, const char *name)
     if (folder->nitems == 0) {
         return NULL;
     }
+    memset(&key, 0, sizeof(key));
     key.name = name;
     key.is_folder = 0;
     item = bsearch(&key, folder->items, (size_t)folder->nitems,
@@ -114,28 +183,84 @@ static item_t *find(const folder_t *folder, const char *name)
     return item && !item->is_folder ? item : NULL;
 }
 
-/* The length of a name without the ending of a certificate file, or 0. */
-static apr_size_t stem(const char *name, const char **ending)
+static int lower(int c)
 {
-    apr_size_t len = strlen(name);
+    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+}
+
+/* Whether the first len bytes of a name end with a text, in any case. */
+static int ends_with(const char *name, int len, const char *end)
+{
+    int n = (int)strlen(end), i;
+
+    for (i = 0; i < n && n <= len; i++) {
+        if (lower(name[len - n + i]) != end[i]) {
+            return 0;
+        }
+    }
+    return n <= len;
+}
+
+static int is_separator(char c)
+{
+    return c == '.' || c == '-' || c == '_';
+}
+
+/* certbot's archive: cert1.pem, fullchain12.pem. */
+static int is_archived(const char *name)
+{
+    static const char *const begins[] = { "cert", "chain", "fullchain",
+                                          "privkey" };
     int i;
 
-    for (i = 0; i < NENDINGS; i++) {
-        apr_size_t n = strlen(cert_endings[i]);
+    for (i = 0; i < 4; i++) {
+        apr_size_t n = strlen(begins[i]), digits;
 
-        if (len > n && strcmp(name + len - n, cert_endings[i]) == 0) {
-            *ending = cert_endings[i];
-            return len - n;
+        if (strncmp(name, begins[i], n) == 0) {
+            digits = strspn(name + n, "0123456789");
+            if (digits > 0 && strcmp(name + n + digits, ".pem") == 0) {
+                return 1;
+            }
         }
     }
     return 0;
 }
 
-static int ends_with(const char *name, const char *end)
+/* What a file is, by its name. */
+static void classify(item_t *item)
 {
-    apr_size_t len = strlen(name), n = strlen(end);
+    const char *name = item->name;
+    int len = (int)strlen(name), i, is_key = 0;
 
-    return len > n && strcmp(name + len - n, end) == 0;
+    item->role = ROLE_UNKNOWN;
+    item->stem = len;
+    if (is_archived(name)) {
+        item->role = ROLE_NONE;
+        return;
+    }
+    for (i = 0; i < NENDINGS; i++) {
+        if (ends_with(name, len, endings[i].text)
+            && len > (int)strlen(endings[i].text)) {
+            item->role = endings[i].role;
+            item->stem = len - (int)strlen(endings[i].text);
+            is_key = item->role == ROLE_KEY;
+            break;
+        }
+    }
+    if (item->role != ROLE_CERT && item->role != ROLE_UNKNOWN
+        && item->role != ROLE_KEY) {
+        return;
+    }
+    for (i = 0; i < NWORDS; i++) {
+        int n = (int)strlen(words[i].text);
+
+        if (ends_with(name, item->stem, words[i].text)
+            && (item->stem == n || is_separator(name[item->stem - n - 1]))) {
+            item->role = is_key ? ROLE_KEY : words[i].role;
+            item->stem = item->stem == n ? 0 : item->stem - n - 1;
+            break;
+        }
+    }
 }
 
 static const char *in_folder(const folder_t *folder, const char *name)
@@ -143,14 +268,22 @@ static const char *in_folder(const folder_t *folder, const char *name)
     return apr_pstrcat(folder->p, folder->path, "/", name, NULL);
 }
 
-static void found(const folder_t *folder, const item_t *cert,
-                  const item_t *key, const item_t *chain)
+/* Note what belongs together; each_pair() reports it. */
+static void found(item_t *cert, item_t *key, item_t *chain)
 {
-    folder->visitor->pair(folder->visitor->baton,
-                          in_folder(folder, cert->name),
-                          key ? in_folder(folder, key->name) : NULL,
-                          chain ? in_folder(folder, chain->name) : NULL);
+    cert->is_used = cert->is_pair = 1;
+    cert->key = key;
+    cert->chain = chain;
+    if (key) {
+        key->is_used = 1;
+    }
+    /* one of another name may be something else: look into it */
+    if (chain && chain->stem == cert->stem) {
+        chain->is_used = 1;
+    }
 }
+
+/* ----- a folder that is one certificate */
 
 /*
  * The key beside a fullchain: privkey.*, a key named like the folder (acme.sh
@@ -159,29 +292,31 @@ static void found(const folder_t *folder, const item_t *cert,
  */
 static item_t *folder_key(const folder_t *folder)
 {
+    static const char *const names[] = { "privkey.pem", "privkey.key",
+                                         "key.pem", "privkey" };
     const char *base = strrchr(folder->path, '/');
     item_t *key, *only = NULL;
-    int i, n = 0;
+    int i, n = 0, len;
 
-    if ((key = find(folder, "privkey.pem"))
-        || (key = find(folder, "privkey.key"))
-        || (key = find(folder, "key.pem"))) {
-        return key;
+    for (i = 0; i < 4; i++) {
+        if ((key = find(folder, names[i]))) {
+            return key;
+        }
     }
     base = base ? base + 1 : folder->path;
     if ((key = find(folder, apr_pstrcat(folder->p, base, ".key", NULL)))) {
         return key;
     }
-    if (ends_with(base, "_ecc")) {
-        base = apr_pstrmemdup(folder->p, base, strlen(base) - 4);
+    len = (int)strlen(base);
+    if (ends_with(base, len, "_ecc")) {
+        base = apr_pstrmemdup(folder->p, base, (apr_size_t)len - 4);
         key = find(folder, apr_pstrcat(folder->p, base, ".key", NULL));
         if (key) {
             return key;
         }
     }
     for (i = 0; i < folder->nitems; i++) {
-        if (!folder->items[i].is_folder
-            && ends_with(folder->items[i].name, ".key")) {
+        if (folder->items[i].role == ROLE_KEY) {
             only = &folder->items[i];
             n++;
         }
@@ -189,57 +324,301 @@ static item_t *folder_key(const folder_t *folder)
     return n == 1 ? only : NULL;
 }
 
-/* A folder that is one certificate. */
+/* fullchain.* and a key: everything else is the client's own business. */
 static int as_one(const folder_t *folder)
 {
+    static const char *const names[] = {
+        "fullchain.pem", "fullchain.crt", "fullchain.cer", "fullchain.cert",
+        "fullchain"
+    };
     item_t *cert, *key;
     int i;
 
-    for (i = 0; i < NENDINGS; i++) {
-        cert = find(folder, apr_pstrcat(folder->p, "fullchain",
-                                        cert_endings[i], NULL));
-        if (cert) {
-            found(folder, cert, folder_key(folder), NULL);
+    for (i = 0; i < 5; i++) {
+        cert = find(folder, names[i]);
+        key = cert ? folder_key(folder) : NULL;
+        if (key) {
+            found(cert, key, NULL);
             return 1;
         }
-    }
-    cert = find(folder, "cert.pem");
-    key = find(folder, "privkey.pem");
-    if (cert && key) {
-        found(folder, cert, key, find(folder, "chain.pem"));
-        return 1;
     }
     return 0;
 }
 
-static int is_not_a_leaf(const char *name, apr_size_t len)
+/* ----- files, by their names */
+
+/* The file of a role that belongs to the same name: the first one. */
+static item_t *same_stem(const folder_t *folder, const item_t *item,
+                         role_e role)
 {
-    return (len > 7 && memcmp(name + len - 7, ".issuer", 7) == 0)
-           || (len == 5 && memcmp(name, "chain", 5) == 0)
-           || (len == 2 && memcmp(name, "ca", 2) == 0)
-           || (len == 7 && memcmp(name, "privkey", 7) == 0);
+    int at = (int)(item - folder->items), i;
+
+    /* those that begin alike lie together */
+    for (i = at; i > 0 && strncmp(folder->items[i - 1].name, item->name,
+                                  (apr_size_t)item->stem) == 0; i--) {
+        continue;
+    }
+    for (; i < folder->nitems && strncmp(folder->items[i].name, item->name,
+                                         (apr_size_t)item->stem) == 0; i++) {
+        item_t *other = &folder->items[i];
+
+        if (other->role == role && other->stem == item->stem
+            && !other->is_folder) {
+            return other;
+        }
+    }
+    return NULL;
 }
 
-static void each_file(const folder_t *folder)
+/* The key of a certificate: the same name, in one of many ways. */
+static item_t *named_key(const folder_t *folder, const item_t *cert)
+{
+    item_t *key = find(folder, apr_pstrcat(folder->p, cert->name, ".key",
+                                           NULL));
+
+    if (!key) {
+        key = find(folder, apr_pstrcat(folder->p, apr_pstrmemdup(folder->p,
+                                       cert->name, (apr_size_t)cert->stem),
+                                       ".key", NULL));
+    }
+    return key ? key : same_stem(folder, cert, ROLE_KEY);
+}
+
+/* NAME.pem beside NAME.crt and NAME.key: lego writes all three. */
+static int is_extra(const folder_t *folder, const item_t *cert)
+{
+    const char *base = apr_pstrmemdup(folder->p, cert->name,
+                                      (apr_size_t)cert->stem);
+
+    return cert->stem > 0
+           && strcmp(cert->name + cert->stem, ".pem") == 0
+           && find(folder, apr_pstrcat(folder->p, base, ".crt", NULL))
+           && find(folder, apr_pstrcat(folder->p, base, ".key", NULL));
+}
+
+/* The chain of a site, or the only one in this folder. */
+static item_t *named_chain(const folder_t *folder, const item_t *cert)
+{
+    item_t *chain = same_stem(folder, cert, ROLE_CHAIN);
+
+    return chain ? chain : folder->only_chain;
+}
+
+static int is_cert(const item_t *item)
+{
+    return item->role == ROLE_CERT || item->role == ROLE_FULL;
+}
+
+/* Pairs whose names say that they are. */
+static void by_names(const folder_t *folder)
 {
     item_t *cert, *key;
-    const char *ending = NULL, *base;
-    apr_size_t len;
     int i;
 
     for (i = 0; i < folder->nitems; i++) {
         cert = &folder->items[i];
-        if (cert->is_folder || (len = stem(cert->name, &ending)) == 0
-            || is_not_a_leaf(cert->name, len)) {
+        if (!is_cert(cert) || cert->is_used) {
             continue;
         }
-        base = apr_pstrmemdup(folder->p, cert->name, len);
-        key = find(folder, apr_pstrcat(folder->p, base, ".key", NULL));
-        if (strcmp(ending, ".pem") == 0 && key
-            && find(folder, apr_pstrcat(folder->p, base, ".crt", NULL))) {
+        key = named_key(folder, cert);
+        if (is_extra(folder, cert)
+            || (key && cert->role == ROLE_CERT
+                && same_stem(folder, cert, ROLE_FULL))) {
+            cert->is_used = 1;  /* the other one is as good, or better */
+        }
+        else if (key) {
+            found(cert, key, cert->role == ROLE_FULL
+                             ? NULL : named_chain(folder, cert));
+        }
+    }
+}
+
+/* ----- files, by what is in them */
+
+/* Whether the content has to be looked at, after the names. */
+static int is_something_left(const folder_t *folder)
+{
+    int i, is_lonely = 0, is_bare = 0;
+
+    for (i = 0; i < folder->nitems; i++) {
+        const item_t *item = &folder->items[i];
+
+        if (!item->is_used && item->role != ROLE_NONE && !is_cert(item)) {
+            return 1;
+        }
+        is_lonely |= !item->is_used && is_cert(item);
+        is_bare |= item->is_pair && !item->chain;
+    }
+    /* what has no key may be the issuer of what has no chain */
+    return is_lonely && is_bare && folder->nitems <= SMALL;
+}
+
+static void read_contents(folder_t *folder)
+{
+    item_t *item;
+    int i;
+
+    folder->read = apr_palloc(folder->p, sizeof(item_t *) * CONTENT_MAX);
+    for (i = 0; i < folder->nitems && folder->nread < CONTENT_MAX; i++) {
+        item = &folder->items[i];
+        if (item->role != ROLE_NONE
+            && (!item->is_used || folder->nitems <= SMALL)) {
+            item->content = apr_palloc(folder->p, sizeof(*item->content));
+            sniv_beside_read(item->content, folder->walk,
+                             in_folder(folder, item->name));
+            folder->read[folder->nread++] = item;
+        }
+    }
+}
+
+static item_t *key_inside(const folder_t *folder, const item_t *cert)
+{
+    int i;
+
+    for (i = 0; i < folder->nread; i++) {
+        if (folder->read[i] != cert && folder->read[i]->content->ncerts == 0
+            && sniv_beside_match(cert->content, folder->read[i]->content)) {
+            return folder->read[i];
+        }
+    }
+    return NULL;
+}
+
+static item_t *issuer_inside(const folder_t *folder, const item_t *cert)
+{
+    int i;
+
+    for (i = 0; i < folder->nread; i++) {
+        const sniv_beside_t *content = folder->read[i]->content;
+
+        if (folder->read[i] != cert && content->ncerts > content->nleaves
+            && sniv_beside_issued(content, cert->content)) {
+            return folder->read[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether a pair has the same certificate: some tools write it twice. */
+static int is_twice(const folder_t *folder, const item_t *item)
+{
+    int i;
+
+    for (i = 0; i < folder->nread; i++) {
+        const item_t *other = folder->read[i];
+
+        if (other != item && other->is_pair
+            && sniv_beside_same(other->content, item->content)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A certificate whose content was read: a key belongs to it that has its
+ * public key, whatever the names. */
+static void settle(const folder_t *folder, item_t *item)
+{
+    item_t *key = item->key;
+    int has_own = sniv_beside_match(item->content, item->content);
+
+    if (item->is_used ? !item->is_pair : item->content->nleaves == 0) {
+        return;
+    }
+    if (!has_own && (!key || !key->content
+                     || !sniv_beside_match(item->content, key->content))) {
+        key = key_inside(folder, item);
+    }
+    if (!item->is_pair && !item->content->has_secret
+        && (has_own || !item->content->key.data) && is_twice(folder, item)) {
+        item->is_used = 1;
+        return;
+    }
+    if (has_own && !item->is_pair) {
+        found(item, NULL, issuer_inside(folder, item));
+    }
+    else if (key) {
+        found(item, key, item->chain && item->chain->content
+                         && sniv_beside_issued(item->chain->content,
+                                               item->content)
+                         ? item->chain : issuer_inside(folder, item));
+    }
+}
+
+static void by_contents(folder_t *folder)
+{
+    item_t *item;
+    int i;
+
+    read_contents(folder);
+    for (i = 0; i < folder->nread; i++) {
+        settle(folder, folder->read[i]);
+    }
+    for (i = 0; i < folder->nread; i++) {
+        item = folder->read[i];
+        /* authorities beside leaves are no leaves, and no junk is */
+        if (item->content->nleaves == 0 && item->content->ncerts > 0) {
+            item->is_used = 1;
+        }
+        sniv_beside_free(item->content);
+        item->content = NULL;
+    }
+}
+
+static void each_file(folder_t *folder)
+{
+    item_t *cert;
+    int i;
+
+    by_names(folder);
+    if ((folder->nkeys > 1 && folder->nitems <= SMALL)
+        || is_something_left(folder)) {
+        by_contents(folder);
+    }
+    for (i = 0; i < folder->nitems; i++) {
+        cert = &folder->items[i];
+        /* a bundle with its key, or the reader says what is missing */
+        if (!cert->is_used && is_cert(cert)) {
+            found(cert, NULL, named_chain(folder, cert));
+        }
+    }
+}
+
+static void classify_all(folder_t *folder)
+{
+    int i, nchains = 0;
+
+    for (i = 0; i < folder->nitems; i++) {
+        item_t *item = &folder->items[i];
+
+        if (item->is_folder) {
             continue;
         }
-        found(folder, cert, key, NULL);
+        classify(item);
+        folder->nkeys += item->role == ROLE_KEY;
+        if (item->role == ROLE_CHAIN) {
+            folder->only_chain = nchains++ ? NULL : item;
+        }
+    }
+}
+
+static void each_pair(const folder_t *folder)
+{
+    int i;
+
+    for (i = 0; i < folder->nitems; i++) {
+        const item_t *item = &folder->items[i];
+
+        if (item->is_pair) {
+            folder->visitor->pair(folder->visitor->baton,
+                                  in_folder(folder, item->name),
+                                  item->key ? in_folder(folder,
+                                                        item->key->name)
+                                            : NULL,
+                                  item->chain ? in_folder(folder,
+                                                          item->chain->name)
+                                              : NULL);
+        }
     }
 }
 
@@ -252,11 +631,13 @@ apr_status_t sniv_folder_visit(const char *path,
     int fd;
 
     rv = sniv_walk_open(NULL, path, SNIV_WALK_FOLDER, &fd, &reason);
-    return rv == APR_SUCCESS ? sniv_folder_visit_fd(fd, path, visitor, p)
+    return rv == APR_SUCCESS ? sniv_folder_visit_fd(fd, NULL, path, visitor,
+                                                    p)
                              : rv;
 }
 
-apr_status_t sniv_folder_visit_fd(int fd, const char *path,
+apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
+                                  const char *path,
                                   const sniv_folder_visitor_t *visitor,
                                   apr_pool_t *p)
 {
@@ -266,15 +647,18 @@ apr_status_t sniv_folder_visit_fd(int fd, const char *path,
 
     memset(&folder, 0, sizeof(folder));
     folder.path = path;
+    folder.walk = walk;
     folder.visitor = visitor;
     folder.p = p;
     rv = list(&folder, fd);
     if (rv != APR_SUCCESS) {
         return rv;
     }
+    classify_all(&folder);
     if (!as_one(&folder)) {
         each_file(&folder);
     }
+    each_pair(&folder);
     for (i = 0; i < folder.nitems; i++) {
         if (folder.items[i].is_folder) {
             visitor->folder(visitor->baton,

@@ -19,25 +19,33 @@
  * The layouts of certificate folders: names of files -> what belongs
  * together.
  *
- * One folder holds, in any mix (E is pem, crt, cer or cert):
+ * One folder holds, in any mix (E is pem, crt, cer, cert; in any case):
  *
  *     fullchain.E + a key     one certificate; everything else in the folder
  *                             is the client's own business. certbot,
  *                             dehydrated: privkey.pem; acme.sh: NAME.key
- *     cert.pem + privkey.pem  the same without a fullchain, with chain.pem
- *     NAME.E + NAME.key       lego, many hand-made ones
+ *     NAME.E + a key          NAME.key, NAME.E.key, NAME-key.E; with a chain
+ *                             beside it: NAME.ca-bundle, NAME.issuer.E,
+ *                             chain.E, ...
  *     NAME.pem                a bundle of leaf, chain and key, as HAProxy
- *                             takes it
+ *                             takes it; NAME.pem.rsa, NAME.pem.ecdsa
+ *     others                  by their content: a key belongs to the
+ *                             certificate with its public key, an authority's
+ *                             certificate to what it has issued
  *     folders                 the same again, to a depth
  *
- * Not looked at: hidden files and folders, other endings, NAME.issuer.E,
- * ca.E, chain.E, and NAME.pem beside NAME.crt and NAME.key (lego writes all
- * three). What names the certificates are for is in them, never in the names
- * of files. Pure but for reading the folder; configuration time or monitor,
- * one thread.
+ * What an ending means is in a table in certs/layout.c. Content is looked at
+ * only where names leave something open, and in a number of files for each
+ * folder. Not looked at: hidden files and folders, certbot's archive
+ * (cert1.pem), endings of other things (.csr, .json), and NAME.pem beside
+ * NAME.crt and NAME.key (lego writes all three). What names the certificates
+ * are for is in them, never in the names of files. Configuration time or
+ * monitor, one thread.
  */
 
 #include <apr_pools.h>
+
+#include "certs/walk.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -70,8 +78,12 @@ apr_status_t sniv_folder_visit(const char *path,
                                const sniv_folder_visitor_t *visitor,
                                apr_pool_t *p);
 
-/** The same for a folder that is open; closes fd. */
-apr_status_t sniv_folder_visit_fd(int fd, const char *path,
+/**
+ * The same for a folder that is open; closes fd.
+ * @param walk by which files are opened whose content is looked at; or NULL
+ */
+apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
+                                  const char *path,
                                   const sniv_folder_visitor_t *visitor,
                                   apr_pool_t *p);
 

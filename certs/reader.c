@@ -24,6 +24,7 @@
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
+#include "certs/issuer.h"
 #include "certs/judge.h"
 
 /* Certificates in one file. */
@@ -49,10 +50,11 @@ typedef struct file_t {
 struct sniv_reader_t {
     sniv_judge_t *judge;
     const sniv_walk_t *walk;            /* or NULL */
+    sniv_trusted_t trusted;
     file_t files[SNIV_FILES_MAX];
     int nfiles;                         /* in use */
     sniv_buffer_t keys[SNIV_PAIRS_MAX]; /* keys written anew */
-    sniv_buffer_t chains[SNIV_PAIRS_MAX + 1];
+    sniv_buffer_t chains[2 * SNIV_PAIRS_MAX + 1];
     int nchains;
     sniv_buffer_t paths;
     char reason[1024];
@@ -68,7 +70,10 @@ typedef struct draft_t {
 
 static apr_status_t cleanup(void *data)
 {
-    sniv_reader_free(data);
+    sniv_reader_t *reader = data;
+
+    sniv_reader_free(reader);
+    sniv_trusted_free(&reader->trusted);
     return APR_SUCCESS;
 }
 
@@ -91,7 +96,7 @@ static void for_buffers(sniv_reader_t *reader, void (*what)(sniv_buffer_t *))
     for (i = 0; i < SNIV_PAIRS_MAX; i++) {
         what(&reader->keys[i]);
     }
-    for (i = 0; i <= SNIV_PAIRS_MAX; i++) {
+    for (i = 0; i <= 2 * SNIV_PAIRS_MAX; i++) {
         what(&reader->chains[i]);
     }
     what(&reader->paths);
@@ -310,6 +315,16 @@ static void sort_blocks(file_t *file, unsigned flags)
     }
 }
 
+/* Whether a file is only a chain that lies beside a leaf, in a folder. */
+static int is_beside(const sniv_cert_files_t *files, unsigned flags,
+                     const char *path)
+{
+    return (flags & SNIV_READ_ANY_ORDER) && files->chain
+           && strcmp(files->chain, path) == 0
+           && strcmp(files->certs[0], path) != 0
+           && strcmp(key_path(files, 0), path) != 0;
+}
+
 static apr_status_t read_files(sniv_reader_t *reader,
                                const sniv_cert_files_t *files,
                                unsigned flags, sniv_entry_t *entry,
@@ -331,6 +346,13 @@ static apr_status_t read_files(sniv_reader_t *reader,
 
         file->path = list[i];
         reader->nfiles = i + 1;
+        if (is_beside(files, flags, list[i])) {
+            file->ncerts = file->has_key = 0;
+            if (stamps) {       /* it is read if it is needed */
+                sniv_stamp_of(&stamps[i], list[i]);
+            }
+            continue;
+        }
         rv = sniv_buffer_read(&file->buffer, reader->walk, list[i],
                               stamps ? &stamps[i] : NULL, &reason);
         sort_blocks(file, files->chain ? flags | READ_CHAINED : flags);
@@ -574,6 +596,82 @@ static unsigned flags_of(const sniv_leaf_t *leaf)
     return flags;
 }
 
+/*
+ * The chain of a leaf from a file that lies beside it: who has issued it, who
+ * has issued that one, and so on, without the root. What else is in the file
+ * does not count.
+ */
+static void chain_beside(sniv_reader_t *reader, const char *path,
+                         const sniv_leaf_t *leaf, sniv_bytes_t *chain)
+{
+    sniv_buffer_t *out = &reader->chains[reader->nchains++];
+    file_t *file = file_of(reader, path);
+    sniv_leaf_t ca[CERTS_MAX], of = *leaf;
+    const char *reason;
+    apr_size_t room = 1;
+    int i, n;
+
+    if (sniv_buffer_read(&file->buffer, reader->walk, path, NULL, &reason)
+        != APR_SUCCESS) {
+        return;
+    }
+    sort_blocks(file, SNIV_READ_ANY_ORDER);
+    for (i = 0; i < file->ncerts; i++) {
+        room += sizeof(apr_uint32_t) + file->certs[i].len;
+        if (file->damage || sniv_der_leaf(&ca[i], file->certs[i].data,
+                                          file->certs[i].len)) {
+            return;
+        }
+    }
+    if (!room_for(out, room)) {
+        return;
+    }
+    for (n = 0; n < file->ncerts && !sniv_is_self_issued(&of); n++) {
+        for (i = 0; i < file->ncerts; i++) {
+            if (!sniv_is_self_issued(&ca[i]) && sniv_has_issued(&ca[i], &of)) {
+                break;
+            }
+        }
+        if (i == file->ncerts) {
+            break;
+        }
+        of = ca[i];
+        add_to_chain(out, &of.whole);
+    }
+    chain->data = out->data;
+    chain->len = out->len;
+}
+
+/* What a chain says about itself, as it is going to be sent. */
+static unsigned flags_of_chain(sniv_reader_t *reader, const sniv_leaf_t *leaf,
+                               const sniv_bytes_t *chain)
+{
+    sniv_leaf_t of = *leaf, next;
+    sniv_bytes_t der;
+    apr_size_t at = 0;
+    unsigned flags = 0;
+
+    if (sniv_is_self_issued(leaf)) {
+        flags |= SNIV_CERT_SELF_SIGNED;
+    }
+    else if (chain->len == 0
+             && !sniv_trusted_issuer(&reader->trusted, leaf)) {
+        flags |= SNIV_CERT_NO_ISSUER;
+    }
+    while (sniv_chain_next(chain, &at, &der) > 0
+           && !sniv_der_leaf(&next, der.data, der.len)) {
+        if (!sniv_bytes_equal(&of.issuer, &next.subject)
+            || sniv_is_self_issued(&of)) {
+            flags |= SNIV_CERT_CHAIN_ORDER;
+        }
+        if (sniv_is_self_issued(&next)) {
+            flags |= SNIV_CERT_CHAIN_ROOT;
+        }
+        of = next;
+    }
+    return flags;
+}
+
 static apr_status_t read_pair(sniv_reader_t *reader,
                               const sniv_cert_files_t *files, int i,
                               unsigned flags, sniv_entry_t *entry,
@@ -628,12 +726,17 @@ static apr_status_t read_pair(sniv_reader_t *reader,
         return fail(reader, preason, "holds a certificate without a DNS name "
                     "in subjectAltName, so no server name leads to it");
     }
-    if (!files->chain) {
+    if (!files->chain || (flags & SNIV_READ_ANY_ORDER)) {
         rv = write_chain(reader, certs, draft->which, &draft->leaf, flags,
                          &pair->chain, pfile, preason);
+        if (rv == APR_SUCCESS && pair->chain.len == 0 && files->chain
+            && is_beside(files, flags, files->chain)) {
+            chain_beside(reader, files->chain, &draft->leaf, &pair->chain);
+        }
         if (pair->chain.len == 0) {
             entry->flags |= SNIV_CERT_NO_CHAIN;
         }
+        entry->flags |= flags_of_chain(reader, &draft->leaf, &pair->chain);
     }
     return rv;
 }
@@ -667,6 +770,7 @@ static apr_status_t read_chain_file(sniv_reader_t *reader,
     for (i = 0; i < entry->npairs; i++) {
         entry->pairs[i].chain = chain;
     }
+    entry->flags |= flags_of_chain(reader, &draft->leaf, &chain);
     return rv;
 }
 
@@ -764,7 +868,7 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
             entry->not_after = draft.leaf.not_after;
         }
     }
-    if (files->chain) {
+    if (files->chain && !(flags & SNIV_READ_ANY_ORDER)) {
         rv = read_chain_file(reader, files, flags, entry, &draft, pfile,
                              preason);
         if (rv != APR_SUCCESS) {
