@@ -437,7 +437,7 @@ sniv_cert_id_t sniv_certs_find(const sniv_certs_t *certs, sniv_scope_t scope,
         return SNIV_CERT_NONE;
     }
     return sniv_index_find(certs->shm, SNIV_SLOT_INDEX, scope, name, len,
-                           now);
+                           now, NULL);
 }
 
 static apr_status_t get_record(const sniv_certs_t *certs, sniv_cert_id_t id,
@@ -729,6 +729,40 @@ int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
     info->flags |= (leaf.must_staple ? SNIV_CERT_MUST_STAPLE : 0)
                    | (leaf.has_ocsp ? SNIV_CERT_OCSP_URI : 0);
     return 1;
+}
+
+int sniv_certs_vouch(const sniv_certs_t *certs, sniv_scope_t scope,
+                     const char *name, apr_size_t len, apr_time_t now)
+{
+    unsigned char *bytes;
+    apr_size_t bytes_len;
+    apr_uint64_t version;
+    sniv_cert_id_t id;
+    sniv_entry_t entry;
+    sniv_leaf_t leaf;
+    int i, is_wild = 0, is_signed = 0;
+
+    if (!certs->shm || scope == SNIV_SCOPE_NONE) {
+        return 0;
+    }
+    id = sniv_index_find(certs->shm, SNIV_SLOT_INDEX, scope, name, len, now,
+                         &is_wild);
+    if (id == SNIV_CERT_NONE || !is_wild) {
+        return id != SNIV_CERT_NONE;
+    }
+    if (get_record(certs, id, &bytes, &bytes_len, &entry, &version)
+        != APR_SUCCESS) {
+        return 0;
+    }
+    for (i = 0; i < entry.npairs; i++) {
+        const sniv_bytes_t *der = &entry.pairs[i].leaf;
+
+        is_signed |= !sniv_der_leaf(&leaf, der->data, der->len)
+                     && !sniv_bytes_equal(&leaf.issuer, &leaf.subject);
+    }
+    OPENSSL_cleanse(bytes, bytes_len);
+    free(bytes);
+    return is_signed;
 }
 
 apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,

@@ -250,6 +250,14 @@ apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
                                      const char **preason);
 
 /**
+ * Whether sniv_certs_find() finds a certificate that makes the name a known
+ * one: any, but for a wildcard that nobody else has signed. Anybody can make
+ * such a one for all names there are.
+ */
+int sniv_certs_vouch(const sniv_certs_t *certs, sniv_scope_t scope,
+                     const char *name, apr_size_t len, apr_time_t now);
+
+/**
  * Describe an entry as it is served now.
  * @return APR_SUCCESS, or APR_NOTFOUND if it has nothing to serve
  */

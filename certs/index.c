@@ -263,13 +263,13 @@ static sniv_cert_id_t find(const sniv_shm_look_t *look,
 
 sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
                                sniv_scope_t scope, const char *host,
-                               apr_size_t len, apr_time_t now)
+                               apr_size_t len, apr_time_t now, int *is_wild)
 {
     look_key_t exact, wild;
     sniv_shm_look_t look;
     sniv_cert_id_t id, other;
     const char *dot;
-    int tries, is_valid, other_is_valid;
+    int tries, is_valid, other_is_valid, by_wild;
 
     if (len == 0 || len > NAME_MAX_LEN || memchr(host, '*', len)) {
         return SNIV_CERT_NONE;
@@ -287,15 +287,20 @@ sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
         if (sniv_shm_look(&look, shm, slot) != APR_SUCCESS) {
             return SNIV_CERT_NONE;
         }
+        by_wild = 0;
         id = find(&look, &exact, now, &is_valid);
         if (dot && !is_valid) {
             other = find(&look, &wild, now, &other_is_valid);
             if (other != SNIV_CERT_NONE
                 && (other_is_valid || id == SNIV_CERT_NONE)) {
                 id = other;
+                by_wild = 1;
             }
         }
         if (sniv_shm_looked(&look)) {
+            if (is_wild) {
+                *is_wild = by_wild;
+            }
             return id;
         }
     }

@@ -60,10 +60,13 @@ apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
  * @param names how many, and their lengths in all */
 apr_uint64_t sniv_index_bytes(apr_uint64_t names, apr_uint64_t text);
 
-/** The best entry for a host, as sniv_certs_find() defines it. */
+/**
+ * The best entry for a host, as sniv_certs_find() defines it.
+ * @param is_wild receives whether it was found by a wildcard; may be NULL
+ */
 sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
                                sniv_scope_t scope, const char *host,
-                               apr_size_t len, apr_time_t now);
+                               apr_size_t len, apr_time_t now, int *is_wild);
 
 #ifdef __cplusplus
 }

@@ -17,11 +17,12 @@ use strict;
 use warnings FATAL => 'all';
 
 use File::Copy qw(copy);
-use File::Path qw(remove_tree);
+use File::Path qw(make_path remove_tree);
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
 use Sniv::Certs;
+use Sniv::Chain qw(make_cert slurp);
 use Sniv::Client;
 use Sniv::H2;
 use Sniv::Hello;
@@ -260,6 +261,33 @@ is(handshake('nobody.test', '1.3'), 'alert 112', 'but not any name');
 is(status('c7.test', tls => 'c7.test'), '404 v0', 'and by Host');
 is(status('nobody.test', tls => 'c7.test'), '421 v0', 'but not any Host');
 $h->stop;
+
+# ... a wildcard counts if somebody else has signed it
+
+{
+    my $work = Sniv::Httpd::work() . "/policy.$$.wild";
+    my $dir = "$work/folder";
+    make_path($dir);
+    make_cert($work, 'authority', is_ca => 1);
+    make_cert($work, 'own', names => ['*.own.test', 'name.own.test']);
+    make_cert($work, 'signed', names => ['*.signed.test'], ca => 'authority');
+    for my $name (qw(own signed)) {
+        open my $out, '>', "$dir/$name.pem" or die "$name.pem: $!\n";
+        print $out map { slurp("$work/$name.$_") } qw(leaf key);
+        close $out;
+    }
+    start(policy => "SNIVHostUnknownSNI refuse\nSNIVHostUnknownHost refuse\n"
+                  . "SNIVHostCertificates $dir");
+    for my $case (['a.signed.test', 'signed', '404 v0'],
+                  ['name.own.test', 'own', '404 v0'],
+                  ['a.own.test', 'alert 112', '421 v0']) {
+        my ($name, $cert, $status) = @$case;
+        is(handshake($name, '1.3'), $cert, "wildcards in a folder: $name");
+        is(status($name), $status, '... by Host');
+    }
+    $h->stop;
+    remove_tree($work);
+}
 
 # SNIVHost Verify: httpd decides, so nothing is refused
 $h = server(mode => 'verify', policy => "SNIVHostUnknownHost refuse\n"

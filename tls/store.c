@@ -47,8 +47,8 @@ int snivhost_store_has(const server_rec *s, const char *name,
                        apr_size_t len)
 {
     return snivhost_store_serves(s)
-           && sniv_certs_find(store, snivhost_conf(s)->store.scope, name,
-                              len, apr_time_now()) != SNIV_CERT_NONE;
+           && sniv_certs_vouch(store, snivhost_conf(s)->store.scope, name,
+                               len, apr_time_now());
 }
 
 /* ----- making the store ----- */

@@ -61,7 +61,8 @@ int snivhost_store_load(server_rec *main_server, apr_pool_t *pconf);
  */
 int snivhost_store_serves(const server_rec *s);
 
-/** Whether the folders of a server have a certificate for a name. */
+/** Whether the folders of a server make a name known: they have a certificate
+ * for it, other than a self-signed wildcard. */
 int snivhost_store_has(const server_rec *s, const char *name,
                        apr_size_t len);
 

@@ -132,7 +132,8 @@ static void test_crafted_names(void **state)
         sniv_work = 0;
         assert_int_not_equal(sniv_index_find(shm, 0, 0, names
                                              + (size_t)i * NAME_LEN,
-                                             NAME_LEN, 1), SNIV_CERT_NONE);
+                                             NAME_LEN, 1, NULL),
+                             SNIV_CERT_NONE);
         all += sniv_work;
         most = most < sniv_work ? sniv_work : most;
     }

@@ -41,7 +41,8 @@ my @odd_hosts = ('', 'unknown.test', 'unknown', 'a.x.test.', 'a.x.test..',
     'a.x.test, b.x.test', 'user@a.x.test', 'http://a.x.test', '_.x.test',
     '-a.x.test', ('l' x 60) . '.x.test', 'w' x 300, 'a.x.test#', '%61.x.test',
     '0x7f.1', '127.1', 'A.X.TEST', 'xn--a.x.test', 'www', '[::ffff:127.0.0.1]',
-    "a\tb", 'main.test', '?', '_', 'test', '~');
+    "a\tb", 'main.test', '?', '_', 'test', '~', '_default_', '_DEFAULT_.',
+    '_default_:80', '0.0.0.0', '[::]', '[127.0.0.1]');
 
 my @odd_snis = ('unknown.test', 'a.x.test.', 'A.X.TEST', '127.0.0.1', '::1',
     'localhost', 'a', '*.x.test', 'a.x.test ', 'a..x.test', '_.x.test',
