@@ -425,6 +425,40 @@ static const char *set_explain(cmd_parms *cmd, void *dummy, const char *args)
                : NULL;
 }
 
+static const char *set_compare(cmd_parms *cmd, void *dummy, int argc,
+                               char *const argv[])
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_array_header_t *words = apr_array_make(cmd->pool, argc + 1,
+                                               sizeof(const char *));
+    int i;
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
+        return "SNIVHostCompare is a question, which only a test of the "
+               "configuration answers: leave it out of the configuration and "
+               "give it with -t -c 'SNIVHostCompare ...'";
+    }
+    if (argc < 1 || !*argv[0])
+        return "SNIVHostCompare takes a file of DUMP_SNIVHOST_JSON";
+    for (i = 0; i < argc; i++) {
+        if (i && strcmp(argv[i], "strict")
+            && strncmp(argv[i], "allow=", 6)
+            && strcmp(argv[i], "format=text")
+            && strcmp(argv[i], "format=json")
+            && strcmp(argv[i], "format=sarif")) {
+            return apr_psprintf(cmd->pool, "SNIVHostCompare takes strict, "
+                                "allow=FILE and format=text, json or sarif "
+                                "behind the file, not '%s'", argv[i]);
+        }
+        APR_ARRAY_PUSH(words, const char *) = apr_pstrdup(cmd->pool, argv[i]);
+    }
+    snivhost_comparisons_push(cmd->pool, words);
+    return NULL;
+}
+
 /* ----- the table ----- */
 
 const command_rec snivhost_commands[] = {
@@ -467,6 +501,10 @@ const command_rec snivhost_commands[] = {
                      "Explain a choice with -t -c: URL, or ADDR:PORT "
                      "[sni=NAME] [host=NAME] [path=/PATH] [http=1.0|1.1] "
                      "[format=text|json]"),
+    AP_INIT_TAKE_ARGV("SNIVHostCompare", set_compare, NULL, RSRC_CONF,
+                      "Report with -t -c what changes for clients since a "
+                      "file of DUMP_SNIVHOST_JSON was written: FILE [strict] "
+                      "[allow=FILE] [format=text|json|sarif]"),
     AP_INIT_ITERATE("SNIVHostCertificates", set_certificates, NULL,
                     RSRC_CONF,
                     "Serve the certificates in these folders by their names, "

@@ -47,6 +47,7 @@
 #include "serve/handshake.h"
 #include "serve/refuse.h"
 #include "serve/request.h"
+#include "tell/compare.h"
 #include "tell/dump.h"
 #include "tell/facts.h"
 #include "tell/misdirected.h"
@@ -160,6 +161,19 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     return run_phase(parts, p, plog, ptemp, s);
 }
 
+/* Late: other modules may still change names. */
+static int late_check_config(apr_pool_t *p, apr_pool_t *plog,
+                             apr_pool_t *ptemp, server_rec *s)
+{
+    static config_phase_fn *const parts[] = {
+        snivhost_lint_check_config,
+        snivhost_compare_check_config,
+        NULL
+    };
+
+    return run_phase(parts, p, plog, ptemp, s);
+}
+
 static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                           server_rec *s)
 {
@@ -225,8 +239,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_pre_config(snivhost_env_pre_config, mod_log_config, NULL,
                        APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
-    /* Late: other modules may still change names. */
-    ap_hook_check_config(snivhost_lint_check_config, NULL, NULL,
+    ap_hook_check_config(late_check_config, NULL, NULL,
                          APR_HOOK_REALLY_LAST);
     ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_FIRST);
 

@@ -676,6 +676,21 @@ static void describe_leaf(sniv_cert_info_t *info, const sniv_leaf_t *leaf,
     info->issuer = name_text(&leaf->issuer, p);
 }
 
+const char *sniv_cert_fingerprint(const unsigned char *der, apr_size_t len,
+                                  apr_pool_t *p)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n, i;
+    char *text;
+
+    if (!EVP_Digest(der, len, digest, &n, EVP_sha256(), NULL))
+        return "";
+    text = apr_palloc(p, 2 * n + 1);
+    for (i = 0; i < n; i++)
+        apr_snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    return text;
+}
+
 static void describe(sniv_cert_info_t *info, const sniv_entry_t *entry,
                      apr_pool_t *p)
 {
@@ -691,7 +706,7 @@ static void describe(sniv_cert_info_t *info, const sniv_entry_t *entry,
     info->files = (const char *const *)(void *)files->elts;
     info->nfiles = files->nelts;
     info->scope = entry->scope;
-    info->subject = info->issuer = info->kinds = "";
+    info->subject = info->issuer = info->kinds = info->fingerprints = "";
     for (i = 0; i < entry->npairs; i++) {
         sniv_certs_describe(info, entry->pairs[i].leaf.data,
                             entry->pairs[i].leaf.len, p);
@@ -705,20 +720,25 @@ int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
                         apr_size_t len, apr_pool_t *p)
 {
     const int is_first = !info->kinds || !*info->kinds;
+    const char *fingerprint;
     sniv_leaf_t leaf;
 
     if (sniv_der_leaf(&leaf, der, len)) {
         return 0;
     }
+    fingerprint = sniv_cert_fingerprint(leaf.whole.data, leaf.whole.len, p);
     if (is_first) {
         describe_leaf(info, &leaf, p);
         info->kinds = kind_text(&leaf, p);
+        info->fingerprints = fingerprint;
         info->not_before = leaf.not_before;
         info->not_after = leaf.not_after;
     }
     else {
         info->kinds = apr_pstrcat(p, info->kinds, ", ", kind_text(&leaf, p),
                                   NULL);
+        info->fingerprints = apr_pstrcat(p, info->fingerprints, " ",
+                                         fingerprint, NULL);
         if (leaf.not_before > info->not_before) {
             info->not_before = leaf.not_before;
         }

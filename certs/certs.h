@@ -116,6 +116,8 @@ typedef struct sniv_cert_info_t {
     const char *subject;        /**< of the first leaf, one line */
     const char *issuer;
     const char *kinds;          /**< "RSA 2048, EC prime256v1" */
+    const char *fingerprints;   /**< sniv_cert_fingerprint() of each leaf, a
+                                     blank between */
     unsigned flags;             /**< SNIV_CERT_* */
     apr_uint64_t version;       /**< another one after each renewal */
 } sniv_cert_info_t;
@@ -274,6 +276,10 @@ apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
  */
 int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
                         apr_size_t len, apr_pool_t *p);
+
+/** The SHA-256 of a certificate, in lower-case hex. */
+const char *sniv_cert_fingerprint(const unsigned char *der, apr_size_t len,
+                                  apr_pool_t *p);
 
 /** Whether one of the names covers a host name (RFC 9525). */
 int sniv_certs_covers(const sniv_cert_info_t *info, const char *host);

@@ -17,6 +17,7 @@
 #include "http_core.h"
 
 apr_array_header_t *snivhost_questions;
+apr_array_header_t *snivhost_comparisons;
 
 static const char *const defines[] = {
     "DUMP_SNIVHOST", "DUMP_SNIVHOST_JSON", "DUMP_SNIVHOST_LINT",
@@ -27,17 +28,30 @@ static apr_status_t forget_questions(void *dummy)
 {
     (void)dummy;
     snivhost_questions = NULL;
+    snivhost_comparisons = NULL;
     return APR_SUCCESS;
+}
+
+static apr_array_header_t *make(apr_pool_t *pconf, int size)
+{
+    apr_pool_cleanup_register(pconf, NULL, forget_questions,
+                              apr_pool_cleanup_null);
+    return apr_array_make(pconf, 1, size);
 }
 
 void *snivhost_questions_push(apr_pool_t *pconf, int size)
 {
-    if (!snivhost_questions) {
-        snivhost_questions = apr_array_make(pconf, 1, size);
-        apr_pool_cleanup_register(pconf, NULL, forget_questions,
-                                  apr_pool_cleanup_null);
-    }
+    if (!snivhost_questions)
+        snivhost_questions = make(pconf, size);
     return apr_array_push(snivhost_questions);
+}
+
+void snivhost_comparisons_push(apr_pool_t *pconf,
+                               const apr_array_header_t *words)
+{
+    if (!snivhost_comparisons)
+        snivhost_comparisons = make(pconf, sizeof(words));
+    APR_ARRAY_PUSH(snivhost_comparisons, const apr_array_header_t *) = words;
 }
 
 const char *snivhost_asked_define(void)
@@ -53,5 +67,6 @@ const char *snivhost_asked_define(void)
 
 int snivhost_is_asked(void)
 {
-    return snivhost_questions || snivhost_asked_define();
+    return snivhost_questions || snivhost_comparisons
+           || snivhost_asked_define();
 }

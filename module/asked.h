@@ -17,7 +17,8 @@
 /**
  * @file module/asked.h
  * What a test of the configuration (-t) was asked to print: -D DUMP_... and
- * the questions of SNIVHostExplain. One thread, while a configuration is
+ * the questions of SNIVHostExplain and
+ * SNIVHostCompare. One thread, while a configuration is
  * read and tested.
  */
 
@@ -33,6 +34,12 @@ extern apr_array_header_t *snivhost_questions;
  * @return where it goes
  */
 void *snivhost_questions_push(apr_pool_t *pconf, int size);
+
+/** What SNIVHostCompare was given, each an array of const char *; NULL:
+ * nothing. */
+extern apr_array_header_t *snivhost_comparisons;
+void snivhost_comparisons_push(apr_pool_t *pconf,
+                               const apr_array_header_t *words);
 
 /** The first -D DUMP_... of ours that was given, or NULL. */
 const char *snivhost_asked_define(void);

@@ -32,9 +32,9 @@
 
 /* ----- from what is written to what holds ----- */
 
-static apr_status_t freeze(const snivhost_refuse_t **prefuse,
-                           const snivhost_refuse_conf_t *conf, apr_pool_t *p,
-                           apr_pool_t *ptemp)
+apr_status_t snivhost_refuse_freeze(const snivhost_refuse_t **prefuse,
+                                    const snivhost_refuse_conf_t *conf,
+                                    apr_pool_t *p, apr_pool_t *ptemp)
 {
     snivhost_refuse_t *refuse;
     sniv_names_builder_t *names;
@@ -81,8 +81,8 @@ snivhost_refuse_make(const sniv_table_t *table, apr_pool_t *p,
         const sniv_vhost_t *v = i < table->nsets ? table->sets[i]->members[0]
                                                  : table->main_server;
 
-        if (freeze(&all[i], &snivhost_conf(v->server)->refuse, p, ptemp)
-            != APR_SUCCESS) {
+        if (snivhost_refuse_freeze(&all[i], &snivhost_conf(v->server)->refuse,
+                                   p, ptemp) != APR_SUCCESS) {
             return NULL;
         }
     }
@@ -184,7 +184,7 @@ static int is_served(const snivhost_refuse_t *refuse,
     const sniv_vhost_t *first = d->set ? d->set->members[0] : d->vhost;
 
     return is_allowed(refuse, name, len)
-           || snivhost_store_has(first->server, name, len);
+           || (first->server && snivhost_store_has(first->server, name, len));
 }
 
 int snivhost_refuses_hello(const snivhost_refuse_t *refuse,

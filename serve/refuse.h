@@ -46,6 +46,15 @@ const snivhost_refuse_t *const *
 snivhost_refuse_make(const sniv_table_t *table, apr_pool_t *p,
                        apr_pool_t *ptemp);
 
+/**
+ * Freeze one.
+ * @param prefuse receives NULL if nothing is refused
+ * @param conf what the first virtual host of the set has
+ */
+apr_status_t snivhost_refuse_freeze(const snivhost_refuse_t **prefuse,
+                                    const snivhost_refuse_conf_t *conf,
+                                    apr_pool_t *p, apr_pool_t *ptemp);
+
 /** What is refused on a set of the running configuration, or NULL. */
 const snivhost_refuse_t *snivhost_refuse_of(const sniv_set_t *set);
 

@@ -21,6 +21,7 @@
 #include "lint/lint.h"
 #include "tell/question.h"
 #include "tell/render.h"
+#include "tell/side.h"
 #include "module/json.h"
 #include "module/words.h"
 #include "module/asked.h"
@@ -261,6 +262,7 @@ json_t *snivhost_dump_json(const snivhost_facts_t *facts, int with_certs,
     for (i = 0; i < table->nsets; i++)
         json_array_append_new(list, json_set(table, sets[i], p));
     json_object_set_new(json, "sets", list);
+    snivhost_side_json(json, snivhost_side_make(facts, p), p);
     return json;
 }
 

@@ -141,7 +141,7 @@ static const char *setup_of(dump_t *dump, member_t *member)
         member->setup = dump->policy == SNIVHOST_SSLPOLICY_STRICT
             ? apr_psprintf(dump->p, "%pp", (void *)member)
             : snivhost_sslpolicy_key(dump->facts->policy, dump->policy,
-                                     member->vhost->server);
+                                     member->vhost->server, dump->p);
     }
     return member->setup;
 }

@@ -21,6 +21,7 @@
 
 #include <httpd.h>
 
+#include "certs/certs.h"
 #include "certs/entry.h"
 #include "certs/layout.h"
 #include "certs/pem.h"
@@ -63,6 +64,8 @@ static void keep(snivhost_leaf_t *leaf, const sniv_leaf_t *from,
     int n = 0;
 
     leaf->nnames = 0;
+    leaf->fingerprint = sniv_cert_fingerprint(from->whole.data,
+                                              from->whole.len, p);
     leaf->is_self_signed = sniv_bytes_equal(&from->issuer, &from->subject);
     leaf->not_before = from->not_before;
     leaf->not_after = from->not_after;

@@ -40,6 +40,7 @@ typedef struct snivhost_leaf_t {
     apr_time_t not_after;
     const char *const *names;   /**< dNSNames of subjectAltName */
     int nnames;
+    const char *fingerprint;    /**< SHA-256 */
     void *data;                 /**< the caller's, NULL at first */
 } snivhost_leaf_t;
 

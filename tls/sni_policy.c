@@ -604,10 +604,10 @@ int snivhost_sslpolicy_allows(snivhost_sslpolicy_t *all,
 
 const char *snivhost_sslpolicy_key(snivhost_sslpolicy_t *all,
                                    snivhost_sslpolicy_e policy,
-                                   server_rec *server)
+                                   server_rec *server, apr_pool_t *p)
 {
     const settings_t *s = get_settings(all, server);
-    apr_array_header_t *texts = apr_array_make(all->p, NSETTINGS,
+    apr_array_header_t *texts = apr_array_make(p, NSETTINGS,
                                                sizeof(const char *));
     int i;
 
@@ -617,7 +617,7 @@ const char *snivhost_sslpolicy_key(snivhost_sslpolicy_t *all,
                 ? s->of[i].value : "\1";
         }
     }
-    return apr_array_pstrcat(all->p, texts, '\2');
+    return apr_array_pstrcat(p, texts, '\2');
 }
 
 static void describe(snivhost_setting_t *setting, const char *value,
@@ -628,6 +628,29 @@ static void describe(snivhost_setting_t *setting, const char *value,
         setting->file = node->filename;
         setting->line = node->line_num;
     }
+}
+
+const apr_array_header_t *snivhost_sslpolicy_settings(
+    snivhost_sslpolicy_t *all, server_rec *server, apr_pool_t *p)
+{
+    const settings_t *s = get_settings(all, server);
+    apr_array_header_t *found = apr_array_make(p, NSETTINGS,
+                                               sizeof(snivhost_named_t));
+    int i;
+
+    for (i = 0; i < SET_ENGINE; i++) {
+        snivhost_named_t *one;
+
+        if (!s->of[i].value || i == SET_CERT_FILES || i == SET_KEY_FILES
+            || i == SET_MANAGED) {
+            continue;
+        }
+        one = apr_array_push(found);
+        memset(one, 0, sizeof(*one));
+        one->directive = known[i].directive;
+        describe(&one->setting, s->of[i].value, s->of[i].node);
+    }
+    return found;
 }
 
 static snivhost_difference_t *add_difference(apr_array_header_t *found,

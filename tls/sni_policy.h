@@ -114,7 +114,21 @@ int snivhost_sslpolicy_allows(snivhost_sslpolicy_t *all,
  */
 const char *snivhost_sslpolicy_key(snivhost_sslpolicy_t *all,
                                    snivhost_sslpolicy_e policy,
-                                   server_rec *s);
+                                   server_rec *s, apr_pool_t *p);
+
+/** A directive and what one virtual host has for it. */
+typedef struct snivhost_named_t {
+    const char *directive;
+    snivhost_setting_t setting;
+} snivhost_named_t;
+
+/**
+ * The settings in effect for a server that a policy looks at, certificates
+ * aside.
+ * @return snivhost_named_t elements whose values are not NULL; from p
+ */
+const apr_array_header_t *snivhost_sslpolicy_settings(
+    snivhost_sslpolicy_t *all, server_rec *s, apr_pool_t *p);
 
 /**
  * The directives in which two servers differ as far as a policy of this

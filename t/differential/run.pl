@@ -45,6 +45,9 @@
 #   --show            print each question and both answers
 #   --slow            print questions that take long
 #   --stop-at N       end after N configurations that differ (1)
+#   --changes N       something else: N random changes of each configuration,
+#                     which SNIVHostCompare has to report as two servers
+#                     answer: see compare.pl
 #
 # The exit status is 0 if nothing differed, 1 if something did, 2 if the
 # test could not run.
@@ -69,8 +72,12 @@ my %o = (configs => 10, questions => 60, explain => 15,
          mode => Sniv::Httpd::mode(), 'stop-at' => 1, 'error-log' => 1);
 GetOptions(\%o, 'configs=i', 'questions=i', 'explain=i', 'seed=i', 'mode=s',
            'mpm=s', 'module=s', 'with=s@', 'sabotage=s', 'shrink', 'keep', 'sanitize',
-           'valgrind', 'error-log!', 'show', 'slow', 'stop-at=i', 'known-limits')
+           'valgrind', 'error-log!', 'show', 'slow', 'stop-at=i', 'known-limits',
+           'changes=i')
     && !@ARGV or usage();
+exec $^X, "$FindBin::Bin/compare.pl", map({ "--$_=$o{$_}" } grep { $o{$_} }
+    qw(configs changes questions seed)), map { "--with=$_" } @{ $o{with} }
+    if $o{changes};
 $ENV{SNIVHOST_MPM} = $o{mpm} if $o{mpm};
 $ENV{SNIVHOST_SO} = $o{module} if $o{module};
 $Sniv::DiffConfig::known_limits = 1 if $o{'known-limits'};

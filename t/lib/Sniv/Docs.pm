@@ -216,6 +216,14 @@ sub _certificate {
 
 # Give an example what it needs around it, in $dir: certificates, folders.
 # Returns its text with absolute paths moved there.
+my $NO_VHOSTS = <<'END';
+{ "version": 1, "mode": "On", "vhosts": [], "tls_settings": [], "listen": [],
+  "main_server": { "vhost": "main.test", "aliases": [], "globs": [],
+    "addresses": [], "address_texts": [], "strict_host_check": false,
+    "refuse": null, "tls": { "how": "none", "engine": false, "sni_group": 0,
+      "strict_sni": false, "settings": null } } }
+END
+
 sub furnish {
     my ($dir, $conf) = @_;
     # but for the module's own, wherever the checkout is
@@ -227,7 +235,16 @@ sub furnish {
         $conf =~ /^\s*(?:Virtual)?DocumentRoot\s+"?([^"\s%]+)/img;
     make_path("$dir/logs");
     _certificates($dir, $conf);
+    _write("$dir/before.json", $NO_VHOSTS) if $conf =~ /SNIVHostCompare/;
     return $conf;
+}
+
+sub _write {
+    my ($file, $text) = @_;
+    open my $fh, '>', $file or die "$file: $!\n";
+    print $fh $text;
+    close $fh or die "$file: $!\n";
+    return;
 }
 
 1;
