@@ -102,6 +102,9 @@ typedef struct snivhost_conf_t {
                                      only, set in check_config */
     struct snivhost_tls_t *tls; /**< who does its TLS; see
                                      snivhost_adopt_get() */
+    struct snivhost_keyfile_t *keyfile; /**< its SSLSessionTicketKeyFile, if
+                                     a lean virtual host needs it; see
+                                     tls/keyfile.h */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
                                      one; the tests of Verify need it */
     int ticket_rotation;        /**< seconds, 0: Off, -1: nothing written;
@@ -167,6 +170,8 @@ typedef struct snivhost_conn_t {
                                      below have to be put back */
     unsigned logged:1;          /**< c->log was set for the window */
     unsigned verify_sni:1;      /**< compare after mod_ssl's search */
+    unsigned has_context:1;     /**< the SSL_CTX is decided: a lean virtual
+                                     host's donor has lent its one */
     unsigned refused:2;         /**< SNIVHOST_REFUSED_*, 0: the handshake is
                                      not refused */
     unsigned offers_acme:1;     /**< refused, and it may be a challenge that

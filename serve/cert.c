@@ -12,6 +12,7 @@
  */
 
 #include "serve/cert.h"
+#include "serve/donor.h"
 
 #include "apr_strings.h"
 
@@ -178,6 +179,20 @@ static void say_missing(conn_rec *c, const server_rec *s)
                   snivhost_unsaid_text(c->pool, unsaid));
 }
 
+/* Where a file has no chain OpenSSL looks for one, as it does in an SSL_CTX of
+ * mod_ssl's; we have said that there is none. */
+static void look_for_chains(SSL *ssl)
+{
+    STACK_OF(X509) *chain;
+    int more;
+
+    for (more = SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more == 1;
+         more = SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
+        if (SSL_get0_chain_certs(ssl, &chain) && sk_X509_num(chain) <= 0)
+            SSL_set0_chain(ssl, NULL);
+    }
+}
+
 /* 0: the handshake has to fail, the context's is another site's. */
 static int install(conn_rec *c, server_rec *s, SSL *ssl, sniv_cert_id_t *cert)
 {
@@ -186,8 +201,11 @@ static int install(conn_rec *c, server_rec *s, SSL *ssl, sniv_cert_id_t *cert)
                                          &reason);
     const snivhost_tls_t *tls = snivhost_adopt_get(s);
 
-    if (rv == APR_SUCCESS)
+    if (rv == APR_SUCCESS) {
+        if (tls && tls->cert == *cert && tls->auto_chain)
+            look_for_chains(ssl);
         return 1;
+    }
     if (rv == APR_NOTFOUND && (!tls || tls->cert != *cert)) {
         *cert = SNIV_CERT_NONE;         /* gone from its folder, just now */
         return 1;
@@ -219,6 +237,8 @@ static int cert_callback(SSL *ssl, void *dummy)
     if (conn && conn->has_cert)
         return 1;
     s = server_of(c, conn, ssl, &cert);
+    if (!conn)
+        snivhost_donor_use_late(s, ssl);
     if (cert != SNIV_CERT_NONE && !install(c, s, ssl, &cert))
         return 0;
     if (conn) {

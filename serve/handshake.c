@@ -40,6 +40,7 @@
 
 #include "serve/handshake.h"
 #include "serve/cert.h"
+#include "serve/donor.h"
 #include "tls/store.h"
 #include "module/words.h"
 #include "module/stock.h"
@@ -292,6 +293,8 @@ static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
             put_back(conn);
             if (conn->verify_sni)
                 verify_sni(conn, ssl);
+            if (!snivhost_donor_use(conn, (SSL *)ssl, nid))
+                return 0;
         }
     }
 
@@ -355,6 +358,7 @@ int snivhost_handshake_init_server(server_rec *s, apr_pool_t *p, int is_proxy,
     if (snivhost_refuse_in_handshakes())
         SSL_CTX_set_tlsext_servername_callback(ctx, servername_callback);
     snivhost_cert_init_server(ctx);
+    snivhost_donor_init_server(s, ctx);
     return OK;
 }
 

@@ -171,7 +171,7 @@ MDCertificateKeyFile $ssl/other.key
 END
     server(modules => ['watchdog', 'md']);
     like($httpd->read('error.log'),
-         qr/SNIV0203: not adopted: virtual host v2\.test .*: mod_md manages/,
+         qr/SNIV0203: not lean: virtual host v2\.test .*: mod_md manages/,
          'a virtual host with a name of an MDomain is not adopted');
     is(log_count(qr/SNIV0202: adopted 2 of 4/), 1, 'the others are');
     is(ask('v2'), 'other 200 other', 'mod_md gave it its certificate');
@@ -196,7 +196,7 @@ END
     $lines = "SNIVHostAdopt On\nMDStapling on\n";
     server(modules => ['watchdog', 'md']);
     like($httpd->read('error.log'),
-         qr/SNIV0203: not adopted: virtual host v1\.test .*: MDStapling is on/,
+         qr/SNIV0203: not lean: virtual host v1\.test .*: MDStapling is on/,
          'MDStapling: not adopted');
     like($httpd->read('error.log'), qr/adopted 0 of 4/, 'none of them');
 }

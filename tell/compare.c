@@ -281,7 +281,7 @@ static const char *settings_place(comparer_t *c, const char *was,
                                   const sniv_vhost_t *v)
 {
     const apr_array_header_t *all =
-        snivhost_sslpolicy_settings(c->after->facts->policy, v->server, c->p);
+        snivhost_sslpolicy_settings(c->after->facts->tls, v->server, c->p);
     int i;
 
     for (i = 0; i < all->nelts; i++) {

@@ -608,7 +608,7 @@ static void explain_policies(explainer_t *e, server_rec *a, server_rec *b)
 static void explain_mod_ssl(explainer_t *e)
 {
     snivhost_explanation_t *x = e->x;
-    snivhost_sslpolicy_t *policy = e->facts->policy;
+    const snivhost_tlsconfs_t *policy = e->facts->tls;
     server_rec *a = SNIVHOST_SERVER(&x->handshake);
     server_rec *b = SNIVHOST_SERVER(&x->request);
     int i;

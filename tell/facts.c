@@ -71,8 +71,6 @@ apr_status_t snivhost_facts_make(snivhost_facts_t **pfacts,
     if (ap_find_linked_module("mod_ssl.c") && ap_conftree) {
         facts->tls = snivhost_tlsconf_read(ap_conftree, main_server, p,
                                            ptemp);
-        facts->policy = snivhost_sslpolicy_make(ap_conftree, facts->tls,
-                                                main_server, p);
     }
     if (!snivhost_live)
         mark_first(facts);
@@ -368,12 +366,12 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
 
 int snivhost_facts_has_context(const snivhost_facts_t *facts, server_rec *s)
 {
-    return facts->policy && snivhost_sslpolicy_has_context(facts->policy, s);
+    return facts->tls && snivhost_sslpolicy_has_context(facts->tls, s);
 }
 
 int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s)
 {
-    return facts->policy && snivhost_sslpolicy_enabled(facts->policy, s);
+    return facts->tls && snivhost_sslpolicy_enabled(facts->tls, s);
 }
 
 /* ----- sets and names ----- */

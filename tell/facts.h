@@ -36,7 +36,6 @@ typedef struct snivhost_facts_t {
     server_rec *main_server;
     const sniv_table_t *table;
     const snivhost_tlsconfs_t *tls;     /**< NULL: there is no mod_ssl */
-    snivhost_sslpolicy_t *policy;       /**< the same */
     const snivhost_refuse_t *const *refuse;   /**< by set number, the main
                                              server's last; NULL: none */
     snivhost_mode_e mode;

@@ -119,7 +119,7 @@ static void read_members(dump_t *dump)
 
         member->vhost = v;
         member->has_tls = snivhost_sslpolicy_has_context(
-                              dump->facts->policy, v->server);
+                              dump->facts->tls, v->server);
         if (!member->has_tls)
             continue;
         if (v->server_name)
@@ -140,7 +140,7 @@ static const char *setup_of(dump_t *dump, member_t *member)
     if (!member->setup) {
         member->setup = dump->policy == SNIVHOST_SSLPOLICY_STRICT
             ? apr_psprintf(dump->p, "%pp", (void *)member)
-            : snivhost_sslpolicy_key(dump->facts->policy, dump->policy,
+            : snivhost_sslpolicy_key(dump->facts->tls, dump->policy,
                                      member->vhost->server, dump->p);
     }
     return member->setup;
@@ -268,7 +268,7 @@ static void print_differences(const dump_t *dump, const group_t *first,
     int i;
 
     all = snivhost_sslpolicy_differs(
-        dump->facts->policy,
+        dump->facts->tls,
         APR_ARRAY_IDX(first->members, 0, member_t *)->vhost->server,
         APR_ARRAY_IDX(other->members, 0, member_t *)->vhost->server,
         dump->p);
@@ -344,7 +344,7 @@ static void print_groups(dump_t *dump, const names_t *names,
  */
 static void print_without_sni(dump_t *dump)
 {
-    snivhost_sslpolicy_t *policy = dump->facts->policy;
+    const snivhost_tlsconfs_t *policy = dump->facts->tls;
     const member_t *first = &dump->members[0];
     apr_array_header_t *refused = apr_array_make(dump->p, 4,
                                                  sizeof(member_t *));
@@ -520,13 +520,13 @@ void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
         return;
     }
     dump.p = p;
-    if (!facts->policy) {
+    if (!facts->tls) {
         print(&dump, "mod_ssl is not loaded: nothing is answered 421 for its "
               "TLS settings");
         return;
     }
     dump.facts = facts;
-    dump.policy = snivhost_sslpolicy_configured(facts->policy);
+    dump.policy = snivhost_sslpolicy_configured(facts->tls);
     dump.leaves = snivhost_leaves_make(p);
     print(&dump, "%s", snivhost_sslpolicy_text(dump.policy, p));
     apr_pool_create(&each, p);

@@ -28,7 +28,7 @@
 #define SANS_MAX 200
 
 /* What a policy finds different, in words. */
-static const char *differences(snivhost_sslpolicy_t *settings,
+static const char *differences(const snivhost_tlsconfs_t *settings,
                                server_rec *a, server_rec *b,
                                snivhost_sslpolicy_e policy, apr_pool_t *p)
 {
@@ -77,7 +77,7 @@ static int is_covered(request_rec *r, const char *host)
 /* The policy, and what can be done about a request for a virtual host that
  * another one's connection is not for. */
 typedef struct verdict_t {
-    snivhost_sslpolicy_t *settings;
+    const snivhost_tlsconfs_t *settings;
     snivhost_sslpolicy_e policy;
     const char *policy_text;
     const char *why;            /* what differs; "": the policy is strict */
@@ -163,12 +163,9 @@ static int judge(request_rec *r, const snivhost_conn_t *conn, int has_sni,
                  verdict_t *v)
 {
     server_rec *pair[2] = { conn->sni.vhost->server, r->server };
-    const snivhost_tlsconfs_t *tls =
-        snivhost_tlsconf_read_some(ap_conftree, ap_server_conf, pair, 2,
-                                   r->pool, r->pool);
 
-    v->settings = snivhost_sslpolicy_make(ap_conftree, tls, ap_server_conf,
-                                          r->pool);
+    v->settings = snivhost_tlsconf_read_some(ap_conftree, ap_server_conf,
+                                             pair, 2, r->pool, r->pool);
     v->policy = snivhost_sslpolicy_configured(v->settings);
     v->policy_text = snivhost_sslpolicy_text(v->policy, r->pool);
     if (!snivhost_sslpolicy_allows(v->settings, v->policy, pair[0],

@@ -134,7 +134,7 @@ static const char *settings_text(const snivhost_facts_t *facts, server_rec *s,
                                  apr_pool_t *p)
 {
     const apr_array_header_t *all =
-        snivhost_sslpolicy_settings(facts->policy, s, p);
+        snivhost_sslpolicy_settings(facts->tls, s, p);
     const char *text = "";
     int i;
 
@@ -169,17 +169,17 @@ static void take_tls(snivhost_side_vhost_t *more, const snivhost_side_t *side,
     snivhost_sslpolicy_e policy;
 
     more->sni_group = i;
-    if (!facts->policy)
+    if (!facts->tls)
         return;
-    policy = snivhost_sslpolicy_configured(facts->policy);
+    policy = snivhost_sslpolicy_configured(facts->tls);
     more->engine = snivhost_facts_speaks_tls(facts, s);
     more->has_context = snivhost_facts_has_context(facts, s);
-    more->strict_sni = snivhost_sslpolicy_strict_sni(facts->policy, s);
+    more->strict_sni = snivhost_sslpolicy_strict_sni(facts->tls, s);
     if (policy == SNIVHOST_SSLPOLICY_INSECURE)
         more->sni_group = 0;
     else if (policy != SNIVHOST_SSLPOLICY_STRICT)
         more->sni_group = number_of(groups, snivhost_sslpolicy_key(
-                                        facts->policy, policy, s, p));
+                                        facts->tls, policy, s, p));
     if (more->has_context)
         more->settings = settings_text(facts, s, p);
 }
@@ -221,8 +221,8 @@ snivhost_side_t *snivhost_side_make(const snivhost_facts_t *facts,
     side->table = table;
     side->refusals = facts->refuse;
     side->mode = facts->mode;
-    side->policy = facts->policy ? snivhost_sslpolicy_name(
-        snivhost_sslpolicy_configured(facts->policy)) : NULL;
+    side->policy = facts->tls ? snivhost_sslpolicy_name(
+        snivhost_sslpolicy_configured(facts->tls)) : NULL;
     side->listen = listen_texts(p);
     side->lines = apr_hash_make(p);
     side->tree = facts->tls ? facts->tls

@@ -20,8 +20,9 @@
  *
  * mod_ssl gives each TLS virtual host an SSL_CTX and decodes its keys, twice
  * at every start. A *lean* one keeps its own mod_ssl record, with all that
- * mod_ssl decides by it, but uses the SSL_CTX of its address's first virtual
- * host; its certificate comes from our certificate callback. What is done:
+ * mod_ssl decides by it, but uses the SSL_CTX of another virtual host with the
+ * same TLS settings, its donor (tls/lean.h); its certificate comes from our
+ * certificate callback. What is done:
  *
  *     check_config    the tables are final: judge by the directives
  *     post_config     before mod_ssl's: judge by the files (not in the first
@@ -29,7 +30,8 @@
  *                     SSLEngine command say "off"
  *     post_config     after mod_ssl's: the same command says "on". Enabled,
  *                     and without an SSL_CTX: SSL_set_SSL_CTX(ssl, NULL) means
- *                     the one that the connection began with
+ *                     the one that the connection began with, and
+ *                     serve/handshake.c goes on to the donor's
  *
  * A virtual host that cannot be lean is left to mod_ssl as a whole; if it
  * was to be lean by hand (SNIVHostTLS On) the server does not start.
@@ -42,10 +44,10 @@
 
 /** Who does the TLS of a virtual host. */
 typedef enum {
-    SNIVHOST_TLS_NONE,          /**< nobody: it has none */
+    SNIVHOST_TLS_NONE,          /**< it has none */
     SNIVHOST_TLS_STOCK,         /**< mod_ssl as a whole */
-    SNIVHOST_TLS_LEAN           /**< mod_ssl, with the SSL_CTX of the first
-                                     virtual host and our certificate */
+    SNIVHOST_TLS_LEAN           /**< mod_ssl, with the SSL_CTX of a donor and
+                                     our certificate */
 } snivhost_tls_e;
 
 /** What was decided for a server. */
@@ -54,6 +56,12 @@ typedef struct snivhost_tls_t {
     const char *why_not;        /**< a phrase that completes "not lean:"; NULL
                                      if it is lean or has no TLS */
     sniv_cert_id_t cert;        /**< of its certificate files, if lean */
+    server_rec *donor;          /**< whose SSL_CTX it uses, if lean */
+    int min_version, max_version; /**< of SSLProtocol; 0: the donor's */
+    unsigned protocol_set:1;    /**< SSLProtocol is in effect: mod_ssl gives
+                                     the connection limits */
+    unsigned auto_chain:1;      /**< where a certificate file has no chain,
+                                     OpenSSL looks for one in the CA files */
 } snivhost_tls_t;
 
 /**

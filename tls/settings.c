@@ -11,16 +11,22 @@
  * limitations under the License.
  */
 
+
 #include "tls/settings.h"
+
+#include <stdlib.h>
 
 #include <apr_hash.h>
 #include <apr_lib.h>
 #include <apr_strings.h>
 
-#include <httpd.h>
-#include <http_config.h>
+#include <ap_listen.h>
+#include <http_core.h>
+#include <openssl/ssl.h>
 
 #include "certs/judge.h"
+#include "tls/managed.h"
+#include "tls/values.h"
 
 /* mod_ssl's arrays of certificate and key files: a virtual host's first
  * lines take the place of the main server's lines with the same number, the
@@ -28,146 +34,104 @@
  * (modssl_ctx_cfg_merge_certkeys_array, CERTKEYS_IDX_MAX with ECC). */
 #define CERTKEYS_REPLACED 3
 
-/* How a directive bears on the question who can share an SSL_CTX. */
+/* What is done with a directive. */
 typedef enum {
-    KIND_ENGINE,        /* SSLEngine */
-    KIND_OURS,          /* SNIVHostTLS: "On" is SSLEngine on */
-    KIND_CERT,
-    KIND_KEY,
-    KIND_CHAIN,
-    KIND_SAME,          /* lies in the SSL_CTX: words have to be equal */
-    KIND_SAME_FLAG,     /* the same, upper and lower case do not matter */
-    KIND_SAME_FILE,     /* the same, a path */
-    KIND_CIPHERS,       /* the same, one value for TLS 1.3, one for before */
-    KIND_STAPLING,      /* the same, and its being on is noted */
-    KIND_CONFCMD,       /* the same, a list that grows */
-    KIND_OWN,           /* lies in mod_ssl's record or is per directory:
-                           each virtual host keeps its own */
-    KIND_OWN_DEPTH,
-    KIND_NO_VERIFY,     /* has to be "none" at server level */
-    KIND_NO_OCSP,       /* has to be "off" */
-    KIND_REFUSED,       /* not understood well enough to share */
-    KIND_PERL,          /* a program that may add directives */
-    KIND_MD_STAPLING,
-    KIND_MD_NAMES
-} kind_e;
-
-/* Slots of snivhost_tlsconf_t.same. */
-enum {
-    SAME_PROTOCOL,
-    SAME_CIPHERS,
-    SAME_CIPHERS13,
-    SAME_CIPHER_ORDER,
-    SAME_COMPRESSION,
-    SAME_TICKETS,
-    SAME_RENEGOTIATION,
-    SAME_CACHE_TIMEOUT,
-    SAME_CA_FILE,
-    SAME_CA_PATH,
-    SAME_CADN_FILE,
-    SAME_CADN_PATH,
-    SAME_CRL_FILE,
-    SAME_CRL_PATH,
-    SAME_CRL_CHECK,
-    SAME_STAPLING,
-    SAME_CONFCMD,
-    SAME_COUNT
-};
-
-static const char *const same_names[SAME_COUNT] = {
-    "SSLProtocol", "SSLCipherSuite", "SSLCipherSuite TLSv1.3",
-    "SSLHonorCipherOrder", "SSLCompression", "SSLSessionTickets",
-    "SSLInsecureRenegotiation", "SSLSessionCacheTimeout",
-    "SSLCACertificateFile", "SSLCACertificatePath", "SSLCADNRequestFile",
-    "SSLCADNRequestPath", "SSLCARevocationFile", "SSLCARevocationPath",
-    "SSLCARevocationCheck", "SSLUseStapling", "SSLOpenSSLConfCmd"
-};
-
-/* Values that mean the same as no line at all. */
-static const char *const same_defaults[SAME_COUNT] = {
-    [SAME_CIPHER_ORDER] = "off",
-    [SAME_COMPRESSION] = "off",
-    [SAME_TICKETS] = "on",
-    [SAME_RENEGOTIATION] = "off",
-    [SAME_CACHE_TIMEOUT] = "300",
-    [SAME_CRL_CHECK] = "none",
-    [SAME_STAPLING] = "off"
-};
+    DO_KEEP,            /* its value, as snivhost_as_e says */
+    DO_ENGINE,          /* SSLEngine */
+    DO_OURS,            /* SNIVHostTLS: "On" is SSLEngine on */
+    DO_FILES,           /* a list, merged with the main server's */
+    DO_CIPHERS,         /* one value for TLS 1.3, one for before */
+    DO_COMMAND,         /* a list that grows from main server to vhost */
+    DO_OWN,             /* nothing: lies in mod_ssl's record or is per
+                           directory, each virtual host keeps its own */
+    DO_REFUSE,          /* not understood well enough to share */
+    DO_PERL,            /* a program that may add directives */
+    DO_MD_STAPLING,
+    DO_MD_NAMES
+} do_e;
 
 typedef struct known_t {
     const char *name;
-    kind_e kind;
-    int slot;
+    do_e kind;
+    snivhost_as_e as;
+    int set;            /* snivhost_set_e, of what is kept */
 } known_t;
 
+#define KEEP(name, as, set) \
+    { name, DO_KEEP, SNIVHOST_AS_##as, SNIVHOST_SET_##set }
+#define KIND(name, kind, set) \
+    { name, kind, SNIVHOST_AS_WORD, SNIVHOST_SET_##set }
+#define OTHER(name, kind)   { name, kind, SNIVHOST_AS_WORD, -1 }
+
 static const known_t known[] = {
-    { "SSLEngine", KIND_ENGINE, 0 },
-    { "SNIVHostTLS", KIND_OURS, 0 },
-    { "SSLCertificateFile", KIND_CERT, 0 },
-    { "SSLCertificateKeyFile", KIND_KEY, 0 },
-    { "SSLCertificateChainFile", KIND_CHAIN, 0 },
+    KIND("SSLEngine", DO_ENGINE, ENGINE),
+    KIND("SSLCertificateFile", DO_FILES, CERT_FILES),
+    KIND("SSLCertificateKeyFile", DO_FILES, KEY_FILES),
+    KIND("SSLCipherSuite", DO_CIPHERS, CIPHERS),
+    KIND("SSLOpenSSLConfCmd", DO_COMMAND, COMMANDS),
+    KEEP("SSLCertificateChainFile", PATH, CHAIN_FILE),
+    KEEP("SSLProtocol", PROTOCOLS, PROTOCOL),
+    KEEP("SSLHonorCipherOrder", FLAG, CIPHER_ORDER),
+    KEEP("SSLCompression", FLAG, COMPRESSION),
+    KEEP("SSLSessionTickets", FLAG, TICKETS),
+    KEEP("SSLSessionTicketKeyFile", PATH, TICKET_KEYS),
+    KEEP("SSLInsecureRenegotiation", FLAG, RENEGOTIATION),
+    KEEP("SSLUseStapling", FLAG, STAPLING),
+    KEEP("SSLCACertificateFile", PATH, CA_FILE),
+    KEEP("SSLCACertificatePath", PATH, CA_PATH),
+    KEEP("SSLCADNRequestFile", PATH, CADN_FILE),
+    KEEP("SSLCADNRequestPath", PATH, CADN_PATH),
+    KEEP("SSLCARevocationFile", PATH, CRL_FILE),
+    KEEP("SSLCARevocationPath", PATH, CRL_PATH),
+    KEEP("SSLCARevocationCheck", WORDS, CRL_CHECK),
+    KEEP("SSLVerifyClient", VERIFY, VERIFY_CLIENT),
+    KEEP("SSLVerifyDepth", NUMBER, VERIFY_DEPTH),
+    KEEP("SSLOCSPEnable", WORDS, OCSP_ENABLE),
+    KEEP("SSLOCSPOverrideResponder", FLAG, OCSP_OVERRIDE),
+    KEEP("SSLOCSPDefaultResponder", WORD, OCSP_RESPONDER),
+    KEEP("SSLSRPVerifierFile", PATH, SRP_FILE),
+    KEEP("SSLStrictSNIVHostCheck", FLAG, STRICT_SNI),
+    KEEP("SSLVHostSNIPolicy", WORDS, SNI_POLICY),
 
-    { "SSLProtocol", KIND_SAME_FLAG, SAME_PROTOCOL },
-    { "SSLCipherSuite", KIND_CIPHERS, SAME_CIPHERS },
-    { "SSLHonorCipherOrder", KIND_SAME_FLAG, SAME_CIPHER_ORDER },
-    { "SSLCompression", KIND_SAME_FLAG, SAME_COMPRESSION },
-    { "SSLSessionTickets", KIND_SAME_FLAG, SAME_TICKETS },
-    { "SSLInsecureRenegotiation", KIND_SAME_FLAG, SAME_RENEGOTIATION },
-    { "SSLSessionCacheTimeout", KIND_SAME, SAME_CACHE_TIMEOUT },
-    { "SSLCACertificateFile", KIND_SAME_FILE, SAME_CA_FILE },
-    { "SSLCACertificatePath", KIND_SAME_FILE, SAME_CA_PATH },
-    { "SSLCADNRequestFile", KIND_SAME_FILE, SAME_CADN_FILE },
-    { "SSLCADNRequestPath", KIND_SAME_FILE, SAME_CADN_PATH },
-    { "SSLCARevocationFile", KIND_SAME_FILE, SAME_CRL_FILE },
-    { "SSLCARevocationPath", KIND_SAME_FILE, SAME_CRL_PATH },
-    { "SSLCARevocationCheck", KIND_SAME_FLAG, SAME_CRL_CHECK },
-    { "SSLUseStapling", KIND_STAPLING, SAME_STAPLING },
-    { "SSLOpenSSLConfCmd", KIND_CONFCMD, SAME_CONFCMD },
-
-    { "SSLVerifyClient", KIND_NO_VERIFY, 0 },
-    { "SSLVerifyDepth", KIND_OWN_DEPTH, 0 },
-    { "SSLOCSPEnable", KIND_NO_OCSP, 0 },
+    OTHER("SNIVHostTLS", DO_OURS),
+    OTHER("SSLSessionCacheTimeout", DO_OWN),
     /* without SSLOCSPEnable nothing reads these */
-    { "SSLOCSPDefaultResponder", KIND_OWN, 0 },
-    { "SSLOCSPOverrideResponder", KIND_OWN, 0 },
-    { "SSLOCSPResponseTimeSkew", KIND_OWN, 0 },
-    { "SSLOCSPResponseMaxAge", KIND_OWN, 0 },
-    { "SSLOCSPResponderTimeout", KIND_OWN, 0 },
-    { "SSLOCSPUseRequestNonce", KIND_OWN, 0 },
-    { "SSLOCSPProxyURL", KIND_OWN, 0 },
-    { "SSLOCSPNoVerify", KIND_OWN, 0 },
-    { "SSLOCSPResponderCertificateFile", KIND_OWN, 0 },
+    OTHER("SSLOCSPResponseTimeSkew", DO_OWN),
+    OTHER("SSLOCSPResponseMaxAge", DO_OWN),
+    OTHER("SSLOCSPResponderTimeout", DO_OWN),
+    OTHER("SSLOCSPUseRequestNonce", DO_OWN),
+    OTHER("SSLOCSPProxyURL", DO_OWN),
+    OTHER("SSLOCSPNoVerify", DO_OWN),
+    OTHER("SSLOCSPResponderCertificateFile", DO_OWN),
     /* a virtual host that would staple is not shared */
-    { "SSLStaplingResponseTimeSkew", KIND_OWN, 0 },
-    { "SSLStaplingResponderTimeout", KIND_OWN, 0 },
-    { "SSLStaplingResponseMaxAge", KIND_OWN, 0 },
-    { "SSLStaplingStandardCacheTimeout", KIND_OWN, 0 },
-    { "SSLStaplingReturnResponderErrors", KIND_OWN, 0 },
-    { "SSLStaplingFakeTryLater", KIND_OWN, 0 },
-    { "SSLStaplingErrorCacheTimeout", KIND_OWN, 0 },
-    { "SSLStaplingForceURL", KIND_REFUSED, 0 },
+    OTHER("SSLStaplingResponseTimeSkew", DO_OWN),
+    OTHER("SSLStaplingResponderTimeout", DO_OWN),
+    OTHER("SSLStaplingResponseMaxAge", DO_OWN),
+    OTHER("SSLStaplingStandardCacheTimeout", DO_OWN),
+    OTHER("SSLStaplingReturnResponderErrors", DO_OWN),
+    OTHER("SSLStaplingFakeTryLater", DO_OWN),
+    OTHER("SSLStaplingErrorCacheTimeout", DO_OWN),
+    OTHER("SSLStaplingForceURL", DO_REFUSE),
 
-    { "SSLStrictSNIVHostCheck", KIND_OWN, 0 },
-    { "SSLOptions", KIND_OWN, 0 },
-    { "SSLUserName", KIND_OWN, 0 },
-    { "SSLRequireSSL", KIND_OWN, 0 },
-    { "SSLRequire", KIND_OWN, 0 },
-    { "SSLRenegBufferSize", KIND_OWN, 0 },
+    OTHER("SSLOptions", DO_OWN),
+    OTHER("SSLUserName", DO_OWN),
+    OTHER("SSLRequireSSL", DO_OWN),
+    OTHER("SSLRequire", DO_OWN),
+    OTHER("SSLRenegBufferSize", DO_OWN),
     /* of the whole server: nothing that a virtual host could have its own of */
-    { "SSLPassPhraseDialog", KIND_OWN, 0 },
-    { "SSLSessionCache", KIND_OWN, 0 },
-    { "SSLCryptoDevice", KIND_OWN, 0 },
-    { "SSLRandomSeed", KIND_OWN, 0 },
-    { "SSLVHostSNIPolicy", KIND_OWN, 0 },
-    { "SSLFIPS", KIND_OWN, 0 },
-    { "SSLStaplingCache", KIND_OWN, 0 },
+    OTHER("SSLPassPhraseDialog", DO_OWN),
+    OTHER("SSLSessionCache", DO_OWN),
+    OTHER("SSLCryptoDevice", DO_OWN),
+    OTHER("SSLRandomSeed", DO_OWN),
+    OTHER("SSLFIPS", DO_OWN),
+    OTHER("SSLStaplingCache", DO_OWN),
 
     /* what mod_perl leaves in the place of a <Perl> section */
-    { "Perl", KIND_PERL, 0 },
+    OTHER("Perl", DO_PERL),
 
-    { "MDomain", KIND_MD_NAMES, 0 },
-    { "MDStapling", KIND_MD_STAPLING, 0 },
-    { NULL, KIND_OWN, 0 }
+    OTHER("MDomain", DO_MD_NAMES),
+    OTHER("MDStapling", DO_MD_STAPLING),
+    { NULL, DO_OWN, SNIVHOST_AS_WORD, -1 }
 };
 
 /* Beginnings of directives that have to do with TLS: what begins like this
@@ -176,11 +140,11 @@ static const char *const refused_prefixes[] = {
     "SSL", "TLS", "GnuTLS", "NSS", "CT", NULL
 };
 
-/* SSL_CONF commands that a default's SSL_CTX does as well as an own one. */
+/* SSL_CONF commands that a donor's SSL_CTX does as well as an own one. */
 static const char *const shared_commands[] = {
     "Protocol", "MinProtocol", "MaxProtocol", "Options", "Curves", "Groups",
     "ECDHParameters", "SignatureAlgorithms", "CipherString", "Ciphersuites",
-    NULL
+    "DHParameters", NULL
 };
 
 /* Sections whose directives are per directory. */
@@ -193,6 +157,7 @@ static const char *const directory_sections[] = {
 
 struct snivhost_tlsconfs_t {
     apr_hash_t *by_server;      /* server_rec * -> snivhost_tlsconf_t * */
+    snivhost_tlsconf_t *main;
 };
 
 /* What one pass over the tree needs. */
@@ -200,37 +165,13 @@ typedef struct reader_t {
     apr_pool_t *p;
     apr_pool_t *ptemp;
     apr_hash_t *known;          /* lower-case name -> const known_t * */
-    apr_hash_t *md_names;       /* lower-case name -> "" */
+    apr_hash_t *md_names;       /* see tls/managed.h */
     const ap_directive_t *md_stapling;
+    int has_optional;           /* mod_ssl knows SSLEngine optional */
+    SSL_CONF_CTX *commands;     /* knows which commands name files */
     const char *ciphers;        /* those that the level belongs to */
     int level;
 } reader_t;
-
-static char *lower(apr_pool_t *p, const char *text)
-{
-    char *copy = apr_pstrdup(p, text);
-
-    ap_str_tolower(copy);
-    return copy;
-}
-
-/* The words of a line with one space between them. */
-static const char *words_of(apr_pool_t *p, const char *args)
-{
-    const char *joined = "";
-
-    while (*args) {
-        const char *word = ap_getword_conf(p, &args);
-
-        joined = *joined ? apr_pstrcat(p, joined, " ", word, NULL) : word;
-    }
-    return joined;
-}
-
-static const char *first_word(apr_pool_t *p, const char *args)
-{
-    return ap_getword_conf(p, &args);
-}
 
 static int is_in(const char *const *list, const char *name)
 {
@@ -243,38 +184,63 @@ static int is_in(const char *const *list, const char *name)
     return 0;
 }
 
-static void refuse(snivhost_tlsconf_t *conf, const ap_directive_t *node,
-                   const char *why)
+static void refuse(reader_t *r, snivhost_tlsconf_t *conf,
+                   const ap_directive_t *node, const char *what)
 {
-    if (!conf->obstacle) {
-        conf->obstacle = why;
-        conf->obstacle_node = node;
+    snivhost_obstacle_t *obstacle;
+
+    if (!conf->obstacles)
+        conf->obstacles = apr_array_make(r->p, 2, sizeof(*obstacle));
+    obstacle = apr_array_push((apr_array_header_t *)conf->obstacles);
+    obstacle->what = what;
+    obstacle->node = node;
+}
+
+/* ----- one line ----- */
+
+static snivhost_value_t *set(reader_t *r, snivhost_tlsconf_t *conf, int what,
+                             const char *text, const ap_directive_t *node)
+{
+    snivhost_value_t *value = apr_pcalloc(r->p, sizeof(*value));
+
+    value->text = text;
+    value->node = node;
+    conf->of[what] = value;
+    return value;
+}
+
+/* The lists of a server are its own lines until they are merged. */
+static void add_to_list(reader_t *r, snivhost_tlsconf_t *conf, int what,
+                        const char *item, const ap_directive_t *node)
+{
+    snivhost_value_t *value = (snivhost_value_t *)conf->of[what];
+
+    if (!value) {
+        value = set(r, conf, what, NULL, node);
+        value->list = apr_array_make(r->p, 2, sizeof(const char *));
     }
+    APR_ARRAY_PUSH((apr_array_header_t *)value->list, const char *) = item;
 }
 
-static const char *path_of(reader_t *r, const ap_directive_t *node)
+static void read_engine(reader_t *r, snivhost_tlsconf_t *conf,
+                        const ap_directive_t *node)
 {
-    const char *arg = first_word(r->p, node->args);
-    const char *path;
+    const char *word = snivhost_value(r->ptemp, SNIVHOST_AS_WORD, node->args);
 
-    if (!ap_cstr_casecmpn(arg, "pkcs11:", 7))
-        return arg;
-    path = ap_server_root_relative(r->p, arg);
-    return path ? path : arg;
+    set(r, conf, SNIVHOST_SET_ENGINE,
+        !ap_cstr_casecmp(word, "on") ? "on"
+        : r->has_optional && !ap_cstr_casecmp(word, "optional") ? "optional"
+        : "off", node);
 }
 
-/* Add a file line; the arrays of a server are its own lines until merged. */
-static void add_file(reader_t *r, snivhost_tlsconf_t *conf,
-                     const apr_array_header_t **files,
-                     const ap_directive_t *node)
+static void read_file(reader_t *r, snivhost_tlsconf_t *conf, int what,
+                      const ap_directive_t *node)
 {
-    const char *path = path_of(r, node);
+    const char *path = snivhost_value(r->p, SNIVHOST_AS_PATH, node->args);
 
     if (!ap_cstr_casecmpn(path, "pkcs11:", 7))
-        refuse(conf, node, "the key is in a token (pkcs11:)");
-    if (!*files)
-        *files = apr_array_make(r->p, 2, sizeof(const char *));
-    APR_ARRAY_PUSH((apr_array_header_t *)*files, const char *) = path;
+        refuse(r, conf, node, "the key is in a token (pkcs11:)");
+    add_to_list(r, conf, what, path, node);
 }
 
 static void read_ciphers(reader_t *r, snivhost_tlsconf_t *conf,
@@ -284,123 +250,80 @@ static void read_ciphers(reader_t *r, snivhost_tlsconf_t *conf,
     const char *first = ap_getword_conf(r->p, &args);
     const char *second = ap_getword_conf(r->p, &args);
 
-    if (!*second) {
-        conf->same[SAME_CIPHERS] = first;
-    }
-    else if (!strcmp(first, "SSL")) {
-        conf->same[SAME_CIPHERS] = second;
-    }
-    else {
-        conf->same[SAME_CIPHERS13] = second;
-    }
+    if (!*second)
+        set(r, conf, SNIVHOST_SET_CIPHERS, first, node);
+    else if (!strcmp(first, "SSL"))
+        set(r, conf, SNIVHOST_SET_CIPHERS, second, node);
+    else
+        set(r, conf, SNIVHOST_SET_CIPHERS_13, second, node);
 }
 
-static void read_confcmd(reader_t *r, snivhost_tlsconf_t *conf,
+static void read_command(reader_t *r, snivhost_tlsconf_t *conf,
                          const ap_directive_t *node)
 {
     const char *args = node->args;
     const char *command = ap_getword_conf(r->p, &args);
     const char *value = ap_getword_conf(r->p, &args);
-    const char *sofar = conf->same[SAME_CONFCMD];
 
     if (!is_in(shared_commands, command)) {
-        refuse(conf, node, apr_pstrcat(r->p, "SSLOpenSSLConfCmd ", command,
-                                       " is set", NULL));
-        return;
+        refuse(r, conf, node, apr_pstrcat(r->p, "SSLOpenSSLConfCmd ", command,
+                                          " is set", NULL));
     }
-    conf->same[SAME_CONFCMD] = apr_pstrcat(r->p, sofar ? sofar : "",
-                                           lower(r->ptemp, command), " ",
-                                           value, "\n", NULL);
-}
+    if (r->commands) {
+        int type = SSL_CONF_cmd_value_type(r->commands, command);
 
-static void add_md_names(reader_t *r, const char *args)
-{
-    while (*args) {
-        char *name = ap_getword_conf(r->p, &args);
-        apr_size_t len = strlen(name);
-
-        if (len && name[len - 1] == '>')
-            name[--len] = '\0';
-        if (len && ap_cstr_casecmp(name, "auto")
-            && ap_cstr_casecmp(name, "manual")) {
-            ap_str_tolower(name);
-            apr_hash_set(r->md_names, name, len, "");
-        }
+        if (type == SSL_CONF_TYPE_FILE || type == SSL_CONF_TYPE_DIR)
+            value = snivhost_value(r->p, SNIVHOST_AS_PATH,
+                                   apr_pstrcat(r->ptemp, "\"", value, "\"",
+                                               NULL));
     }
+    add_to_list(r, conf, SNIVHOST_SET_COMMANDS,
+                apr_pstrcat(r->p, command, " ", value, NULL), node);
 }
 
 static void read_line(reader_t *r, snivhost_tlsconf_t *conf,
                       const ap_directive_t *node, const known_t *what)
 {
-    const char *value;
-
     switch (what->kind) {
-    case KIND_ENGINE:
-        conf->engine = ap_cstr_casecmp(first_word(r->ptemp, node->args),
-                                       "on") ? -1 : 1;
+    case DO_KEEP:
+        set(r, conf, what->set, snivhost_value(r->p, what->as, node->args),
+            node);
         break;
-    case KIND_OURS:
-        if (!ap_cstr_casecmp(first_word(r->ptemp, node->args), "on"))
-            conf->engine = 1;
+    case DO_ENGINE:
+        read_engine(r, conf, node);
         break;
-    case KIND_CERT:
-        add_file(r, conf, &conf->certs, node);
+    case DO_OURS:
+        if (!strcmp(snivhost_value(r->ptemp, SNIVHOST_AS_FLAG, node->args),
+                    "on")) {
+            set(r, conf, SNIVHOST_SET_ENGINE, "on", node);
+        }
         break;
-    case KIND_KEY:
-        add_file(r, conf, &conf->keys, node);
+    case DO_FILES:
+        read_file(r, conf, what->set, node);
         break;
-    case KIND_CHAIN:
-        conf->chain = path_of(r, node);
-        break;
-    case KIND_SAME:
-        conf->same[what->slot] = words_of(r->p, node->args);
-        break;
-    case KIND_STAPLING:
-    case KIND_SAME_FLAG:
-        if (what->kind == KIND_STAPLING)
-            conf->stapling = ap_cstr_casecmp(first_word(r->ptemp, node->args),
-                                             "on") ? -1 : 1;
-        conf->same[what->slot] = lower(r->p, words_of(r->ptemp, node->args));
-        if (what->slot == SAME_CRL_CHECK)
-            conf->crl_check = 1;
-        break;
-    case KIND_SAME_FILE:
-        conf->same[what->slot] = path_of(r, node);
-        break;
-    case KIND_CIPHERS:
+    case DO_CIPHERS:
         read_ciphers(r, conf, node);
         break;
-    case KIND_CONFCMD:
-        read_confcmd(r, conf, node);
+    case DO_COMMAND:
+        read_command(r, conf, node);
         break;
-    case KIND_OWN:
+    case DO_OWN:
         break;
-    case KIND_OWN_DEPTH:
-        conf->verify_depth = 1;
+    case DO_REFUSE:
+        refuse(r, conf, node, apr_pstrcat(r->p, what->name, " is set", NULL));
         break;
-    case KIND_NO_VERIFY:
-        /* the last line wins, so this is judged when all are read */
-        value = first_word(r->ptemp, node->args);
-        conf->verify_client = (!ap_cstr_casecmp(value, "none")
-                               || !ap_cstr_casecmp(value, "off")) ? 1 : -1;
+    case DO_PERL:
+        refuse(r, conf, node, "a <Perl> section may add directives, and what "
+               "it adds cannot be seen");
         break;
-    case KIND_NO_OCSP:
-        value = first_word(r->ptemp, node->args);
-        conf->ocsp_enable = ap_cstr_casecmp(value, "off") ? -1 : 1;
-        break;
-    case KIND_REFUSED:
-        refuse(conf, node, apr_pstrcat(r->p, what->name, " is set", NULL));
-        break;
-    case KIND_PERL:
-        refuse(conf, node, "a <Perl> section may add directives, and what it "
-               "adds cannot be seen");
-        break;
-    case KIND_MD_STAPLING:
-        if (ap_cstr_casecmp(first_word(r->ptemp, node->args), "off"))
+    case DO_MD_STAPLING:
+        if (strcmp(snivhost_value(r->ptemp, SNIVHOST_AS_FLAG, node->args),
+                   "off")) {
             r->md_stapling = node;
+        }
         break;
-    case KIND_MD_NAMES:
-        add_md_names(r, node->args);
+    case DO_MD_NAMES:
+        snivhost_managed_add(r->md_names, node->args);
         break;
     }
 }
@@ -417,11 +340,13 @@ static void read_unknown(reader_t *r, snivhost_tlsconf_t *conf,
     for (i = 0; refused_prefixes[i]; i++) {
         if (!ap_cstr_casecmpn(node->directive, refused_prefixes[i],
                               strlen(refused_prefixes[i]))) {
-            refuse(conf, node, apr_pstrcat(r->p, node->directive,
-                                           " is set", NULL));
+            refuse(r, conf, node, apr_pstrcat(r->p, node->directive,
+                                              " is set", NULL));
         }
     }
 }
+
+/* ----- the tree ----- */
 
 static const known_t *find_known(reader_t *r, const char *name)
 {
@@ -455,6 +380,22 @@ static void read_lines(reader_t *r, snivhost_tlsconf_t *conf,
     }
 }
 
+static void read_managed(reader_t *r, snivhost_tlsconf_t *conf,
+                         const ap_directive_t *section)
+{
+    const ap_directive_t *node;
+
+    snivhost_managed_add(r->md_names, section->args);
+    for (node = section->first_child; node; node = node->next) {
+        const known_t *what = find_known(r, node->directive);
+
+        if (what && what->kind == DO_MD_STAPLING)
+            read_line(r, conf, node, what);
+        else if (!ap_cstr_casecmpn(node->directive, "MDMember", 8))
+            snivhost_managed_add(r->md_names, node->args);
+    }
+}
+
 static void read_section(reader_t *r, snivhost_tlsconf_t *conf,
                          const ap_directive_t *section)
 {
@@ -466,17 +407,7 @@ static void read_section(reader_t *r, snivhost_tlsconf_t *conf,
     }
     if (!ap_cstr_casecmp(section->directive, "<MDomainSet")
         || !ap_cstr_casecmp(section->directive, "<MDomain")) {
-        add_md_names(r, section->args);
-        for (node = section->first_child; node; node = node->next) {
-            const known_t *what = find_known(r, node->directive);
-
-            if (what && what->kind == KIND_MD_STAPLING) {
-                read_line(r, conf, node, what);
-            }
-            else if (!ap_cstr_casecmpn(node->directive, "MDMember", 8)) {
-                add_md_names(r, node->args);
-            }
-        }
+        read_managed(r, conf, section);
         return;
     }
     /* Another module's section: nobody knows how it treats what is in it. */
@@ -486,16 +417,18 @@ static void read_section(reader_t *r, snivhost_tlsconf_t *conf,
         if (node->directive[0] == '<') {
             read_section(r, conf, node);
         }
-        else if (what && what->kind != KIND_OWN) {
-            refuse(conf, node, apr_pstrcat(r->p, node->directive,
-                                           " is inside of ",
-                                           section->directive, ">", NULL));
+        else if (what && what->kind != DO_OWN) {
+            refuse(r, conf, node, apr_pstrcat(r->p, node->directive,
+                                              " is inside of ",
+                                              section->directive, ">", NULL));
         }
         else if (!what) {
             read_unknown(r, conf, node);
         }
     }
 }
+
+/* ----- main server and virtual host ----- */
 
 static void add_files(apr_array_header_t *files,
                       const apr_array_header_t *from, int begin, int end)
@@ -505,27 +438,18 @@ static void add_files(apr_array_header_t *files,
                                                             const char *);
 }
 
-const apr_array_header_t *
-snivhost_tlsconf_merge_files(apr_pool_t *p, const apr_array_header_t *base,
-                             const apr_array_header_t *add)
+static const apr_array_header_t *merge_files(apr_pool_t *p,
+                                             const apr_array_header_t *base,
+                                             const apr_array_header_t *add)
 {
-    apr_array_header_t *merged;
+    apr_array_header_t *merged = apr_array_make(p, base->nelts + add->nelts,
+                                                sizeof(const char *));
 
-    if (!add || apr_is_empty_array(add))
-        return base;
-    if (!base || apr_is_empty_array(base))
-        return add;
-    merged = apr_array_make(p, base->nelts + add->nelts,
-                            sizeof(const char *));
     add_files(merged, add, 0, CERTKEYS_REPLACED);
     add_files(merged, base, merged->nelts, base->nelts);
     add_files(merged, add, CERTKEYS_REPLACED, add->nelts);
     return merged;
 }
-
-#define INHERIT(member) \
-    if (!conf->member) \
-        conf->member = base->member
 
 /* Make the lines of a virtual host what is in effect for it. */
 static void inherit(reader_t *r, snivhost_tlsconf_t *conf,
@@ -533,56 +457,99 @@ static void inherit(reader_t *r, snivhost_tlsconf_t *conf,
 {
     int i;
 
-    INHERIT(engine);
-    INHERIT(stapling);
-    INHERIT(verify_client);
-    INHERIT(verify_depth);
-    INHERIT(crl_check);
-    INHERIT(ocsp_enable);
-    INHERIT(chain);
-    conf->certs = snivhost_tlsconf_merge_files(r->p, base->certs,
-                                               conf->certs);
-    conf->keys = snivhost_tlsconf_merge_files(r->p, base->keys, conf->keys);
-    for (i = 0; i < SAME_COUNT; i++) {
-        if (i == SAME_CONFCMD && conf->same[i] && base->same[i])
-            conf->same[i] = apr_pstrcat(r->p, base->same[i], conf->same[i],
-                                        NULL);
-        else
-            INHERIT(same[i]);
+    for (i = 0; i < SNIVHOST_NSETTINGS; i++) {
+        snivhost_value_t *own = (snivhost_value_t *)conf->of[i];
+
+        if (!own)
+            conf->of[i] = base->of[i];
+        else if (own->list && base->of[i])
+            own->list = i == SNIVHOST_SET_COMMANDS
+                ? apr_array_append(r->p, base->of[i]->list, own->list)
+                : merge_files(r->p, base->of[i]->list, own->list);
     }
-    if (!conf->obstacle) {
-        conf->obstacle = base->obstacle;
-        conf->obstacle_node = base->obstacle_node;
+    if (base->obstacles) {
+        conf->obstacles = conf->obstacles
+            ? apr_array_append(r->p, conf->obstacles, base->obstacles)
+            : apr_array_copy(r->p, base->obstacles);
     }
 }
 
-/* The last cipher string that says something about the level: OpenSSL's
- * commands come after mod_ssl's. */
-static const char *level_ciphers(reader_t *r, const snivhost_tlsconf_t *conf)
+/* The protocol of a server, which open_logs sets and -t never does
+ * (ap_setup_listeners). */
+static const char *server_protocol(server_rec *s)
 {
-    static const char command[] = "cipherstring ", word[] = "@SECLEVEL";
-    const char *ciphers = conf->same[SAME_CIPHERS];
-    const char *line = conf->same[SAME_CONFCMD], *end;
+    const char *protocol = ap_get_server_protocol(s);
+    server_addr_rec *sar;
+    ap_listen_rec *lr;
 
-    if (ciphers && !strstr(ciphers, word))
-        ciphers = NULL;
-    for (; line && *line; line = *end ? end + 1 : end) {
-        end = ap_strchr_c(line, '\n');
-        if (!end)
-            end = line + strlen(line);
-        if (!strncmp(line, command, sizeof(command) - 1)) {
-            const char *text = apr_pstrmemdup(r->ptemp, line, end - line);
-
-            if (strstr(text, word))
-                ciphers = text + sizeof(command) - 1;
+    if (protocol)
+        return protocol;
+    for (sar = s->addrs; sar; sar = sar->next) {
+        for (lr = ap_listeners; lr; lr = lr->next) {
+            if (lr->bind_addr && lr->bind_addr->port == sar->host_port
+                && apr_sockaddr_equal(lr->bind_addr, sar->host_addr)) {
+                return lr->protocol ? lr->protocol : "http";
+            }
         }
     }
-    return ciphers ? ciphers : "";
+    return "http";
 }
 
-static void read_level(reader_t *r, snivhost_tlsconf_t *conf)
+static int compare_texts(const void *a, const void *b)
 {
-    const char *ciphers = level_ciphers(r, conf);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A list as one text; the order of files does not count. */
+static void settle_list(reader_t *r, snivhost_tlsconf_t *conf, int what)
+{
+    const snivhost_value_t *value = conf->of[what];
+    apr_array_header_t *items;
+
+    if (!value || !value->list || value->text)
+        return;
+    items = apr_array_copy(r->p, value->list);
+    if (what != SNIVHOST_SET_COMMANDS) {
+        qsort(items->elts, items->nelts, sizeof(const char *),
+              compare_texts);
+    }
+    ((snivhost_value_t *)value)->text = apr_array_pstrcat(r->p, items, '\n');
+}
+
+/* Settings that are obstacles by the value that is in effect. */
+static void refuse_values(reader_t *r, snivhost_tlsconf_t *conf)
+{
+    const snivhost_value_t *verify = conf->of[SNIVHOST_SET_VERIFY_CLIENT];
+    const snivhost_value_t *ocsp = conf->of[SNIVHOST_SET_OCSP_ENABLE];
+    const snivhost_value_t *srp = conf->of[SNIVHOST_SET_SRP_FILE];
+
+    if (verify && strcmp(verify->text, "none")) {
+        refuse(r, conf, verify->node, "SSLVerifyClient asks every client for "
+               "a certificate");
+    }
+    if (ocsp && strcmp(ocsp->text, "off"))
+        refuse(r, conf, ocsp->node, "SSLOCSPEnable is on");
+    if (srp)
+        refuse(r, conf, srp->node, "SSLSRPVerifierFile is set");
+    if (r->md_stapling)
+        refuse(r, conf, r->md_stapling, "MDStapling is on");
+}
+
+static const apr_array_header_t *list_of(reader_t *r,
+                                         const snivhost_tlsconf_t *conf,
+                                         int what)
+{
+    return conf->of[what] ? conf->of[what]->list
+                          : apr_array_make(r->p, 0, sizeof(const char *));
+}
+
+/* The security level, which few configurations have more than one of. */
+static void settle_level(reader_t *r, snivhost_tlsconf_t *conf)
+{
+    const snivhost_value_t *commands = conf->of[SNIVHOST_SET_COMMANDS];
+    const char *ciphers = snivhost_value_level_text(
+        snivhost_tlsconf_text(conf, SNIVHOST_SET_CIPHERS),
+        commands ? commands->list : NULL);
 
     if (!r->ciphers || strcmp(r->ciphers, ciphers)) {
         r->ciphers = ciphers;
@@ -591,91 +558,30 @@ static void read_level(reader_t *r, snivhost_tlsconf_t *conf)
     conf->level = r->level;
 }
 
-/* All lines are in: judge those of which the last one wins. */
+/* All lines are in: what mod_ssl makes of them when it starts. */
 static void settle(reader_t *r, snivhost_tlsconf_t *conf)
 {
-    int i;
+    const char *engine = snivhost_tlsconf_text(conf, SNIVHOST_SET_ENGINE);
 
-    for (i = 0; i < SAME_COUNT; i++) {
-        if (conf->same[i] && same_defaults[i]
-            && !strcmp(conf->same[i], same_defaults[i])) {
-            conf->same[i] = NULL;
-        }
+    conf->certs = list_of(r, conf, SNIVHOST_SET_CERT_FILES);
+    conf->keys = list_of(r, conf, SNIVHOST_SET_KEY_FILES);
+    conf->chain = snivhost_tlsconf_text(conf, SNIVHOST_SET_CHAIN_FILE);
+    settle_list(r, conf, SNIVHOST_SET_CERT_FILES);
+    settle_list(r, conf, SNIVHOST_SET_KEY_FILES);
+    settle_list(r, conf, SNIVHOST_SET_COMMANDS);
+    conf->engine_said = engine != NULL;
+    if (engine) {
+        conf->engine = !strcmp(engine, "on");
+        conf->optional = !strcmp(engine, "optional");
     }
-    conf->engine_said = conf->engine != 0;
-    conf->engine = conf->engine > 0;
-    conf->stapling = conf->stapling > 0;
-    read_level(r, conf);
-    conf->client_cas = conf->same[SAME_CA_FILE] || conf->same[SAME_CA_PATH];
-    if (conf->verify_client < 0) {
-        refuse(conf, NULL, "SSLVerifyClient asks every client for a "
-               "certificate");
+    else if (conf->certs->nelts > 0) {
+        conf->engine = !strcmp(server_protocol(conf->server), "https");
     }
-    if (conf->ocsp_enable < 0)
-        refuse(conf, NULL, "SSLOCSPEnable is on");
-    if (r->md_stapling)
-        refuse(conf, r->md_stapling, "MDStapling is on");
-    if (!conf->certs)
-        conf->certs = apr_array_make(r->p, 0, sizeof(const char *));
-    if (!conf->keys)
-        conf->keys = apr_array_make(r->p, 0, sizeof(const char *));
-}
-
-/* Whether a name is one that mod_md may take care of: the same, or one of
- * the two is a wildcard that covers the other. Rather too often than not. */
-static int is_managed_name(reader_t *r, const char *name)
-{
-    char *host = lower(r->ptemp, name);
-    const char *dot = ap_strchr_c(host, '.');
-    apr_hash_index_t *hi;
-
-    if (apr_hash_get(r->md_names, host, APR_HASH_KEY_STRING)
-        || (dot && apr_hash_get(r->md_names,
-                                apr_pstrcat(r->ptemp, "*", dot, NULL),
-                                APR_HASH_KEY_STRING))) {
-        return 1;
-    }
-    if (!ap_is_matchexp(host))
-        return 0;
-    for (hi = apr_hash_first(r->ptemp, r->md_names); hi;
-         hi = apr_hash_next(hi)) {
-        if (!ap_strcmp_match(apr_hash_this_key(hi), host))
-            return 1;
-    }
-    return 0;
-}
-
-static void add_managed_name(reader_t *r, const char *name)
-{
-    apr_hash_set(r->md_names, lower(r->ptemp, name), APR_HASH_KEY_STRING, "");
-}
-
-/* Visit ServerName and all ServerAliases; stop at a managed one, or add all
- * of them to the managed ones. */
-static int each_name(reader_t *r, server_rec *s, int add)
-{
-    const apr_array_header_t *lists[2] = { s->names, s->wild_names };
-    int i, k;
-
-    if (s->server_hostname) {
-        if (add)
-            add_managed_name(r, s->server_hostname);
-        else if (is_managed_name(r, s->server_hostname))
-            return 1;
-    }
-    for (i = 0; i < 2; i++) {
-        for (k = 0; lists[i] && k < lists[i]->nelts; k++) {
-            const char *name = APR_ARRAY_IDX(lists[i], k, const char *);
-
-            if (!name)
-                continue;
-            if (add)
-                add_managed_name(r, name);
-            else if (is_managed_name(r, name))
-                return 1;
-        }
-    }
-    return 0;
+    settle_level(r, conf);
+    refuse_values(r, conf);
+    if (!conf->obstacles)
+        conf->obstacles = apr_array_make(r->p, 0,
+                                         sizeof(snivhost_obstacle_t));
 }
 
 /* mod_md adds the names of a virtual host that has a name in common with a
@@ -693,14 +599,17 @@ static void mark_managed(reader_t *r, const snivhost_tlsconfs_t *all,
             snivhost_tlsconf_t *conf = apr_hash_get(all->by_server, &s,
                                                     sizeof(s));
 
-            if (conf && !conf->managed && each_name(r, s, 0)) {
+            if (conf && !conf->managed
+                && snivhost_managed_has(r->md_names, s)) {
                 conf->managed = 1;
-                each_name(r, s, 1);
+                snivhost_managed_add_server(r->md_names, s);
                 found = 1;
             }
         }
     }
 }
+
+/* ----- all servers ----- */
 
 static snivhost_tlsconf_t *make_conf(reader_t *r, snivhost_tlsconfs_t *all,
                                      server_rec *s)
@@ -762,6 +671,34 @@ static void pair_nodes(reader_t *r, snivhost_tlsconfs_t *all,
     }
 }
 
+static apr_status_t free_commands(void *commands)
+{
+    SSL_CONF_CTX_free(commands);
+    return APR_SUCCESS;
+}
+
+static void prepare(reader_t *r)
+{
+    const module *ssl = ap_find_linked_module("mod_ssl.c");
+    int i;
+
+    for (i = 0; known[i].name; i++) {
+        char *name = apr_pstrdup(r->ptemp, known[i].name);
+
+        ap_str_tolower(name);
+        apr_hash_set(r->known, name, APR_HASH_KEY_STRING, &known[i]);
+    }
+    r->has_optional = ssl && !ap_find_command("SSLVHostSNIPolicy", ssl->cmds);
+    r->commands = SSL_CONF_CTX_new();
+    if (r->commands) {
+        SSL_CONF_CTX_set_flags(r->commands, SSL_CONF_FLAG_FILE
+                               | SSL_CONF_FLAG_SERVER
+                               | SSL_CONF_FLAG_CERTIFICATE);
+        apr_pool_cleanup_register(r->ptemp, r->commands, free_commands,
+                                  apr_pool_cleanup_null);
+    }
+}
+
 snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
                                                 server_rec *main_server,
                                                 server_rec *const *only,
@@ -770,18 +707,13 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
 {
     snivhost_tlsconfs_t *all = apr_palloc(p, sizeof(*all));
     reader_t reader = { p, ptemp, apr_hash_make(ptemp), apr_hash_make(ptemp),
-                        NULL, NULL, 0 };
-    snivhost_tlsconf_t *base;
+                        NULL, 0, NULL, NULL, 0 };
     server_rec *s;
-    int i;
 
+    prepare(&reader);
     all->by_server = apr_hash_make(p);
-    for (i = 0; known[i].name; i++) {
-        apr_hash_set(reader.known, lower(ptemp, known[i].name),
-                     APR_HASH_KEY_STRING, &known[i]);
-    }
-    base = make_conf(&reader, all, main_server);
-    read_lines(&reader, base, tree);
+    all->main = make_conf(&reader, all, main_server);
+    read_lines(&reader, all->main, tree);
     pair_nodes(&reader, all, tree, main_server, only, nonly);
 
     for (s = main_server->next; s; s = s->next) {
@@ -792,10 +724,10 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
             continue;
         if (conf->node)
             read_lines(&reader, conf, conf->node->first_child);
-        inherit(&reader, conf, base);
+        inherit(&reader, conf, all->main);
         if (!conf->node) {
-            refuse(conf, NULL, "it is not in the configuration files, so "
-                   "that its directives cannot be seen");
+            refuse(&reader, conf, NULL, "it is not in the configuration "
+                   "files, so that its directives cannot be seen");
         }
     }
     mark_managed(&reader, all, main_server);
@@ -822,17 +754,33 @@ const snivhost_tlsconf_t *snivhost_tlsconf_get(const snivhost_tlsconfs_t *all,
     return apr_hash_get(all->by_server, &s, sizeof(s));
 }
 
-const char *snivhost_tlsconf_differs(const snivhost_tlsconf_t *a,
-                                     const snivhost_tlsconf_t *b)
+const snivhost_tlsconf_t *
+snivhost_tlsconf_main(const snivhost_tlsconfs_t *all)
+{
+    return all->main;
+}
+
+const char *snivhost_tlsconf_text(const snivhost_tlsconf_t *conf,
+                                  snivhost_set_e what)
+{
+    return conf->of[what] ? conf->of[what]->text : NULL;
+}
+
+int snivhost_tlsconf_is_on(const snivhost_tlsconf_t *conf,
+                           snivhost_set_e what)
+{
+    const char *text = snivhost_tlsconf_text(conf, what);
+
+    return text && !strcmp(text, "on");
+}
+
+const char *snivhost_tlsconf_name(snivhost_set_e what)
 {
     int i;
 
-    for (i = 0; i < SAME_COUNT; i++) {
-        const char *x = a->same[i];
-        const char *y = b->same[i];
-
-        if (x != y && (!x || !y || strcmp(x, y)))
-            return same_names[i];
-    }
-    return NULL;
+    if (what == SNIVHOST_SET_CIPHERS_13)
+        return "SSLCipherSuite TLSv1.3";
+    for (i = 0; known[i].set != (int)what; i++)
+        ;
+    return known[i].name;
 }

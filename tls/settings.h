@@ -11,19 +11,23 @@
  * limitations under the License.
  */
 
+
 #ifndef SNIVHOST_TLS_SETTINGS_H
 #define SNIVHOST_TLS_SETTINGS_H
 
 /**
  * @file tls/settings.h
  * What an administrator has written about TLS for each virtual host, read
- * from httpd's tree of directives.
+ * from httpd's tree of directives. The one reader of TLS directives: who can
+ * share an SSL_CTX (tls/share.h), what SSLVHostSNIPolicy compares
+ * (tls/sni_policy.h), and whether a virtual host has TLS at all are questions
+ * about what is read here.
  *
  * mod_ssl's own records are private. So this reads the same lines that
  * mod_ssl has read, with the same inheritance (main server, then the virtual
- * host) and the same "the last line wins", as far as it has to be known
- * whether two virtual hosts could share one SSL_CTX. It is a list of what is
- * understood: a line that is not on it is an *obstacle*.
+ * host) and the same "the last line wins", and keeps each value as mod_ssl
+ * understands it. It is a list of what is understood: a line about TLS that
+ * is not on it is an *obstacle* to sharing.
  *
  * Reads the tree and never changes it: from check_config on, as long as the
  * configuration lives. The results live in the pool that they were made
@@ -33,33 +37,74 @@
 #include <httpd.h>
 #include <http_config.h>
 
-/** Directives whose value has to equal the default virtual host's. */
-#define SNIVHOST_TLSCONF_SAME_MAX 20
+/** Directives whose value is kept. */
+typedef enum {
+    SNIVHOST_SET_VERIFY_DEPTH,
+    SNIVHOST_SET_VERIFY_CLIENT,
+    SNIVHOST_SET_CADN_PATH,
+    SNIVHOST_SET_CADN_FILE,
+    SNIVHOST_SET_CA_PATH,
+    SNIVHOST_SET_CA_FILE,
+    SNIVHOST_SET_CRL_PATH,
+    SNIVHOST_SET_CRL_FILE,
+    SNIVHOST_SET_CRL_CHECK,
+    SNIVHOST_SET_OCSP_ENABLE,
+    SNIVHOST_SET_OCSP_OVERRIDE,
+    SNIVHOST_SET_OCSP_RESPONDER,
+    SNIVHOST_SET_SRP_FILE,
+    SNIVHOST_SET_COMMANDS,
+    SNIVHOST_SET_PROTOCOL,
+    SNIVHOST_SET_CIPHERS,
+    SNIVHOST_SET_CIPHERS_13,
+    SNIVHOST_SET_CERT_FILES,
+    SNIVHOST_SET_KEY_FILES,
+    SNIVHOST_SET_CHAIN_FILE,
+    SNIVHOST_SET_ENGINE,
+    SNIVHOST_SET_STRICT_SNI,
+    SNIVHOST_SET_SNI_POLICY,
+    SNIVHOST_SET_CIPHER_ORDER,
+    SNIVHOST_SET_COMPRESSION,
+    SNIVHOST_SET_TICKETS,
+    SNIVHOST_SET_TICKET_KEYS,
+    SNIVHOST_SET_RENEGOTIATION,
+    SNIVHOST_SET_STAPLING,
+    SNIVHOST_NSETTINGS
+} snivhost_set_e;
+
+/** The value of a directive, and where it is written. */
+typedef struct snivhost_value_t {
+    const char *text;               /**< as mod_ssl understands it; of a list
+                                         its items with a line feed between */
+    const ap_directive_t *node;     /**< the line; of a list the first */
+    const apr_array_header_t *list; /**< const char *, of a list */
+} snivhost_value_t;
+
+/** Why a virtual host cannot share an SSL_CTX. */
+typedef struct snivhost_obstacle_t {
+    const char *what;               /**< "SSLOCSPEnable is on" */
+    const ap_directive_t *node;     /**< the line, or NULL */
+} snivhost_obstacle_t;
 
 /** The effective server-level TLS directives of one server. */
 typedef struct snivhost_tlsconf_t {
     server_rec *server;
     const ap_directive_t *node;     /**< its <VirtualHost>; NULL: the main
                                          server, or not in the tree */
-    int engine;                     /**< SSLEngine on (or SNIVHostTLS On) is
-                                         in effect */
+    int engine;                     /**< mod_ssl does its TLS: SSLEngine (or
+                                         SNIVHostTLS) on, or a `Listen` with
+                                         https and a certificate */
     int engine_said;                /**< something was said about it */
-    int managed;                    /**< mod_md gives it certificates */
-    int stapling;                   /**< SSLUseStapling on is in effect */
+    int optional;                   /**< SSLEngine optional, of mod_ssl before
+                                         httpd 2.4.64: plain, but with an
+                                         SSL_CTX */
     int level;                      /**< security level: sniv_judge_level() */
-    int client_cas;                 /**< SSLCACertificateFile or -Path is */
-    int verify_client;              /**< something was said with these: */
-    int verify_depth;
-    int crl_check;
-    int ocsp_enable;
-    const apr_array_header_t *certs;    /**< const char *: absolute paths,
-                                             as mod_ssl merges them */
+    int managed;                    /**< mod_md gives it certificates */
+    const apr_array_header_t *certs;    /**< const char *: absolute paths, as
+                                             mod_ssl merges them; not NULL */
     const apr_array_header_t *keys;
     const char *chain;              /**< SSLCertificateChainFile or NULL */
-    const char *same[SNIVHOST_TLSCONF_SAME_MAX]; /**< normalised values */
-    const char *obstacle;           /**< NULL, or a phrase that completes
-                                         "it cannot share a TLS context:" */
-    const ap_directive_t *obstacle_node; /**< the line, or NULL */
+    const apr_array_header_t *obstacles; /**< snivhost_obstacle_t; not NULL */
+    const snivhost_value_t *of[SNIVHOST_NSETTINGS]; /**< NULL: not set */
 } snivhost_tlsconf_t;
 
 /** The TLS directives of all servers. */
@@ -92,19 +137,19 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
 const snivhost_tlsconf_t *snivhost_tlsconf_get(const snivhost_tlsconfs_t *all,
                                                const server_rec *s);
 
-/**
- * The certificate or key files that are in effect for a virtual host.
- * @param base the main server's lines, add its own; either may be NULL
- */
-const apr_array_header_t *
-snivhost_tlsconf_merge_files(apr_pool_t *p, const apr_array_header_t *base,
-                             const apr_array_header_t *add);
+/** The same, of the main server. */
+const snivhost_tlsconf_t *
+snivhost_tlsconf_main(const snivhost_tlsconfs_t *all);
 
-/**
- * The first directive whose effective value is not the same for both.
- * @return its name, NULL if there is none
- */
-const char *snivhost_tlsconf_differs(const snivhost_tlsconf_t *a,
-                                     const snivhost_tlsconf_t *b);
+/** The text of a setting; NULL: not set. */
+const char *snivhost_tlsconf_text(const snivhost_tlsconf_t *conf,
+                                  snivhost_set_e what);
+
+/** Whether a setting is "on". */
+int snivhost_tlsconf_is_on(const snivhost_tlsconf_t *conf,
+                           snivhost_set_e what);
+
+/** The directive of a setting. */
+const char *snivhost_tlsconf_name(snivhost_set_e what);
 
 #endif /* SNIVHOST_TLS_SETTINGS_H */

@@ -26,12 +26,12 @@
  *
  * mod_ssl compares a digest of some settings (create_sni_policy_hash() in
  * ssl_engine_init.c) that nobody else can see. So the settings that go into
- * it are read from the tree of directives, merged and normalised the way
- * mod_ssl does it. That is exact but for certificates that mod_md gives:
+ * it come from tls/settings.h, merged and normalised the way mod_ssl does it.
+ * That is exact but for certificates that mod_md gives:
  * see snivhost_sslpolicy_unsure().
  *
  * From check_config on, also while requests are served: httpd keeps the
- * tree. The functions fill a cache: one thread at a time.
+ * tree. Any thread that owns what it asks about.
  */
 
 #include "module/record.h"
@@ -66,19 +66,6 @@ typedef struct snivhost_difference_t {
     snivhost_setting_t a, b;
 } snivhost_difference_t;
 
-/** The settings of all servers, read when they are asked for. */
-typedef struct snivhost_sslpolicy_t snivhost_sslpolicy_t;
-
-/**
- * @param tree ap_conftree
- * @param tls made from the same tree
- * @param p where everything lives, also what is read later
- */
-snivhost_sslpolicy_t *snivhost_sslpolicy_make(const ap_directive_t *tree,
-                                              const snivhost_tlsconfs_t *tls,
-                                              server_rec *main_server,
-                                              apr_pool_t *p);
-
 /** The policy's name as SSLVHostSNIPolicy has it, or "built-in". */
 const char *snivhost_sslpolicy_name(snivhost_sslpolicy_e policy);
 
@@ -87,34 +74,37 @@ const char *snivhost_sslpolicy_text(snivhost_sslpolicy_e policy, apr_pool_t *p);
 
 /** The one that is configured; BUILT_IN if that cannot be configured. */
 snivhost_sslpolicy_e
-snivhost_sslpolicy_configured(const snivhost_sslpolicy_t *all);
+snivhost_sslpolicy_configured(const snivhost_tlsconfs_t *all);
 
 /** Whether mod_ssl does TLS for a server: SSLEngine on, or `Listen ... https`
  * with a certificate. */
-int snivhost_sslpolicy_enabled(snivhost_sslpolicy_t *all, server_rec *s);
+int snivhost_sslpolicy_enabled(const snivhost_tlsconfs_t *all,
+                               const server_rec *s);
 
 /** Whether mod_ssl has an SSL_CTX for a server: also for SSLEngine optional
  * before httpd 2.4.64. */
-int snivhost_sslpolicy_has_context(snivhost_sslpolicy_t *all, server_rec *s);
+int snivhost_sslpolicy_has_context(const snivhost_tlsconfs_t *all,
+                                   const server_rec *s);
 
 /** Whether SSLStrictSNIVHostCheck is on for a server. */
-int snivhost_sslpolicy_strict_sni(snivhost_sslpolicy_t *all, server_rec *s);
+int snivhost_sslpolicy_strict_sni(const snivhost_tlsconfs_t *all,
+                                  const server_rec *s);
 
 /**
  * Whether a policy lets a connection of one server carry requests for
  * another one. The order of the two does not matter.
  */
-int snivhost_sslpolicy_allows(snivhost_sslpolicy_t *all,
-                              snivhost_sslpolicy_e policy, server_rec *a,
-                              server_rec *b);
+int snivhost_sslpolicy_allows(const snivhost_tlsconfs_t *all,
+                              snivhost_sslpolicy_e policy,
+                              const server_rec *a, const server_rec *b);
 
 /**
  * A text that is the same for two servers if and only if the policy, secure,
  * authonly or built-in, allows the one for the other: to find groups.
  */
-const char *snivhost_sslpolicy_key(snivhost_sslpolicy_t *all,
+const char *snivhost_sslpolicy_key(const snivhost_tlsconfs_t *all,
                                    snivhost_sslpolicy_e policy,
-                                   server_rec *s, apr_pool_t *p);
+                                   const server_rec *s, apr_pool_t *p);
 
 /** A directive and what one virtual host has for it. */
 typedef struct snivhost_named_t {
@@ -128,7 +118,7 @@ typedef struct snivhost_named_t {
  * @return snivhost_named_t elements whose values are not NULL; from p
  */
 const apr_array_header_t *snivhost_sslpolicy_settings(
-    snivhost_sslpolicy_t *all, server_rec *s, apr_pool_t *p);
+    const snivhost_tlsconfs_t *all, const server_rec *s, apr_pool_t *p);
 
 /**
  * The directives in which two servers differ as far as a policy of this
@@ -136,21 +126,23 @@ const apr_array_header_t *snivhost_sslpolicy_settings(
  * @return snivhost_difference_t elements; from p
  */
 const apr_array_header_t *snivhost_sslpolicy_differs(
-    snivhost_sslpolicy_t *all, server_rec *a, server_rec *b, apr_pool_t *p);
+    const snivhost_tlsconfs_t *all, const server_rec *a, const server_rec *b,
+    apr_pool_t *p);
 
 /**
  * Why what is said here about two servers may not be so.
  * @param has_sni whether the client gave a name
  * @return NULL: it is so; or a sentence
  */
-const char *snivhost_sslpolicy_unsure(snivhost_sslpolicy_t *all, int has_sni,
-                                      server_rec *a, server_rec *b);
+const char *snivhost_sslpolicy_unsure(const snivhost_tlsconfs_t *all,
+                                      int has_sni, const server_rec *a,
+                                      const server_rec *b);
 
 /**
  * Whether mod_ssl asks the policy at all: where the rule is built in only if
  * the client gave a name.
  */
-int snivhost_sslpolicy_is_asked(const snivhost_sslpolicy_t *all, int has_sni);
+int snivhost_sslpolicy_is_asked(const snivhost_tlsconfs_t *all, int has_sni);
 
 /** A setting: `'TLSv1.2' (sites.conf:23)`, or "nothing". */
 const char *snivhost_setting_text(apr_pool_t *p,

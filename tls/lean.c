@@ -1,0 +1,605 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#include "tls/lean.h"
+
+#include <apr_hash.h>
+#include <apr_strings.h>
+
+#include "certs/judge.h"
+#include "tls/store.h"
+#include "tls/values.h"
+#include "module/words.h"
+
+const char *snivhost_lean_place(apr_pool_t *p, const server_rec *s)
+{
+    if (!s->defn_name)
+        return s->is_virtual ? "not in a file" : "main server";
+    return apr_psprintf(p, "%s:%u", s->defn_name, s->defn_line_number);
+}
+
+/* ----- reasons ----- */
+
+/* text NULL: as the kind. */
+static void refuse(snivhost_adoption_t *adoption, snivhost_candidate_t *c,
+                   const char *kind, const char *text)
+{
+    snivhost_reason_t *reason;
+
+    if (!c->reasons)
+        c->reasons = apr_array_make(adoption->p, 1, sizeof(*reason));
+    reason = apr_array_push(c->reasons);
+    reason->kind = kind;
+    reason->text = text ? text : kind;
+}
+
+static const char *at(apr_pool_t *p, const char *text,
+                      const ap_directive_t *node)
+{
+    return node ? apr_psprintf(p, "%s (%s:%d)", text, node->filename,
+                               node->line_num) : text;
+}
+
+static void refuse_at(snivhost_adoption_t *adoption, snivhost_candidate_t *c,
+                      const char *kind, const ap_directive_t *node)
+{
+    refuse(adoption, c, kind, at(adoption->p, kind, node));
+}
+
+int snivhost_lean_is_possible(const snivhost_candidate_t *c)
+{
+    return c->conf->engine && c->asked && !c->reasons;
+}
+
+/* ----- by the directives ----- */
+
+static void judge_alone(snivhost_adoption_t *adoption,
+                        snivhost_candidate_t *c)
+{
+    int i;
+
+    if (c->by_hand < 0)
+        refuse(adoption, c, "SNIVHostTLS Off", NULL);
+    for (i = 0; i < c->conf->obstacles->nelts; i++) {
+        const snivhost_obstacle_t *obstacle =
+            &APR_ARRAY_IDX(c->conf->obstacles, i, snivhost_obstacle_t);
+
+        refuse_at(adoption, c, obstacle->what, obstacle->node);
+    }
+    if (c->conf->managed)
+        refuse(adoption, c, "mod_md manages one of its names", NULL);
+    else if (c->conf->certs->nelts == 0 && !snivhost_conf(c->s)->store.dirs)
+        refuse(adoption, c, "it has no SSLCertificateFile and no "
+               "SNIVHostCertificates", NULL);
+}
+
+/* The first one begins all connections: SSL_new() takes its SSL_CTX. */
+static void judge_first(snivhost_adoption_t *adoption,
+                        snivhost_candidate_t *c, const sniv_set_t *set)
+{
+    const char *address = snivhost_set_text(adoption->p, set);
+
+    if (set->nmembers > 1) {
+        refuse(adoption, c, "it is the first virtual host of its address",
+               apr_psprintf(adoption->p, "it is the first virtual host of %s "
+                            "and begins all connections", address));
+    }
+    else {
+        refuse(adoption, c, "it is the only virtual host on its address",
+               apr_psprintf(adoption->p, "it is the only virtual host on %s "
+                            "and begins all connections", address));
+    }
+}
+
+/* As a member of an address set. */
+static void judge_member(snivhost_adoption_t *adoption,
+                         snivhost_candidate_t *c,
+                         const snivhost_candidate_t *first,
+                         const sniv_set_t *set)
+{
+    apr_pool_t *p = adoption->p;
+    const char *of = apr_psprintf(p, "the first virtual host of %s (%s)",
+                                  snivhost_set_text(p, set),
+                                  snivhost_lean_place(p, first->s));
+
+    if (!first->conf->engine) {
+        refuse(adoption, c, "the first virtual host of its address has no "
+               "SSLEngine on", apr_pstrcat(p, of, " has no SSLEngine on",
+                                           NULL));
+    }
+    else if (!snivhost_sharing_reaches(first->conf, c->conf)) {
+        refuse_at(adoption, c,
+                  apr_pstrcat(p, "SSLProtocol allows lower versions than ",
+                              of, NULL),
+                  c->conf->of[SNIVHOST_SET_PROTOCOL]->node);
+    }
+    if (first->conf->of[SNIVHOST_SET_TICKET_KEYS]
+        && !c->conf->of[SNIVHOST_SET_TICKET_KEYS]) {
+        refuse_at(adoption, c,
+                  apr_pstrcat(p, of, " has SSLSessionTicketKeyFile and it has "
+                              "none", NULL),
+                  first->conf->of[SNIVHOST_SET_TICKET_KEYS]->node);
+    }
+}
+
+static snivhost_candidate_t *candidate_of(const snivhost_adoption_t *adoption,
+                                          const sniv_vhost_t *v)
+{
+    return &adoption->candidates[v - adoption->table->vhosts];
+}
+
+static void judge_sets(snivhost_adoption_t *adoption)
+{
+    const sniv_table_t *table = adoption->table;
+    int i, k;
+
+    for (i = 0; i < table->nsets; i++) {
+        const sniv_set_t *set = table->sets[i];
+        snivhost_candidate_t *first = candidate_of(adoption, set->members[0]);
+
+        if (first->conf->engine)
+            judge_first(adoption, first, set);
+        for (k = 1; k < set->nmembers; k++) {
+            snivhost_candidate_t *c = candidate_of(adoption,
+                                                   set->members[k]);
+
+            if (c != first && snivhost_lean_is_possible(c))
+                judge_member(adoption, c, first, set);
+        }
+    }
+}
+
+int snivhost_lean_needs_tickets(const snivhost_adoption_t *adoption)
+{
+    const sniv_table_t *table = adoption->table;
+    int i, k;
+
+    for (i = 0; i < table->nsets; i++) {
+        const sniv_set_t *set = table->sets[i];
+
+        if (!candidate_of(adoption, set->members[0])
+                 ->conf->of[SNIVHOST_SET_TICKET_KEYS]) {
+            continue;
+        }
+        for (k = 1; k < set->nmembers; k++) {
+            if (candidate_of(adoption, set->members[k])->tls->how
+                == SNIVHOST_TLS_LEAN) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* ----- by the files ----- */
+
+void snivhost_lean_files(const snivhost_tlsconf_t *conf,
+                         sniv_cert_files_t *files)
+{
+    files->certs = (const char *const *)conf->certs->elts;
+    files->ncerts = conf->certs->nelts;
+    files->keys = (const char *const *)conf->keys->elts;
+    files->nkeys = conf->keys->nelts;
+    files->chain = conf->chain;
+    files->level = conf->level;
+}
+
+/* What is in files (SNIV_CERT_*), as far as they can be read. */
+static unsigned examine(const snivhost_tlsconf_t *conf, const char **file,
+                        const char **reason, apr_pool_t *ptemp)
+{
+    sniv_cert_files_t files;
+    sniv_cert_info_t info;
+
+    snivhost_lean_files(conf, &files);
+    if (sniv_certs_examine(&files, &info, file, reason, ptemp) == APR_SUCCESS)
+        *reason = NULL;
+    return info.flags;
+}
+
+/*
+ * Files that the store cannot use. If mod_ssl can it shall; if not the server
+ * would not start, and it is better that one virtual host is refused its
+ * handshakes.
+ */
+static void judge_problem(snivhost_adoption_t *adoption,
+                          snivhost_candidate_t *c, const char *file,
+                          const char *reason)
+{
+    sniv_cert_files_t files;
+
+    snivhost_lean_files(c->conf, &files);
+    if (sniv_judge_stock(&files)) {
+        refuse(adoption, c, "the certificate store cannot use its files",
+               apr_psprintf(adoption->p, "the certificate store cannot use "
+                            "%s: it %s", file, reason));
+    }
+    else {
+        c->problem = apr_pstrdup(adoption->p, reason);
+        c->problem_file = apr_pstrdup(adoption->p, file);
+    }
+}
+
+static void judge_files(snivhost_adoption_t *adoption,
+                        snivhost_candidate_t *c, apr_pool_t *ptemp)
+{
+    const char *file = NULL, *reason;
+    unsigned flags;
+
+    if (c->is_judged)
+        return;
+    c->is_judged = 1;
+    c->parameters = "";
+    if (c->conf->certs->nelts == 0)
+        return;
+    if (c->tls->cert != SNIV_CERT_NONE) {
+        flags = sniv_certs_flags(snivhost_store(), c->tls->cert);
+        reason = sniv_certs_problem(snivhost_store(), c->tls->cert, &file);
+    }
+    else {
+        flags = examine(c->conf, &file, &reason, ptemp);
+    }
+
+    if (flags & (SNIV_CERT_DH_PARAMETERS | SNIV_CERT_EC_PARAMETERS)) {
+        c->parameters = snivhost_value_parameters(
+            adoption->p, APR_ARRAY_IDX(c->conf->certs, 0, const char *));
+    }
+    if (flags & SNIV_CERT_ENCRYPTED_KEY) {
+        refuse(adoption, c, "its key needs a pass phrase", NULL);
+    }
+    else if (snivhost_tlsconf_is_on(c->conf, SNIVHOST_SET_STAPLING)
+             && (flags & SNIV_CERT_OCSP_URI)) {
+        refuse_at(adoption, c, "SSLUseStapling is on and its certificate "
+                  "names an OCSP responder",
+                  c->conf->of[SNIVHOST_SET_STAPLING]->node);
+    }
+    else if (reason) {
+        judge_problem(adoption, c, file, reason);
+    }
+}
+
+/* ----- donors ----- */
+
+/* OpenSSL looks for the chain of a certificate that has none in the CA files
+ * of the SSL_CTX, unless that has the chain of SSLCertificateChainFile. */
+static int looks_for_chain(const snivhost_candidate_t *c)
+{
+    return !c->conf->chain && (c->conf->of[SNIVHOST_SET_CA_FILE]
+                               || c->conf->of[SNIVHOST_SET_CA_PATH]);
+}
+
+/* What those have in common whose SSL_CTX does for each other; an own chain
+ * does for a virtual host that brings one, too. */
+static const char *key_of(snivhost_adoption_t *adoption,
+                          const snivhost_candidate_t *c, int has_chain)
+{
+    return snivhost_sharing_key(adoption->sharing, c->conf,
+                                apr_pstrcat(adoption->p, c->parameters
+                                            ? c->parameters : "",
+                                            has_chain ? " chain" : "", NULL));
+}
+
+/* One that mod_ssl sets up anyway, without anything that others must not
+ * have. */
+static int is_lender(const snivhost_candidate_t *c)
+{
+    return c->conf->engine && !snivhost_lean_is_possible(c) && !c->problem
+           && c->conf->obstacles->nelts == 0 && !c->conf->managed
+           && (c->conf->certs->nelts > 0 || snivhost_conf(c->s)->store.dirs);
+}
+
+static void add_donor(snivhost_adoption_t *adoption, apr_hash_t *donors,
+                      snivhost_candidate_t *c)
+{
+    const char *key = key_of(adoption, c, c->conf->chain != NULL);
+
+    if (!apr_hash_get(donors, key, APR_HASH_KEY_STRING))
+        apr_hash_set(donors, key, APR_HASH_KEY_STRING, c);
+}
+
+/* Those with a reason against them, as far as somebody wants their like. */
+static apr_hash_t *find_lenders(snivhost_adoption_t *adoption, int read_files,
+                                apr_pool_t *ptemp)
+{
+    apr_hash_t *wanted = apr_hash_make(ptemp);
+    apr_hash_t *donors = apr_hash_make(ptemp);
+    int i;
+
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &adoption->candidates[i];
+
+        if (snivhost_lean_is_possible(c)) {
+            apr_hash_set(wanted, snivhost_sharing_key(adoption->sharing,
+                                                      c->conf, ""),
+                         APR_HASH_KEY_STRING, c);
+        }
+    }
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &adoption->candidates[i];
+
+        if (!is_lender(c)
+            || !apr_hash_get(wanted, snivhost_sharing_key(adoption->sharing,
+                                                          c->conf, ""),
+                             APR_HASH_KEY_STRING)) {
+            continue;
+        }
+        if (read_files && !c->parameters && c->conf->certs->nelts > 0) {
+            c->parameters = snivhost_value_parameters(
+                adoption->p, APR_ARRAY_IDX(c->conf->certs, 0, const char *));
+        }
+        add_donor(adoption, donors, c);
+    }
+    return donors;
+}
+
+static snivhost_candidate_t *donor_for(snivhost_adoption_t *adoption,
+                                       const snivhost_candidate_t *c,
+                                       apr_hash_t *donors)
+{
+    snivhost_candidate_t *donor = apr_hash_get(donors, key_of(adoption, c, 0),
+                                               APR_HASH_KEY_STRING);
+
+    if (!donor && !looks_for_chain(c)) {
+        donor = apr_hash_get(donors, key_of(adoption, c, 1),
+                             APR_HASH_KEY_STRING);
+    }
+    return donor;
+}
+
+/* Give each a donor. The first of its kind becomes one, but a virtual host
+ * whose files would stop the server only where nothing else is left: so those
+ * files are read also in the first of the two passes at start. */
+static void pair(snivhost_adoption_t *adoption, apr_hash_t *donors,
+                 int with_problem, apr_pool_t *ptemp)
+{
+    int i;
+
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &adoption->candidates[i];
+        snivhost_candidate_t *donor;
+
+        if (!snivhost_lean_is_possible(c) || !!c->problem != with_problem)
+            continue;
+        donor = donor_for(adoption, c, donors);
+        if (!donor && !c->is_judged) {
+            judge_files(adoption, c, ptemp);
+            if (!snivhost_lean_is_possible(c) || c->problem)
+                continue;
+            donor = donor_for(adoption, c, donors);
+        }
+        if (donor) {
+            c->donor = donor;
+            donor->nusers++;
+            c->tls->how = SNIVHOST_TLS_LEAN;
+        }
+        else {
+            add_donor(adoption, donors, c);
+        }
+    }
+}
+
+/* ----- words ----- */
+
+static const snivhost_candidate_t *
+first_of(const snivhost_adoption_t *adoption, const snivhost_candidate_t *c)
+{
+    const sniv_table_t *table = adoption->table;
+    int i, k;
+
+    for (i = 0; i < table->nsets; i++) {
+        for (k = 1; k < table->sets[i]->nmembers; k++) {
+            if (candidate_of(adoption, table->sets[i]->members[k]) == c)
+                return candidate_of(adoption, table->sets[i]->members[0]);
+        }
+    }
+    return c;
+}
+
+/* Nothing is against it, but mod_ssl has to make an SSL_CTX of its kind. */
+static const char *donor_text(snivhost_adoption_t *adoption,
+                              const snivhost_candidate_t *c)
+{
+    const snivhost_candidate_t *first;
+    const char *differs, *place;
+
+    if (c->nusers > 0) {
+        return apr_psprintf(adoption->p, "%d virtual host%s with the same TLS "
+                            "settings use%s its TLS context", c->nusers,
+                            c->nusers > 1 ? "s" : "",
+                            c->nusers > 1 ? "" : "s");
+    }
+    first = first_of(adoption, c);
+    place = snivhost_lean_place(adoption->p, first->s);
+    if (first != c && first->conf->obstacles->nelts > 0) {
+        const snivhost_obstacle_t *obstacle =
+            &APR_ARRAY_IDX(first->conf->obstacles, 0, snivhost_obstacle_t);
+
+        return apr_psprintf(adoption->p, "no other virtual host has its TLS "
+                            "settings, and those of the first one of its "
+                            "address (%s) are for that one alone: %s", place,
+                            at(adoption->p, obstacle->what, obstacle->node));
+    }
+    differs = snivhost_sharing_differs(adoption->sharing, c->conf,
+                                       first->conf, adoption->p);
+    return apr_psprintf(adoption->p, "no other virtual host has its TLS "
+                        "settings: %s not the same as in the first one of "
+                        "its address (%s)",
+                        *differs ? apr_pstrcat(adoption->p, differs, " is",
+                                               NULL)
+                        : "DH or EC PARAMETERS in SSLCertificateFile are",
+                        place);
+}
+
+static void write_reasons(snivhost_adoption_t *adoption,
+                          snivhost_candidate_t *c)
+{
+    const char *text = NULL;
+    int i;
+
+    for (i = 0; c->reasons && i < c->reasons->nelts; i++) {
+        const snivhost_reason_t *reason = &APR_ARRAY_IDX(c->reasons, i,
+                                                         snivhost_reason_t);
+
+        text = text ? apr_pstrcat(adoption->p, text, "; ", reason->text, NULL)
+                    : reason->text;
+    }
+    if (c->tls->how == SNIVHOST_TLS_LEAN || !c->asked)
+        text = NULL;
+    else if (c->tls->how == SNIVHOST_TLS_STOCK && !text)
+        text = donor_text(adoption, c);
+    c->tls->why_not = text;
+}
+
+static void find_donors(snivhost_adoption_t *adoption, int read_files,
+                        apr_pool_t *ptemp)
+{
+    apr_hash_t *donors;
+    int i;
+
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &adoption->candidates[i];
+
+        c->tls->how = c->conf->engine ? SNIVHOST_TLS_STOCK
+                                      : SNIVHOST_TLS_NONE;
+        c->donor = NULL;
+        c->nusers = 0;
+    }
+    donors = find_lenders(adoption, read_files, ptemp);
+    pair(adoption, donors, 0, ptemp);
+    pair(adoption, donors, 1, ptemp);
+
+    adoption->ntls = adoption->nlean = 0;
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &adoption->candidates[i];
+
+        write_reasons(adoption, c);
+        c->tls->donor = c->donor ? c->donor->s : NULL;
+        c->tls->protocol_set = snivhost_sharing_limits(c->conf,
+                                                       &c->tls->min_version,
+                                                       &c->tls->max_version);
+        c->tls->auto_chain = looks_for_chain(c);
+        adoption->ntls += c->tls->how != SNIVHOST_TLS_NONE;
+        adoption->nlean += c->tls->how == SNIVHOST_TLS_LEAN;
+    }
+}
+
+/* In its section, not in the main server. */
+static int has_own_certificate(const snivhost_tlsconf_t *conf)
+{
+    const ap_directive_t *node = conf->node ? conf->node->first_child : NULL;
+
+    while (node && ap_cstr_casecmp(node->directive, "SSLCertificateFile"))
+        node = node->next;
+    return node != NULL;
+}
+
+void snivhost_lean_by_directives(snivhost_adoption_t *adoption,
+                                 apr_pool_t *ptemp)
+{
+    int i;
+
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &adoption->candidates[i];
+
+        if (c->conf->engine)
+            judge_alone(adoption, c);
+        else if (!c->conf->engine_said && has_own_certificate(c->conf)) {
+            refuse(adoption, c, "it has a certificate, but neither SSLEngine "
+                   "on nor a Listen line with https for exactly its address",
+                   NULL);
+        }
+    }
+    judge_sets(adoption);
+    find_donors(adoption, 0, ptemp);
+}
+
+void snivhost_lean_by_files(snivhost_adoption_t *adoption, apr_pool_t *ptemp)
+{
+    apr_pool_t *each;
+    int i;
+
+    apr_pool_create(&each, ptemp);
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        if (snivhost_lean_is_possible(&adoption->candidates[i])) {
+            judge_files(adoption, &adoption->candidates[i], each);
+            apr_pool_clear(each);
+        }
+    }
+    apr_pool_destroy(each);
+    find_donors(adoption, 1, ptemp);
+}
+
+/* ----- the log ----- */
+
+/* The reason that most of those have that are not lean. */
+static const char *commonest(const snivhost_adoption_t *adoption, int *pcount,
+                             apr_pool_t *ptemp)
+{
+    apr_hash_t *counts = apr_hash_make(ptemp);
+    const char *most = NULL;
+    int i;
+
+    *pcount = 0;
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &adoption->candidates[i];
+        const char *kind;
+        int *n;
+
+        if (c->tls->how != SNIVHOST_TLS_STOCK || !c->asked)
+            continue;
+        kind = c->reasons ? APR_ARRAY_IDX(c->reasons, 0,
+                                          snivhost_reason_t).kind
+                          : "its TLS settings are not those of another one";
+        n = apr_hash_get(counts, kind, APR_HASH_KEY_STRING);
+        if (!n) {
+            n = apr_pcalloc(ptemp, sizeof(*n));
+            apr_hash_set(counts, kind, APR_HASH_KEY_STRING, n);
+        }
+        if (++*n > *pcount) {
+            *pcount = *n;
+            most = kind;
+        }
+    }
+    return most;
+}
+
+void snivhost_lean_report(const snivhost_adoption_t *adoption, server_rec *s,
+                          apr_pool_t *ptemp)
+{
+    const char *why = "";
+    int i, n;
+
+    if (adoption->nlean < adoption->ntls - adoption->ntls / 10) {
+        const char *most = commonest(adoption, &n, ptemp);
+
+        if (most) {
+            why = apr_psprintf(ptemp, ". Of the others %d: %s (LogLevel "
+                               "snivhost:debug has the reasons of each)", n,
+                               most);
+        }
+    }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0202: "
+                 "adopted %d of %d TLS virtual hosts as lean%s",
+                 adoption->nlean, adoption->ntls, why);
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &adoption->candidates[i];
+
+        if (c->tls->why_not) {
+            ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "SNIV0203: "
+                         "not lean: virtual host %s (%s): %s",
+                         c->s->server_hostname,
+                         snivhost_lean_place(ptemp, c->s), c->tls->why_not);
+        }
+    }
+}

@@ -1,0 +1,94 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+
+#ifndef SNIVHOST_TLS_LEAN_H
+#define SNIVHOST_TLS_LEAN_H
+
+/**
+ * @file tls/lean.h
+ * Which virtual hosts can be lean, and whose SSL_CTX each of them uses.
+ *
+ * A virtual host that has no reason against it is lean if another one, its
+ * *donor*, has an SSL_CTX of mod_ssl's with the same settings. Of virtual
+ * hosts with the same settings the first one that has a reason against it is
+ * the donor, as the first of an address has; else the first of all.
+ *
+ * Configuration time, one thread: for tls/adopt.c.
+ */
+
+#include "tls/adopt.h"
+#include "tls/share.h"
+
+/** A virtual host while it is being judged. */
+typedef struct snivhost_candidate_t {
+    server_rec *s;
+    const snivhost_tlsconf_t *conf;
+    snivhost_tls_t *tls;
+    int asked;                  /**< SNIVHostAdopt, or by hand */
+    int by_hand;                /**< SNIVHostTLS: 1 On, -1 Off, 0 no line */
+    apr_array_header_t *reasons; /**< against it: snivhost_reason_t; or NULL */
+    int is_judged;              /**< by its files, too */
+    const char *problem;        /**< neither we nor mod_ssl can use its files,
+                                     or NULL */
+    const char *problem_file;
+    const char *parameters;     /**< snivhost_value_parameters() */
+    const struct snivhost_candidate_t *donor;
+    int nusers;                 /**< as a donor */
+    apr_port_t port;            /**< s->port, while mod_ssl is at work */
+} snivhost_candidate_t;
+
+/** Why one cannot be lean. */
+typedef struct snivhost_reason_t {
+    const char *kind;           /**< the same text for all like it */
+    const char *text;           /**< a phrase that completes "not lean:" */
+} snivhost_reason_t;
+
+/** What lasts from check_config to the end of post_config. */
+typedef struct snivhost_adoption_t {
+    const sniv_table_t *table;  /**< for the address sets; not the live one */
+    snivhost_candidate_t *candidates; /**< as the vhosts of the table */
+    snivhost_sharing_t *sharing;
+    apr_pool_t *p;              /**< for what is kept */
+    int adopt;                  /**< SNIVHostAdopt On */
+    int ntls;                   /**< with TLS */
+    int nlean;
+    int switched;               /**< mod_ssl's post_config is at work */
+} snivhost_adoption_t;
+
+/** Judge by the directives, then pair. */
+void snivhost_lean_by_directives(snivhost_adoption_t *adoption,
+                                 apr_pool_t *ptemp);
+
+/** Judge by what is in the certificate files, and pair again. */
+void snivhost_lean_by_files(snivhost_adoption_t *adoption, apr_pool_t *ptemp);
+
+/** Whether a virtual host may become lean, as far as is known. */
+int snivhost_lean_is_possible(const snivhost_candidate_t *c);
+
+/** Whether its address's first virtual host makes tickets with keys from a
+ * file. */
+int snivhost_lean_needs_tickets(const snivhost_adoption_t *adoption);
+
+/** The files of a virtual host, as the store wants them. */
+void snivhost_lean_files(const snivhost_tlsconf_t *conf,
+                         sniv_cert_files_t *files);
+
+/** Log how many are lean, and why the others are not. */
+void snivhost_lean_report(const snivhost_adoption_t *adoption, server_rec *s,
+                          apr_pool_t *ptemp);
+
+/** `file:line` of a virtual host. */
+const char *snivhost_lean_place(apr_pool_t *p, const server_rec *s);
+
+#endif /* SNIVHOST_TLS_LEAN_H */
