@@ -100,6 +100,10 @@ static int compare(const void *a, const void *b)
     if ((c = memcmp(x->name, y->name, x->len)) != 0) {
         return c;
     }
+    /* anybody can make one himself, for any name and any time */
+    if (x->is_self_issued != y->is_self_issued) {
+        return x->is_self_issued - y->is_self_issued;
+    }
     if (x->not_after != y->not_after) {
         return x->not_after > y->not_after ? -1 : 1;
     }

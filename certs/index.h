@@ -23,9 +23,10 @@
  * Written as a whole by the parent whenever the names or dates of what is
  * served have changed, read in place by any thread of any child under the
  * slot's sequence number (certs/sealed.h). A name has its candidates in the
- * order of their ends, the last one first. Certificates' wildcards cover one label,
- * unlike those of ServerAlias, so this is an index of its own: `*.x` is found
- * by what follows the first dot of a host.
+ * order of their ends, the last one first; those that nobody else has signed
+ * come behind the others. Certificates' wildcards cover one label, unlike
+ * those of ServerAlias, so this is an index of its own: `*.x` is found by what
+ * follows the first dot of a host.
  */
 
 #include <apr_time.h>
@@ -45,6 +46,7 @@ typedef struct sniv_index_name_t {
     sniv_cert_id_t id;
     apr_time_t not_before;
     apr_time_t not_after;
+    int is_self_issued;         /**< comes after those that are not */
 } sniv_index_name_t;
 
 /**

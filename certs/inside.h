@@ -315,6 +315,9 @@ extern const char sniv_no_index[];
  */
 apr_status_t sniv_books_index(sniv_certs_t *certs);
 
+/** Whether nobody else has signed the first certificate of an entry. */
+int sniv_entry_is_self_issued(const sniv_entry_t *entry);
+
 /**
  * Whether dates and strength of an entry call for a word.
  * @param text room for the phrase

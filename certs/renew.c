@@ -78,7 +78,8 @@ static void found_new(sniv_certs_t *certs, sniv_item_t *item)
 
 /*
  * Whether new files may take the place of what is served: a certificate that
- * is valid is not given up for one that is not.
+ * is valid is not given up for one that is not, nor in a folder for one that
+ * is signed by nobody but itself.
  */
 static const char *may_replace(const sniv_item_t *item,
                                const sniv_entry_t *was,
@@ -86,12 +87,18 @@ static const char *may_replace(const sniv_item_t *item,
 {
     look_t *look = baton;
 
-    (void)item;
-    if (was && look->now >= was->not_before && look->now <= was->not_after
-        && (look->now < is->not_before || look->now > is->not_after)
+    if (!was || look->now < was->not_before || look->now > was->not_after) {
+        return NULL;
+    }
+    if ((look->now < is->not_before || look->now > is->not_after)
         && sniv_entry_doubt(is, look->now, look->text,
                             sizeof(look->text))) {
         return look->text;
+    }
+    if (item->folder && sniv_entry_is_self_issued(is)
+        && !sniv_entry_is_self_issued(was)) {
+        return "holds a self-signed certificate, and the one before is valid "
+               "and signed by an authority; restart the server to use it";
     }
     return NULL;
 }

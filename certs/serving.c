@@ -25,6 +25,7 @@
 
 #include "certs/hash.h"
 #include "certs/index.h"
+#include "certs/issuer.h"
 
 /* With a remedy that works: a restart makes room for what is there then. */
 static const char *no_room(const sniv_certs_t *certs)
@@ -359,6 +360,16 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
     return result;
 }
 
+int sniv_entry_is_self_issued(const sniv_entry_t *entry)
+{
+    sniv_leaf_t leaf;
+
+    return entry->npairs > 0
+           && !sniv_der_leaf(&leaf, entry->pairs[0].leaf.data,
+                             entry->pairs[0].leaf.len)
+           && sniv_is_self_issued(&leaf);
+}
+
 int sniv_entry_doubt(const sniv_entry_t *entry, apr_time_t now, char *text,
                      apr_size_t room)
 {
@@ -424,6 +435,7 @@ static void gather_names(gather_t *all, const sniv_item_t *item,
             to->id = item->id;
             to->not_before = entry->not_before;
             to->not_after = entry->not_after;
+            to->is_self_issued = sniv_is_self_issued(&leaf);
         }
     }
 }

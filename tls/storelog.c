@@ -235,8 +235,8 @@ static void say_numbers(snivhost_storelog_t *log)
             continue;
         }
         ap_log_error(APLOG_MARK, APLOG_WARNING | to, 0, log->s, "SNIV0340: "
-                     "certificates: the same of %u more in %s as of %s, "
-                     "which %s", group->unsaid, group->place, group->file,
+                     "certificates: %u more in %s are like this one: %s %s",
+                     group->unsaid, group->place, group->file,
                      group->reason);
     }
     if (rest > 0) {

@@ -271,7 +271,9 @@ static void test_preference(void **state)
     pems_make(&future, &want);
     want.begin = -100;
     want.end = 100000;
+    want.issuer = &ca;
     pems_make(&longer, &want);
+    want.issuer = NULL;
     want.names = "DNS:x.wild.test";
     want.begin = -9000;
     want.end = -10;

@@ -348,6 +348,66 @@ static void test_trusted_later(void **state)
     assert_true(has(certs, "a.test"));
 }
 
+static void put_signed(const char *file, const pems_t *issuer, long end)
+{
+    pems_want_t want;
+    pems_t pems;
+    char *cert, *key;
+
+    memset(&want, 0, sizeof(want));
+    want.names = "DNS:s.test";
+    want.common_name = "leaf";
+    want.issuer = issuer;
+    want.end = end;
+    pems_make(&pems, &want);
+    cert = pems_cert(&pems);
+    key = pems_key(&pems, PEMS_PKCS8);
+    pems_replace(in_dir(file), cert, key, NULL);
+    free(cert);
+    free(key);
+    pems_free(&pems);
+}
+
+static const char *file_of(const sniv_certs_t *certs, const char *name)
+{
+    sniv_cert_id_t id = sniv_certs_find(certs, scope, name, strlen(name),
+                                        apr_time_now());
+    sniv_cert_info_t info;
+
+    if (sniv_certs_info(certs, id, &info, pool) != APR_SUCCESS)
+        return "";
+    return apr_pstrcat(pool, strrchr(info.files[0], '/') + 1, " ",
+                       info.issuer, NULL);
+}
+
+/* Anybody can make a certificate for any name himself. */
+static void test_self_signed(void **state)
+{
+    pems_want_t want;
+    sniv_certs_t *certs;
+    pems_t ca;
+
+    (void)state;
+    memset(&want, 0, sizeof(want));
+    want.common_name = "authority";
+    want.is_ca = 1;
+    pems_make(&ca, &want);
+    put_signed("top/signed.pem", &ca, 1000);
+    put_signed("top/self.pem", NULL, 900000);
+    certs = load(SNIV_TRUST_STRICT);
+    assert_string_equal(file_of(certs, "s.test"), "signed.pem CN=authority");
+    put_signed("top/signed.pem", NULL, 900000);
+    look(certs, 4);
+    assert_report("signed.pem holds a self-signed certificate, and the one "
+                  "before is valid and signed by an authority");
+    assert_string_equal(file_of(certs, "s.test"), "signed.pem CN=authority");
+    /* it is better than none */
+    unlink(in_dir("top/signed.pem"));
+    look(certs, 4);
+    assert_string_equal(file_of(certs, "s.test"), "self.pem CN=leaf");
+    pems_free(&ca);
+}
+
 /* ----- how much */
 
 static void test_empty_files(void **state)
@@ -541,6 +601,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strangers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_special, setup, teardown),
         cmocka_unit_test_setup_teardown(test_trusted_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_self_signed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_empty_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_index_does_not_fit, setup,
