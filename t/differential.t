@@ -18,7 +18,7 @@ use warnings FATAL => 'all';
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Apache::Test qw(-withtestmore);
+use Test::More;
 use Sniv::Httpd;
 
 my $mode = Sniv::Httpd::mode();

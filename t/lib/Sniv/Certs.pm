@@ -24,6 +24,8 @@ use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Spec::Functions qw(rel2abs);
 
+use Sniv::Chain qw(dh_params);
+
 # Name of the file (without .crt and .key) => names in the certificate.
 # The common name is the file's name.
 our %CERTS = (
@@ -37,7 +39,8 @@ our %CERTS = (
 );
 
 # Signed by "middle", not by the CA. NAME.crt is the leaf and middle's
-# certificate, NAME.leaf the leaf alone, NAME.pem all of it and the key.
+# certificate, NAME.leaf the leaf alone, NAME.pem all of it and the key,
+# NAME.dh as NAME.crt with DH PARAMETERS (dh.pem) behind.
 my %CHAINED = map { $_ => 1 } qw(chain0 chain1 rsa-chain);
 
 # Made anew before they expire.
@@ -90,6 +93,13 @@ sub make {
             _join("$new/$name.pem", "$new/$name.key", "$new/$name.crt");
         }
     }
+    # The same files under other names; keys for tickets
+    _join("$new/ca-copy.crt", "$new/ca.crt");
+    _join("$new/middle-copy.crt", "$new/middle.crt");
+    _join("$new/both.crt", "$new/ca.crt", "$new/middle.crt");
+    _write("$new/tickets$_", $_ x 48) for 1, 2;
+    _write("$new/dh.pem", dh_params());
+    _join("$new/$_.dh", "$new/$_.crt", "$new/dh.pem") for keys %CHAINED;
     for my $c (['client', 'ca'], ['stranger', 'other-ca']) {
         my ($name, $ca) = @$c;
         _openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
@@ -104,6 +114,14 @@ sub make {
     open my $fh, '>', $stamp or die "$stamp: $!\n";
     close $fh;
     return $dir;
+}
+
+sub _write {
+    my ($to, $text) = @_;
+    open my $out, '>', $to or die "$to: $!\n";
+    print $out $text;
+    close $out or die "$to: $!\n";
+    return;
 }
 
 sub _join {

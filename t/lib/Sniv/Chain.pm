@@ -23,7 +23,7 @@ use Exporter qw(import);
 use File::Path qw(make_path);
 use POSIX ();
 
-our @EXPORT_OK = qw(make_cert slurp);
+our @EXPORT_OK = qw(dh_params make_cert slurp);
 
 # make_cert($dir, $name, %how): $dir/$name.crt and .key, unless they exist.
 # how: key 'ec' or 'rsa', bits; ca => name of another one that signs; is_ca;
@@ -60,6 +60,17 @@ sub make_cert {
     print {$fh} $all;
     close $fh;
     return;
+}
+
+# DH PARAMETERS of a well-known group: looking for a prime takes long.
+# OpenSSL before 3.0 does not know them by this name.
+sub dh_params {
+    for my $args ('genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048',
+                  'dhparam -dsaparam 2048') {
+        my $said = qx{openssl $args 2>/dev/null};
+        return $1 if $said =~ /(-----BEGIN DH PARAMETERS.*)/s;
+    }
+    die "openssl makes no DH parameters\n";
 }
 
 sub slurp {

@@ -80,8 +80,11 @@ sub generate {
         if chance(0.05);
     push @main, certificate_lines('rsa1') if chance(0.05);
     # Settings that most virtual hosts have in common, as in real life: those
-    # can be lean.
-    $c->{common} = [common_lines()] if chance(0.6);
+    # can be lean. Often there are two or three kinds of them, and the first
+    # virtual host is of another.
+    $c->{common} = [map { [common_lines()] } 1 .. pick(1, 1, 2, 3)]
+        if chance(0.6);
+    push @main, 'SSLStaplingCache "shmcb:stapling(64000)"';
     push @main, 'TraceEnable ' . pick('on', 'off', 'extended')
         if chance(0.1);
     $c->{main} = \@main;
@@ -221,7 +224,8 @@ sub vhost {
         || ("@{ $v{addrs} }" !~ /%h/ && chance(0.4));
     $is_tls = !$is_tls if chance(0.03);
     $v{tls} = [!$c->{common} || chance(0.1) ? tls_lines()
-               : ('SSLEngine on', certificates(), @{ $c->{common} },
+               : ('SSLEngine on', certificates(),
+                  @{ pick(@{ $c->{common} }) },
                   own_lines())] if $is_tls;
     return \%v;
 }
@@ -238,8 +242,12 @@ sub certificates {
     my $cert = pick('c0' .. 'c9', 'shared', 'shared', 'rsa', 'rsa1', 'chain0',
                     'chain1', 'rsa-chain');
     my @l = certificate_lines($cert);
-    @l = qq(SSLCertificateFile "%certs%/$cert.pem")
-        if $cert =~ /chain/ && chance(0.2);
+    if ($cert =~ /chain/) {
+        @l = qq(SSLCertificateFile "%certs%/$cert.pem") if chance(0.2);
+        # without its chain, which may come from SSLCACertificateFile
+        s/$cert\.crt/$cert.leaf/ for chance(0.3) ? @l : ();
+        s/$cert\.crt/$cert.dh/ for chance(0.1) ? @l : ();
+    }
     my $other = $cert =~ /rsa/ ? pick(qw(c0 chain0)) : pick(qw(rsa rsa1
                                                                rsa-chain));
     if (chance(0.2)) {
@@ -260,9 +268,16 @@ sub common_lines {
         'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
         'DEFAULT:@SECLEVEL=0') if chance(0.2);
     push @l, 'SSLHonorCipherOrder on' if chance(0.2);
-    push @l, 'SSLCACertificateFile "%certs%/ca.crt"' if chance(0.3);
+    push @l, 'SSLCACertificateFile "%certs%/' . pick(qw(ca.crt ca-copy.crt
+        middle.crt middle-copy.crt both.crt)) . '"' if chance(0.4);
+    push @l, 'SSLCADNRequestFile "%certs%/ca.crt"' if chance(0.05);
     push @l, 'SSLSessionTickets off' if chance(0.15);
+    push @l, 'SSLSessionTicketKeyFile "%certs%/' . pick(qw(tickets1
+        tickets2)) . '"' if chance(0.1);
     push @l, 'SSLSessionCacheTimeout 60' if chance(0.05);
+    push @l, 'SSLOpenSSLConfCmd DHParameters "%certs%/dh.pem"'
+        if chance(0.05);
+    push @l, 'SSLUseStapling on' if chance(0.15);
     push @l, 'SSLOpenSSLConfCmd Groups ' . pick('P-256', 'P-384:X25519')
         if chance(0.1);
     push @l, 'SSLOpenSSLConfCmd Options -SessionTicket' if chance(0.05);
@@ -283,6 +298,8 @@ sub own_lines {
         if chance(0.2);
     push @l, 'SSLVerifyDepth ' . pick(1, 3) if chance(0.1);
     push @l, 'SSLUserName SSL_CLIENT_S_DN_CN' if chance(0.1);
+    push @l, 'SSLUseStapling ' . pick('on', 'off') if chance(0.1);
+    push @l, 'SSLSessionCacheTimeout ' . pick(60, 300) if chance(0.05);
     return @l;
 }
 

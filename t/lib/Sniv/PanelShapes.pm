@@ -132,7 +132,8 @@ END
     },
     {
         name => 'cpanel-half', title => 'cPanel, OCSP first, half and half',
-        like => 'cpanel', ocsp => sub { $_[0] % 2 == 0 }, lean => 0,
+        like => 'cpanel', ocsp => sub { $_[0] % 2 == 0 },
+        kept => sub { 2 + int($_[0] / 2) },
     },
     {
         name => 'plesk', title => 'Plesk', on => '127.0.0.1',
@@ -164,7 +165,7 @@ END
     SSLCertificateFile {KEYLEAF}
     $CA</VirtualHost>
 END
-        lean => 1, lint => { SNIV0421 => 5 },
+        kept => 3, lint => { SNIV0421 => 5 },
     },
     {
         name => 'plesk-template', title => 'Plesk, a customised template',
@@ -172,6 +173,7 @@ END
         tls => "SSLProtocol -all +TLSv1.2 +TLSv1.3\nSSLCipherSuite $GCM\n"
             . "SSLHonorCipherOrder on\nSSLSessionCacheTimeout 600\n"
             . "SSLVerifyClient none\nSSLCertificateFile {KEYLEAF}\n$CA",
+        kept => 5,
     },
     {
         name => 'directadmin', title => 'DirectAdmin, combined file',
@@ -186,7 +188,7 @@ END
     {
         name => 'directadmin-ca', title => 'DirectAdmin, certificate + CAROOT',
         like => 'directadmin', tls => $LEAF . $CA, first => $LEAF,
-        lean => 0,
+        kept => 3,
     },
     {
         name => 'ispconfig', title => 'ISPConfig, a public CA', on => '*',
@@ -228,7 +230,7 @@ END
         name => 'virtualmin-ca', title => 'Virtualmin, certificate + CA file',
         like => 'virtualmin',
         tls => "$LEAF${CA}SSLProtocol all -SSLv2 -SSLv3 -TLSv1 -TLSv1.1\n",
-        lean => 0,
+        kept => 3,
     },
     {
         name => 'froxlor', title => 'Froxlor (v4, v6)',
@@ -255,12 +257,12 @@ END
     },
     {
         name => 'froxlor-stapling', title => 'Froxlor, stapling ticked',
-        like => 'froxlor', add_tls => "SSLUseStapling on\n", lean => 0,
+        like => 'froxlor', add_tls => "SSLUseStapling on\n", kept => 2,
     },
     {
         name => 'froxlor-dh', title => 'Froxlor, dhparams, CA file, stapling',
         like => 'froxlor', dh => 1, add_tls => "SSLUseStapling on\n"
-            . "SSLOpenSSLConfCmd DHParameters {DH}\n$CA", lean => 0,
+            . "SSLOpenSSLConfCmd DHParameters {DH}\n$CA", kept => 4,
     },
     {
         name => 'aapanel', title => 'aaPanel / BT', on => '*',
@@ -281,7 +283,7 @@ END
             . "SSLCipherSuite $OLD\n$LEAF$CA",
         first => "SSLProtocol ALL -SSLv2 -SSLv3\nSSLHonorCipherOrder On\n"
             . "SSLCipherSuite $OLD\n$LEAF$CA",
-        lean => 0, lint => {},
+        kept => 2, lint => {},
     },
     {
         name => 'imscp', title => 'i-MSCP', on => '127.0.0.1', names => $WWW,
@@ -317,7 +319,7 @@ END
 </VirtualHost>
 END
         modules => ['vhost_alias'],
-        lean => 0, lint => { SNIV0421 => 4 },
+        kept => 1, lint => { SNIV0421 => 4 },
     },
     {
         name => 'aegir', title => 'Aegir', on => '*', names => $WWW,
@@ -345,7 +347,7 @@ END
             . 'enabled', like => 'certbot',
         # Debian's example: no name, a certificate that signed itself
         first => "SSLCertificateFile {SELF}\nSSLCertificateKeyFile {SELF}\n",
-        first_names => '', lean => 0,
+        first_names => '', kept => 2,
     },
     {
         name => 'default-ssl', title => 'default-ssl.conf copied for each',
@@ -372,10 +374,10 @@ END
         kept => 1, lint => {},
     },
     {
-        name => 'mozilla-dh', title => 'Mozilla generator <= 5.7, DH in '
-            . 'the certificate file', like => 'mozilla',
+        name => 'mozilla-dh', title => 'Mozilla generator <= 5.7, DH in the '
+            . 'file', like => 'mozilla',
         tls => "SSLCertificateFile {FULLDH}\nSSLCertificateKeyFile {KEY}\n",
-        lean => 0,
+        kept => 1,
     },
     {
         name => 'puppet', title => 'puppetlabs-apache', on => '*',
@@ -394,7 +396,7 @@ END
     {
         name => 'puppet-leaf', title => 'the same without ssl_chain',
         like => 'puppet', tls => "${LEAF}SSLCACertificatePath {CADIR}\n",
-        lean => 0,
+        kept => 1,
     },
     {
         name => 'geerlingguy', title => 'geerlingguy.apache', on => '*',

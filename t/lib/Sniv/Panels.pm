@@ -28,7 +28,7 @@ use warnings;
 
 use File::Path qw(make_path remove_tree);
 
-use Sniv::Chain qw(slurp);
+use Sniv::Chain qw(dh_params slurp);
 use Sniv::Httpd;
 use Sniv::PanelShapes;
 
@@ -166,15 +166,7 @@ sub _certificate {
     return;
 }
 
-# A well-known group: looking for a prime takes long.
-sub _dh_text {
-    my ($self) = @_;
-    return $self->{dh} ||= do {
-        my $pem = qx{openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 2>&1};
-        die "openssl genpkey: $pem" if $?;
-        $pem;
-    };
-}
+sub _dh_text { my ($self) = @_; return $self->{dh} ||= dh_params(); }
 
 sub _dh { my ($self) = @_; return $self->_write('dh.pem', $self->_dh_text); }
 
