@@ -459,6 +459,22 @@ static const char *set_compare(cmd_parms *cmd, void *dummy, int argc,
     return NULL;
 }
 
+static const char *set_expect(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dummy;
+    if (err)
+        return err;
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
+        return "SNIVHostExpect is for tests of the configuration: leave it "
+               "out of the configuration and give it with -t -c "
+               "'SNIVHostExpect FILE'";
+    }
+    snivhost_expected_push(cmd->pool, arg);
+    return NULL;
+}
+
 /* ----- the table ----- */
 
 const command_rec snivhost_commands[] = {
@@ -505,6 +521,9 @@ const command_rec snivhost_commands[] = {
                       "Report with -t -c what changes for clients since a "
                       "file of DUMP_SNIVHOST_JSON was written: FILE [strict] "
                       "[allow=FILE] [format=text|json|sarif]"),
+    AP_INIT_ITERATE("SNIVHostExpect", set_expect, NULL, RSRC_CONF,
+                    "Make -t fail unless each question in these files has the "
+                    "answer that is written behind it"),
     AP_INIT_ITERATE("SNIVHostCertificates", set_certificates, NULL,
                     RSRC_CONF,
                     "Serve the certificates in these folders by their names, "

@@ -49,6 +49,7 @@
 #include "serve/request.h"
 #include "tell/compare.h"
 #include "tell/dump.h"
+#include "tell/expect.h"
 #include "tell/facts.h"
 #include "tell/misdirected.h"
 #include "tell/status.h"
@@ -161,13 +162,27 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     return run_phase(parts, p, plog, ptemp, s);
 }
 
+/* Under -t: what certificates there are to read, then read them. */
+static int read_certificates(apr_pool_t *p, apr_pool_t *plog,
+                             apr_pool_t *ptemp, server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    snivhost_adopt_test_config(p, s);
+    snivhost_store_test_config(p, s);
+    return OK;
+}
+
 /* Late: other modules may still change names. */
 static int late_check_config(apr_pool_t *p, apr_pool_t *plog,
                              apr_pool_t *ptemp, server_rec *s)
 {
     static config_phase_fn *const parts[] = {
         snivhost_lint_check_config,
+        /* before those that ask for certificates */
+        read_certificates,
         snivhost_compare_check_config,
+        snivhost_expect_check_config,
         NULL
     };
 
@@ -208,12 +223,9 @@ static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
 /* Under -t there is no post_config: what it would have made is made here. */
 static void test_config(apr_pool_t *p, server_rec *s)
 {
-    /* before those that ask for certificates: what there is to read, then
-     * read it */
-    snivhost_adopt_test_config(p, s);
-    snivhost_store_test_config(p, s);
     snivhost_lint_test_config(p, s);
     snivhost_421_dump_test_config(p, s);
+    snivhost_expect_test_config(p, s);
     snivhost_dump_test_config(p, s);
 }
 

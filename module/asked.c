@@ -18,10 +18,12 @@
 
 apr_array_header_t *snivhost_questions;
 apr_array_header_t *snivhost_comparisons;
+apr_array_header_t *snivhost_expected;
 
 static const char *const defines[] = {
     "DUMP_SNIVHOST", "DUMP_SNIVHOST_JSON", "DUMP_SNIVHOST_LINT",
-    "DUMP_SNIVHOST_LINT_JSON", "DUMP_SNIVHOST_421", NULL
+    "DUMP_SNIVHOST_LINT_JSON", "DUMP_SNIVHOST_421",
+    "DUMP_SNIVHOST_EXPECT", NULL
 };
 
 static apr_status_t forget_questions(void *dummy)
@@ -29,6 +31,7 @@ static apr_status_t forget_questions(void *dummy)
     (void)dummy;
     snivhost_questions = NULL;
     snivhost_comparisons = NULL;
+    snivhost_expected = NULL;
     return APR_SUCCESS;
 }
 
@@ -54,6 +57,13 @@ void snivhost_comparisons_push(apr_pool_t *pconf,
     APR_ARRAY_PUSH(snivhost_comparisons, const apr_array_header_t *) = words;
 }
 
+void snivhost_expected_push(apr_pool_t *pconf, const char *path)
+{
+    if (!snivhost_expected)
+        snivhost_expected = make(pconf, sizeof(path));
+    APR_ARRAY_PUSH(snivhost_expected, const char *) = path;
+}
+
 const char *snivhost_asked_define(void)
 {
     int i;
@@ -67,6 +77,6 @@ const char *snivhost_asked_define(void)
 
 int snivhost_is_asked(void)
 {
-    return snivhost_questions || snivhost_comparisons
+    return snivhost_questions || snivhost_comparisons || snivhost_expected
            || snivhost_asked_define();
 }

@@ -41,6 +41,10 @@ extern apr_array_header_t *snivhost_comparisons;
 void snivhost_comparisons_push(apr_pool_t *pconf,
                                const apr_array_header_t *words);
 
+/** The files that SNIVHostExpect was given, const char *; NULL: none. */
+extern apr_array_header_t *snivhost_expected;
+void snivhost_expected_push(apr_pool_t *pconf, const char *path);
+
 /** The first -D DUMP_... of ours that was given, or NULL. */
 const char *snivhost_asked_define(void);
 

@@ -249,6 +249,17 @@ sub answer {
                                                      : 'served');
     }
     $client->close;
+    return $text . ($q->{change} && $q->{tls} ? rsa($q) : '');
+}
+
+# What a client sees that knows RSA only.
+sub rsa {
+    my ($q) = @_;
+    my $client = Sniv::Client->new(addr => $q->{addr}, port => $q->{port},
+        seconds => $SECONDS, tls => { sni => $q->{sni},
+            sigalgs => 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA1' });
+    my $text = ' rsa ' . ($client->error // $client->cert // '-');
+    $client->close;
     return $text;
 }
 
@@ -280,12 +291,12 @@ sub is_about {
     my ($name, $asked) = ($x->{names}[$i], $x->{asked}[$i]);
     return $name eq '(no name)' || index($q->{path} // '/', $name) == 0
         if !defined $q->{host};
-    my $host = lc $q->{host};
-    return 1 if lc $name eq $host || lc($asked // '') eq $host =~ s/\.\z//r
+    my $host = lc($q->{host} =~ s/\.\z//r);
+    return 1 if lc($name =~ s/\.\z//r) eq $host || lc($asked // '') eq $host
         || $name eq '(any other name)'
         || (!defined $q->{sni} && $name eq '(no name)');
     return 0 if $name !~ /[*?]/;
-    my $glob = quotemeta $name;
+    my $glob = quotemeta $name =~ s/\.\z//r;
     $glob =~ s/\\\*/.*/g;
     $glob =~ s/\\\?/./g;
     return $host =~ /\A$glob\z/i;

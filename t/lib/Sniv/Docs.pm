@@ -236,6 +236,7 @@ sub furnish {
     make_path("$dir/logs");
     _certificates($dir, $conf);
     _write("$dir/before.json", $NO_VHOSTS) if $conf =~ /SNIVHostCompare/;
+    _write("$dir/expect.txt", "") if $conf =~ /SNIVHostExpect/;
     return $conf;
 }
 
