@@ -155,6 +155,20 @@ restart($h, more => '', first => "SSLCertificateFile $ssl/two.crt\n"
     . "SSLCertificateKeyFile $ssl/two.key");
 is resumed(all_sessions()), '1 1 1 1 1 1 1 1', 'certificates are changed';
 
+# mod_ssl lets virtual hosts of one ServerName and port have each other's
+# sessions, whatever their TLS directives say
+restart($h, more => vhost("*:$port", 'one', 'two',
+        "ServerAlias other.test\nSSLCipherSuite HIGH"));
+for my $v (sort keys %VERSIONS) {
+    is resumes(session('one', $v), 'other', $v), 1,
+        "TLS $v: a session resumes at another one of the same ServerName";
+}
+@kept = all_sessions();
+restart($h, more => vhost("*:$port", 'one', 'two',
+        "ServerAlias other.test\nSSLCipherSuite ALL"));
+is resumed(@kept), '1 0 1 1 1 0 1 1',
+    'the directives of one of the two change: the sessions of both end';
+
 # Settings that have changed
 for (['one', "SSLVerifyClient optional\nSSLVerifyDepth 2",
       'SSLVerifyClient in a virtual host'],

@@ -264,25 +264,6 @@ static int group_behind(const server_rec *s, const server_rec *base)
     return -1;
 }
 
-static int join(grouping_t *g, const char *place, const server_rec *base,
-                const server_rec *s)
-{
-    snivhost_conf_t *conf = snivhost_conf(s);
-    snivhost_ticket_group_t *group;
-    group_id_t id;
-
-    if (group_behind(s, base) >= 0)
-        return 1;               /* they meet on several addresses */
-    if (!make_id(g, place, s, &id))
-        return 0;
-    if (!conf->ticket_groups)
-        conf->ticket_groups = apr_array_make(g->p, 1, sizeof(*group));
-    group = apr_array_push(conf->ticket_groups);
-    group->base = base;
-    group->group = group_of(g, &id);
-    return 1;
-}
-
 /* ----- the callback ----- */
 
 /* The group of a handshake; -1: none. */
@@ -358,27 +339,125 @@ static apr_status_t forget_tickets(void *dummy)
     return APR_SUCCESS;
 }
 
-/* All members of a set have a group afterwards, or there are no tickets: the
- * callback has to give each handshake a key. */
-static int group_set(grouping_t *g, const sniv_set_t *set)
+/* A default and all that its address sets have. */
+typedef struct behind_t {
+    server_rec *base;
+    const char *place;          /* the addresses */
+    apr_array_header_t *members;    /* server_rec * */
+} behind_t;
+
+/* The defaults of the address sets, those that are in several once. */
+static apr_array_header_t *list_behind(const sniv_table_t *table,
+                                       apr_pool_t *p)
 {
-    server_rec *base = set->members[0]->server;
-    const char *place = snivhost_set_text(g->ptemp, set);
+    apr_array_header_t *all = apr_array_make(p, table->nsets + 1,
+                                             sizeof(behind_t));
+    apr_hash_t *by_base = apr_hash_make(p);
+    behind_t *one;
+    int i, k;
+
+    for (i = 0; i < table->nsets; i++) {
+        const sniv_set_t *set = table->sets[i];
+        server_rec *base = set->members[0]->server;
+
+        one = apr_hash_get(by_base, &set->members[0]->server, sizeof(base));
+        if (!one) {
+            one = apr_array_push(all);      /* there is room: it stays */
+            one->base = base;
+            one->place = "";
+            one->members = apr_array_make(p, set->nmembers,
+                                          sizeof(server_rec *));
+            apr_hash_set(by_base, &set->members[0]->server, sizeof(base),
+                         one);
+        }
+        one->place = apr_pstrcat(p, one->place, " ",
+                                 snivhost_set_text(p, set), NULL);
+        for (k = 0; k < set->nmembers; k++)
+            APR_ARRAY_PUSH(one->members, server_rec *) =
+                set->members[k]->server;
+    }
+    one = apr_array_push(all);
+    one->base = table->main_server->server;
+    one->place = "main server";
+    one->members = apr_array_make(p, 1, sizeof(server_rec *));
+    APR_ARRAY_PUSH(one->members, server_rec *) = one->base;
+    return all;
+}
+
+/*
+ * mod_ssl binds a session to ServerName and port, and so gives virtual hosts
+ * that have these in common each other's sessions. They have to be one
+ * group, of what all of them are.
+ */
+static int merge_id(grouping_t *g, apr_hash_t *by_name, const server_rec *s,
+                    const group_id_t *id)
+{
+    char *name = apr_pstrdup(g->ptemp, s->server_hostname);
+    group_id_t *sum;
+
+    ap_str_tolower(name);
+    sum = apr_hash_get(by_name, name, APR_HASH_KEY_STRING);
+    if (!sum) {
+        apr_hash_set(by_name, name, APR_HASH_KEY_STRING,
+                     apr_pmemdup(g->ptemp, id, sizeof(*id)));
+        return 1;
+    }
+    return EVP_DigestInit_ex(g->md, EVP_sha256(), NULL)
+           && EVP_DigestUpdate(g->md, sum->bytes, sizeof(sum->bytes))
+           && EVP_DigestUpdate(g->md, id->bytes, sizeof(id->bytes))
+           && EVP_DigestFinal_ex(g->md, sum->bytes, NULL);
+}
+
+static void join(grouping_t *g, const server_rec *base, const server_rec *s,
+                 const group_id_t *id)
+{
+    snivhost_conf_t *conf = snivhost_conf(s);
+    snivhost_ticket_group_t *group;
+
+    if (!conf->ticket_groups)
+        conf->ticket_groups = apr_array_make(g->p, 1, sizeof(*group));
+    group = apr_array_push(conf->ticket_groups);
+    group->base = base;
+    group->group = group_of(g, id);
+}
+
+/* All members have a group afterwards, or there are no tickets: the callback
+ * has to give each handshake a key. */
+static int group_members(grouping_t *g, const behind_t *behind)
+{
+    apr_hash_t *by_name = apr_hash_make(g->ptemp);
+    apr_hash_t *seen = apr_hash_make(g->ptemp);
+    group_id_t id;
     int i;
 
-    if (!is_left_to_openssl(g, base))
-        return 1;
-    for (i = 0; i < set->nmembers; i++) {
-        if (!join(g, place, base, set->members[i]->server))
+    for (i = 0; i < behind->members->nelts; i++) {
+        server_rec **s = &APR_ARRAY_IDX(behind->members, i, server_rec *);
+
+        if (apr_hash_get(seen, s, sizeof(*s)))
+            continue;           /* they meet on several addresses */
+        apr_hash_set(seen, s, sizeof(*s), "");
+        if (!make_id(g, behind->place, *s, &id)
+            || !merge_id(g, by_name, *s, &id)) {
             return 0;
+        }
+    }
+    for (i = 0; i < behind->members->nelts; i++) {
+        const server_rec *s = APR_ARRAY_IDX(behind->members, i, server_rec *);
+        char *name = apr_pstrdup(g->ptemp, s->server_hostname);
+
+        ap_str_tolower(name);
+        if (group_behind(s, behind->base) < 0) {
+            join(g, behind->base, s,
+                 apr_hash_get(by_name, name, APR_HASH_KEY_STRING));
+        }
     }
     return 1;
 }
 
 static int make_groups(grouping_t *g)
 {
-    const sniv_table_t *table = snivhost_live->table;
-    server_rec *main_server = table->main_server->server;
+    const apr_array_header_t *all = list_behind(snivhost_live->table,
+                                                g->ptemp);
     int i;
 
     if (!EVP_DigestInit_ex(g->md, EVP_sha256(), NULL))
@@ -387,12 +466,13 @@ static int make_groups(grouping_t *g)
     g->main_is_closed = add_lines(g, ap_conftree) < 0;
     if (!EVP_DigestFinal_ex(g->md, g->main_lines, NULL))
         return 0;
-    for (i = 0; i < table->nsets; i++) {
-        if (!group_set(g, table->sets[i]))
+    for (i = 0; i < all->nelts; i++) {
+        const behind_t *behind = &APR_ARRAY_IDX(all, i, behind_t);
+
+        if (is_left_to_openssl(g, behind->base) && !group_members(g, behind))
             return 0;
     }
-    return !is_left_to_openssl(g, main_server)
-           || join(g, "main server", main_server, main_server);
+    return 1;
 }
 
 static void set_callbacks(server_rec *s)
