@@ -347,6 +347,16 @@ typedef struct visit_t {
     void (*added)(sniv_certs_t *certs, sniv_item_t *item);
 } visit_t;
 
+static void report_too_many(sniv_certs_t *certs, sniv_folder_t *folder)
+{
+    if (!folder->share->is_told) {
+        folder->share->is_told = 1;
+        sniv_books_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
+                          folder->path, "has more files in it than are "
+                          "looked at");
+    }
+}
+
 static void visit_pair(void *baton, const char *cert, const char *key,
                        const char *chain)
 {
@@ -372,11 +382,8 @@ static void visit_pair(void *baton, const char *cert, const char *key,
             visit->added(certs, item);
         }
     }
-    else if (!folder->share->is_told) {
-        folder->share->is_told = 1;
-        sniv_books_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
-                          folder->path, "has more files in it than are "
-                          "looked at");
+    else {
+        report_too_many(certs, folder);
     }
 }
 
@@ -428,6 +435,7 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
                       apr_pool_t *ptemp)
 {
     sniv_folder_visitor_t visitor;
+    apr_time_t start = apr_time_now();
     sniv_stamp_t stamp;
     visit_t visit;
     const char *reason;
@@ -445,8 +453,15 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
         visitor.pair = visit_pair;
         visitor.folder = visit_folder;
         visitor.baton = &visit;
-        rv = sniv_folder_visit_fd(fd, &folder->walk, folder->path, &visitor,
-                                  ptemp);
+        rv = sniv_folder_visit_fd(fd, &folder->walk, folder->path,
+                                  folder->depth ? SNIV_FOLDER_NAMES_IN
+                                                : SNIV_FOLDER_NAMES,
+                                  &visitor, ptemp);
+        if (rv == APR_INCOMPLETE) {
+            report_too_many(certs, folder);
+            list_all(folder, 1);
+            rv = APR_SUCCESS;
+        }
         if (rv != APR_SUCCESS) {
             list_all(folder, 1);
         }
@@ -458,5 +473,7 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
     /* a change within the clock's tick of the reading leaves no trace */
     folder->is_fresh = stamp.size >= 0
                        && now - stamp.mtime / 1000 < apr_time_from_sec(3);
+    /* a hundredth of the time at most for one that takes long */
+    folder->pause = now + 100 * (apr_time_now() - start);
     report_problem(certs, folder, rv, reason);
 }

@@ -98,6 +98,7 @@ struct sniv_folder_t {
     sniv_share_t *top_share;    /**< ... and of its top; may be the same */
     sniv_share_t own_share;     /**< of a top and of folders in it */
     sniv_stamp_t stamp;         /**< when it was read */
+    apr_time_t pause;           /**< not to be read again before */
     apr_uint64_t place[3];      /**< scope, device, inode: key in by_place */
     unsigned is_placed : 1;     /**< is in by_place */
     unsigned is_fresh : 1;      /**< changed about when it was read */

@@ -130,7 +130,8 @@ static int is_folder(DIR *dir, const struct dirent *entry)
            && S_ISDIR(st.st_mode);
 }
 
-static apr_status_t list(folder_t *folder, int fd)
+/* @return APR_INCOMPLETE if there are more than so many */
+static apr_status_t list(folder_t *folder, int fd, int most)
 {
     apr_array_header_t *items = apr_array_make(folder->p, 64,
                                                sizeof(item_t));
@@ -147,7 +148,7 @@ static apr_status_t list(folder_t *folder, int fd)
     for (;;) {
         errno = 0;
         entry = readdir(dir);
-        if (!entry || items->nelts == SNIV_FOLDER_NAMES) {
+        if (!entry || items->nelts == most) {
             break;
         }
         if (entry->d_name[0] != '.') {
@@ -158,7 +159,7 @@ static apr_status_t list(folder_t *folder, int fd)
             item->role = ROLE_NONE;
         }
     }
-    rv = errno;
+    rv = entry ? APR_INCOMPLETE : errno;
     closedir(dir);
     folder->items = (item_t *)(void *)items->elts;
     folder->nitems = items->nelts;
@@ -631,13 +632,15 @@ apr_status_t sniv_folder_visit(const char *path,
     int fd;
 
     rv = sniv_walk_open(NULL, path, SNIV_WALK_FOLDER, &fd, &reason);
-    return rv == APR_SUCCESS ? sniv_folder_visit_fd(fd, NULL, path, visitor,
-                                                    p)
-                             : rv;
+    if (rv == APR_SUCCESS) {
+        rv = sniv_folder_visit_fd(fd, NULL, path, SNIV_FOLDER_NAMES, visitor,
+                                  p);
+    }
+    return rv == APR_INCOMPLETE ? APR_SUCCESS : rv;
 }
 
 apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
-                                  const char *path,
+                                  const char *path, int most,
                                   const sniv_folder_visitor_t *visitor,
                                   apr_pool_t *p)
 {
@@ -650,8 +653,8 @@ apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
     folder.walk = walk;
     folder.visitor = visitor;
     folder.p = p;
-    rv = list(&folder, fd);
-    if (rv != APR_SUCCESS) {
+    rv = list(&folder, fd, most);
+    if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
         return rv;
     }
     classify_all(&folder);
@@ -665,5 +668,5 @@ apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
                             in_folder(&folder, folder.items[i].name));
         }
     }
-    return APR_SUCCESS;
+    return rv;
 }

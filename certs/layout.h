@@ -66,8 +66,10 @@ typedef struct sniv_folder_visitor_t {
     void *baton;
 } sniv_folder_visitor_t;
 
-/** Names in one folder that are looked at. */
-#define SNIV_FOLDER_NAMES 500000
+/** Names in a folder that is named; and in one that is in it, where they may
+ * be somebody else's. */
+#define SNIV_FOLDER_NAMES   500000
+#define SNIV_FOLDER_NAMES_IN 100000
 
 /**
  * Look into one folder (not into those in it), in the order of names.
@@ -81,9 +83,11 @@ apr_status_t sniv_folder_visit(const char *path,
 /**
  * The same for a folder that is open; closes fd.
  * @param walk by which files are opened whose content is looked at; or NULL
+ * @param most how many names are looked at
+ * @return also APR_INCOMPLETE, if there are more
  */
 apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
-                                  const char *path,
+                                  const char *path, int most,
                                   const sniv_folder_visitor_t *visitor,
                                   apr_pool_t *p);
 

@@ -265,6 +265,12 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
         && sniv_stamp_equal(&stamp, &folder->stamp)) {
         return;
     }
+    /* who changes a large folder all the time must not hold up the others */
+    if (look->now < folder->pause
+        && folder->pause - look->now > apr_time_from_sec(10)
+        && folder->pause - look->now < apr_time_from_sec(600)) {
+        return;
+    }
     sniv_folder_read(certs, folder, look->now, found_new, certs->ptemp);
 }
 
