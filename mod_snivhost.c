@@ -178,9 +178,9 @@ static int late_check_config(apr_pool_t *p, apr_pool_t *plog,
                              apr_pool_t *ptemp, server_rec *s)
 {
     static config_phase_fn *const parts[] = {
-        snivhost_lint_check_config,
         /* before those that ask for certificates */
         read_certificates,
+        snivhost_lint_check_config,
         snivhost_compare_check_config,
         snivhost_expect_check_config,
         NULL

@@ -36,7 +36,7 @@ typedef struct kind_t {
  * check is gone. the manual explains each. */
 static const kind_t kinds[SNIVHOST_LINT_KINDS] = {
     { "SNIV0400", 0 },      /* DUPLICATE */
-    { "SNIV0401", 0 },      /* TWICE */
+    { "SNIV0401", 1 },      /* TWICE */
     { "SNIV0402", 0 },      /* HIDDEN_NAME */
     { "SNIV0403", 0 },      /* HIDDEN_GLOB */
     { "SNIV0404", 0 },      /* BAD_NAME */
@@ -68,7 +68,12 @@ static const kind_t kinds[SNIVHOST_LINT_KINDS] = {
     { "SNIV0447", 0 },      /* ALLOW_ADDRESS */
     { "SNIV0448", 0 },      /* ALLOW_STRICT */
     { "SNIV0449", 1 },      /* ALLOW_KNOWN */
-    { "SNIV0450", 1 }       /* DEFAULT_DEAD */
+    { "SNIV0450", 1 },      /* DEFAULT_DEAD */
+    { "SNIV0461", 0 },      /* FOLDER_HIDDEN */
+    { "SNIV0462", 0 },      /* MUST_STAPLE */
+    { "SNIV0463", 0 },      /* NO_CHAIN */
+    { "SNIV0464", 0 },      /* CHAIN_ORDER */
+    { "SNIV0465", 1 }       /* CHAIN_ROOT */
 };
 
 int snivhost_lint_kind(const char *code)
@@ -96,24 +101,45 @@ int snivhost_lint_wants(const snivhost_lint_t *lint, snivhost_lint_e kind,
            && (lint->with_notes || !kinds[kind].is_note);
 }
 
+static void add(snivhost_lint_t *lint, snivhost_lint_e kind, int is_note,
+                const sniv_vhost_t *vhost, const ap_directive_t *node,
+                const char *text)
+{
+    snivhost_finding_t *finding = apr_array_push(lint->findings);
+
+    finding->kind = kind;
+    finding->code = kinds[kind].code;
+    finding->is_note = is_note;
+    finding->vhost = vhost;
+    finding->file = node ? node->filename : vhost->file;
+    finding->line = node ? (unsigned int)node->line_num : vhost->line;
+    finding->text = text;
+}
+
 void snivhost_lint_add(snivhost_lint_t *lint, snivhost_lint_e kind,
                        const sniv_vhost_t *vhost, const ap_directive_t *node,
                        const char *format, ...)
 {
-    snivhost_finding_t *finding;
     va_list args;
 
     if (!snivhost_lint_wants(lint, kind, vhost))
         return;
-    finding = apr_array_push(lint->findings);
-    finding->kind = kind;
-    finding->code = kinds[kind].code;
-    finding->is_note = kinds[kind].is_note;
-    finding->vhost = vhost;
-    finding->file = node ? node->filename : vhost->file;
-    finding->line = node ? (unsigned int)node->line_num : vhost->line;
     va_start(args, format);
-    finding->text = apr_pvsprintf(lint->p, format, args);
+    add(lint, kind, kinds[kind].is_note, vhost, node,
+        apr_pvsprintf(lint->p, format, args));
+    va_end(args);
+}
+
+void snivhost_lint_note(snivhost_lint_t *lint, snivhost_lint_e kind,
+                        const sniv_vhost_t *vhost, const ap_directive_t *node,
+                        const char *format, ...)
+{
+    va_list args;
+
+    if (!lint->with_notes || !snivhost_lint_wants(lint, kind, vhost))
+        return;
+    va_start(args, format);
+    add(lint, kind, 1, vhost, node, apr_pvsprintf(lint->p, format, args));
     va_end(args);
 }
 

@@ -31,7 +31,7 @@
  */
 
 #include "module/record.h"
-#include "tell/leaf.h"
+#include "lint/leaf.h"
 #include "tls/settings.h"
 
 #include <jansson.h>
@@ -80,6 +80,12 @@ typedef enum {
     SNIVHOST_LINT_ALLOW_STRICT,     /**< core refuses it */
     SNIVHOST_LINT_ALLOW_KNOWN,      /**< note: a name that somebody has */
     SNIVHOST_LINT_DEFAULT_DEAD,     /**< note: all is refused before it */
+    SNIVHOST_LINT_FOLDER_HIDDEN,    /**< behind a certificate of its own */
+    SNIVHOST_LINT_MUST_STAPLE,      /**< and no staple is sent */
+    SNIVHOST_LINT_NO_CHAIN,         /**< a note if the authority may be
+                                         known to the clients */
+    SNIVHOST_LINT_CHAIN_ORDER,
+    SNIVHOST_LINT_CHAIN_ROOT,       /**< note: a root is sent, too */
     SNIVHOST_LINT_KINDS
 } snivhost_lint_e;
 
@@ -100,6 +106,7 @@ typedef struct snivhost_lint_t {
     const sniv_table_t *table;
     const snivhost_tlsconfs_t *tls;
     int with_notes;             /**< notes are wanted too */
+    struct snivhost_trust_t *trust; /**< of lint_certs.c */
     apr_array_header_t *findings;   /**< snivhost_finding_t */
     apr_pool_t *p;              /**< of the findings */
     apr_pool_t *ptemp;          /**< for the time of the run */
@@ -154,6 +161,12 @@ void snivhost_lint_add(snivhost_lint_t *lint, snivhost_lint_e kind,
                        const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 
+/** The same as a note, whatever the kind is: it may well be meant. */
+void snivhost_lint_note(snivhost_lint_t *lint, snivhost_lint_e kind,
+                        const sniv_vhost_t *vhost, const ap_directive_t *node,
+                        const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
 /** Whether findings of this kind are wanted for this virtual host. */
 int snivhost_lint_wants(const snivhost_lint_t *lint, snivhost_lint_e kind,
                         const sniv_vhost_t *vhost);
@@ -205,12 +218,22 @@ void snivhost_lint_refuse(snivhost_lint_t *lint);
 int snivhost_lint_is_public(const char *name);
 
 /**
- * Tell if a certificate is not valid, or not for long.
+ * Report a certificate that is not valid, or not for long.
  * @param v the first that has it
  * @param nusers how many have it
  */
-void snivhost_lint_dates(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
+void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
+                         apr_time_t not_before, apr_time_t not_after,
                          const sniv_vhost_t *v, int nusers);
+
+/**
+ * Note a certificate that is sent without the ones that lead from it to an
+ * authority: those of one authority are one finding.
+ * @param v the first virtual host that has it
+ */
+void snivhost_lint_no_chain(snivhost_lint_t *lint,
+                            const snivhost_leaf_t *leaf,
+                            const sniv_vhost_t *v);
 
 /** Those of SNIVHostCertificates. */
 void snivhost_lint_folders(snivhost_lint_t *lint, snivhost_leaves_t *leaves);

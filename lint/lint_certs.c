@@ -14,9 +14,15 @@
 
 #include "lint/lint.h"
 
+#include "apr_hash.h"
 #include "apr_strings.h"
 
-#include "tell/leaf.h"
+#include <openssl/err.h>
+#include <openssl/x509_vfy.h>
+
+#include "tls/adopt.h"
+
+#include "lint/leaf.h"
 #include "module/words.h"
 
 /*
@@ -67,92 +73,304 @@ int snivhost_lint_is_public(const char *name)
            && ap_cstr_casecmp(dot, ".localhost") && len < 254;
 }
 
-/* The first few are kept in out; the number of all is returned. */
-static int uncovered_aliases(const snivhost_leaf_t *leaf,
-                             const sniv_vhost_t *v, const char **out)
+static int is_default(const sniv_table_t *table, const sniv_vhost_t *v)
 {
-    int i, n = 0;
+    int i;
 
-    for (i = 0; i < v->naliases; i++) {
-        const char *alias = v->aliases[i];
+    for (i = 0; i < v->naddrs; i++) {
+        const sniv_set_t *set = sniv_table_get(table, &v->addrs[i].ip,
+                                               v->addrs[i].port);
 
-        if (alias && snivhost_lint_is_public(alias)
-            && !snivhost_leaf_covers(leaf, alias)) {
-            if (n < LISTED)
-                out[n] = alias;
-            n++;
-        }
+        if (set && set->members[0] == v)
+            return 1;
     }
-    for (i = 0; i < v->nglobs; i++) {
-        const char *glob = v->globs[i];
-
-        if (glob && !snivhost_leaf_covers(leaf, glob)
-            && !meets(leaf, glob)) {
-            if (n < LISTED)
-                out[n] = glob;
-            n++;
-        }
-    }
-    return n;
+    return 0;
 }
 
-static void look_at_names(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
+/*
+ * A panel's template gives each site a name that no certificate has: a label
+ * before or behind another one of its names (ipv4.NAME, NAME.testing.HOST).
+ * Many of them are one finding, and a note, so that others are not hidden;
+ * but for "www", which people do type.
+ */
+typedef struct habit_t {
+    const char *shape;          /* "ipv4.*" */
+    const sniv_vhost_t *v;      /* the first that has it */
+    const snivhost_leaf_t *leaf;
+    const char *name;
+    snivhost_lint_e kind;
+    int n;
+    int is_frequent;
+} habit_t;
+
+/* A name that a certificate does not cover. */
+typedef struct uncovered_t {
+    const char *name;
+    habit_t *habit;             /* or NULL */
+} uncovered_t;
+
+/* A virtual host that has such names. */
+typedef struct gap_t {
+    const sniv_vhost_t *v;
+    const snivhost_leaf_t *leaf;
+    uncovered_t server_name;    /* name is NULL: covered */
+    apr_array_header_t *aliases;    /* uncovered_t */
+} gap_t;
+
+typedef struct gaps_t {
+    snivhost_lint_t *lint;
+    apr_array_header_t *all;    /* gap_t */
+    apr_hash_t *by_shape;       /* habit_t */
+    apr_array_header_t *habits; /* habit_t * */
+    int nlooked;                /* virtual hosts */
+} gaps_t;
+
+/* As many, and such a part of all, are a habit. */
+#define HABIT_LEAST 2
+#define HABIT_PART  4
+
+/* How a name is made from another one: "label.*" or "*.suffix"; or NULL. */
+static const char *shape_of(const char *name, const char *other,
+                            apr_pool_t *p)
+{
+    const apr_size_t len = strlen(name), base = strlen(other);
+
+    if (len < base + 2)
+        return NULL;
+    if (name[len - base - 1] == '.'
+        && !ap_cstr_casecmp(name + len - base, other)) {
+        const char *label = apr_pstrmemdup(p, name, len - base - 1);
+
+        return ap_strchr_c(label, '.') ? NULL : apr_pstrcat(p, label, ".*",
+                                                            NULL);
+    }
+    if (name[base] == '.' && !ap_cstr_casecmpn(name, other, base))
+        return apr_pstrcat(p, "*", name + base, NULL);
+    return NULL;
+}
+
+static habit_t *habit_of(gaps_t *gaps, const sniv_vhost_t *v,
+                         const snivhost_leaf_t *leaf, const char *name,
+                         snivhost_lint_e kind)
+{
+    apr_pool_t *p = gaps->lint->ptemp;
+    const char *shape = NULL;
+    habit_t *habit;
+    int i;
+
+    for (i = -1; i < v->naliases && !shape; i++) {
+        const char *other = i < 0 ? v->server_name : v->aliases[i];
+
+        if (other && other != name && snivhost_leaf_covers(leaf, other))
+            shape = shape_of(name, other, p);
+    }
+    if (!shape)
+        return NULL;
+    habit = apr_hash_get(gaps->by_shape, shape, APR_HASH_KEY_STRING);
+    if (!habit) {
+        habit = apr_pcalloc(p, sizeof(*habit));
+        habit->shape = shape;
+        habit->v = v;
+        habit->leaf = leaf;
+        habit->name = name;
+        habit->kind = kind;
+        apr_hash_set(gaps->by_shape, shape, APR_HASH_KEY_STRING, habit);
+        APR_ARRAY_PUSH(gaps->habits, habit_t *) = habit;
+    }
+    habit->n++;
+    return habit;
+}
+
+/* No certificate has a name for "cpanel.*". */
+static int ends_in_wildcard(const char *glob)
+{
+    const char *dot = ap_strrchr_c(glob, '.');
+
+    return ap_is_matchexp(dot ? dot + 1 : glob);
+}
+
+static void add_alias(gap_t *gap, const char *name, habit_t *habit)
+{
+    uncovered_t *u = apr_array_push(gap->aliases);
+
+    u->name = name;
+    u->habit = habit;
+}
+
+static void look_at_names(gaps_t *gaps, const snivhost_leaf_t *leaf,
                           const sniv_vhost_t *v)
 {
-    const char *missing[LISTED];
-    const char *has;
-    int n;
+    gap_t gap = { v, leaf, { NULL, NULL }, NULL };
+    int i;
 
     /* Who signs a certificate himself knows that browsers do not trust it;
      * installers make one with any name, to have one. */
     if (leaf->is_self_signed)
         return;
-    has = leaf->nnames ? apr_pstrcat(lint->ptemp, "has the names ",
-                                     snivhost_lint_list(leaf->names,
-                                                        leaf->nnames,
-                                                        lint->ptemp), NULL)
-                       : "has no name in subjectAltName, and clients do not "
-                         "look at the common name";
+    gaps->nlooked++;
+    gap.aliases = apr_array_make(gaps->lint->ptemp, 0, sizeof(uncovered_t));
     if (v->server_name && snivhost_lint_is_public(v->server_name)
-        && !snivhost_lint_is_nameless(lint, v)
+        && !snivhost_lint_is_nameless(gaps->lint, v)
         && !snivhost_leaf_covers(leaf, v->server_name)) {
-        snivhost_lint_add(lint, SNIVHOST_LINT_CERT_SERVERNAME, v,
-                          snivhost_lint_directive(lint, v,
-                                                  "SSLCertificateFile"),
-                          "the certificate does not cover the ServerName "
-                          "'%s': %s %s. Clients refuse it; get one with this "
-                          "name", v->server_name, leaf->path, has);
+        gap.server_name.name = v->server_name;
+        gap.server_name.habit = habit_of(gaps, v, leaf, v->server_name,
+                                         SNIVHOST_LINT_CERT_SERVERNAME);
     }
-    n = uncovered_aliases(leaf, v, missing);
-    if (n) {
-        snivhost_lint_add(lint, SNIVHOST_LINT_CERT_ALIAS, v,
-                          snivhost_lint_name_line(lint, v, missing[0]),
-                          "the certificate does not cover %s: %s %s. Clients "
-                          "refuse it under %s; get one with %s, or take %s "
-                          "out of ServerAlias here",
-                          snivhost_lint_list(missing, n, lint->ptemp),
-                          leaf->path, has, n > 1 ? "these names" : "this name",
-                          n > 1 ? "them" : "it", n > 1 ? "them" : "it");
+    for (i = 0; i < v->naliases; i++) {
+        const char *alias = v->aliases[i];
+
+        if (alias && snivhost_lint_is_public(alias)
+            && !snivhost_leaf_covers(leaf, alias)) {
+            add_alias(&gap, alias, habit_of(gaps, v, leaf, alias,
+                                            SNIVHOST_LINT_CERT_ALIAS));
+        }
+    }
+    for (i = 0; i < v->nglobs; i++) {
+        const char *glob = v->globs[i];
+
+        if (glob && !ends_in_wildcard(glob)
+            && !snivhost_leaf_covers(leaf, glob) && !meets(leaf, glob)) {
+            add_alias(&gap, glob, NULL);
+        }
+    }
+    if (gap.server_name.name || gap.aliases->nelts)
+        APR_ARRAY_PUSH(gaps->all, gap_t) = gap;
+}
+
+static const char *leaf_text(const snivhost_leaf_t *leaf, apr_pool_t *p)
+{
+    return leaf->nnames
+        ? apr_pstrcat(p, leaf->path, " has the names ",
+                      snivhost_lint_list(leaf->names, leaf->nnames, p), NULL)
+        : apr_pstrcat(p, leaf->path, " has no name in subjectAltName, and "
+                      "clients do not look at the common name", NULL);
+}
+
+/* The default of several sites, by name. */
+static int is_default_of_sites(const sniv_table_t *table,
+                               const sniv_vhost_t *v)
+{
+    const sniv_set_t *set = sniv_table_get(table, &v->addrs[0].ip,
+                                           v->addrs[0].port);
+
+    return set && set->members[0] == v && set->nmembers > 2;
+}
+
+/*
+ * Whether nobody types a ServerName that its certificate does not cover: the
+ * default's own one, where it has no other, or a label before an alias, if
+ * the certificate is for all aliases.
+ */
+static int is_artificial(const gaps_t *gaps, const gap_t *gap)
+{
+    const habit_t *habit = gap->server_name.habit;
+
+    if (habit) {
+        return gap->aliases->nelts == 0
+               && ap_cstr_casecmp(habit->shape, "www.*");
+    }
+    return gap->v->naliases == 0 && gap->v->nglobs == 0
+           && is_default_of_sites(gaps->lint->table, gap->v);
+}
+
+static void report_server_name(gaps_t *gaps, const gap_t *gap)
+{
+    snivhost_lint_t *lint = gaps->lint;
+    const ap_directive_t *node =
+        snivhost_lint_directive(lint, gap->v, "SSLCertificateFile");
+    const char *text;
+
+    if (!gap->server_name.name
+        || (gap->server_name.habit && gap->server_name.habit->is_frequent)) {
+        return;
+    }
+    text = apr_psprintf(lint->ptemp, "the certificate does not cover the "
+                        "ServerName '%s': %s. Clients reject it; get one "
+                        "with this name", gap->v->server_name,
+                        leaf_text(gap->leaf, lint->ptemp));
+    if (is_artificial(gaps, gap)) {
+        snivhost_lint_note(lint, SNIVHOST_LINT_CERT_SERVERNAME, gap->v, node,
+                           "%s", text);
+    }
+    else {
+        snivhost_lint_add(lint, SNIVHOST_LINT_CERT_SERVERNAME, gap->v, node,
+                          "%s", text);
+    }
+}
+
+static void report_aliases(gaps_t *gaps, const gap_t *gap)
+{
+    snivhost_lint_t *lint = gaps->lint;
+    const char *missing[LISTED];
+    int i, n = 0;
+
+    for (i = 0; i < gap->aliases->nelts; i++) {
+        const uncovered_t *u = &APR_ARRAY_IDX(gap->aliases, i, uncovered_t);
+
+        if (u->habit && u->habit->is_frequent)
+            continue;
+        if (n < LISTED)
+            missing[n] = u->name;
+        n++;
+    }
+    if (!n)
+        return;
+    snivhost_lint_add(lint, SNIVHOST_LINT_CERT_ALIAS, gap->v,
+                      snivhost_lint_name_line(lint, gap->v, missing[0]),
+                      "the certificate does not cover %s: %s. Clients reject "
+                      "it under %s; get one with %s, or remove %s from "
+                      "ServerAlias here",
+                      snivhost_lint_list(missing, n, lint->ptemp),
+                      leaf_text(gap->leaf, lint->ptemp),
+                      n > 1 ? "these names" : "this name",
+                      n > 1 ? "them" : "it", n > 1 ? "them" : "it");
+}
+
+static void report_habit(snivhost_lint_t *lint, const habit_t *habit)
+{
+    const ap_directive_t *node = snivhost_lint_name_line(lint, habit->v,
+                                                         habit->name);
+    const char *text =
+        apr_psprintf(lint->ptemp, "the certificates of %d virtual hosts do "
+                     "not cover their name of the form '%s', for example "
+                     "'%s': %s. Clients reject it under such names; if they "
+                     "are in use, get certificates with them", habit->n,
+                     habit->shape, habit->name,
+                     leaf_text(habit->leaf, lint->ptemp));
+
+    if (!ap_cstr_casecmp(habit->shape, "www.*"))
+        snivhost_lint_add(lint, habit->kind, habit->v, node, "%s", text);
+    else
+        snivhost_lint_note(lint, habit->kind, habit->v, node, "%s", text);
+}
+
+static void report_gaps(gaps_t *gaps)
+{
+    int i;
+
+    for (i = 0; i < gaps->habits->nelts; i++) {
+        habit_t *habit = APR_ARRAY_IDX(gaps->habits, i, habit_t *);
+
+        habit->is_frequent = habit->n >= HABIT_LEAST
+                             && habit->n * HABIT_PART >= gaps->nlooked;
+        if (habit->is_frequent)
+            report_habit(gaps->lint, habit);
+    }
+    for (i = 0; i < gaps->all->nelts; i++) {
+        report_server_name(gaps, &APR_ARRAY_IDX(gaps->all, i, gap_t));
+        report_aliases(gaps, &APR_ARRAY_IDX(gaps->all, i, gap_t));
     }
 }
 
 /* ----- dates ----- */
 
-static const char *day(apr_time_t t, apr_pool_t *p)
-{
-    apr_time_exp_t x;
-
-    apr_time_exp_gmt(&x, t);
-    return apr_psprintf(p, "%04d-%02d-%02d", x.tm_year + 1900, x.tm_mon + 1,
-                        x.tm_mday);
-}
-
-void snivhost_lint_dates(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
+void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
+                         apr_time_t not_before, apr_time_t not_after,
                          const sniv_vhost_t *v, int nusers)
 {
     const apr_time_t now = apr_time_now();
-    apr_time_t soon = (leaf->not_after - leaf->not_before) / SOON_PART;
-    apr_time_t left = leaf->not_after - now;
+    apr_time_t soon = (not_after - not_before) / SOON_PART;
+    apr_time_t left = not_after - now;
     const ap_directive_t *node =
         snivhost_lint_directive(lint, v, "SSLCertificateFile");
     const char *others = nusers > 1
@@ -162,28 +380,197 @@ void snivhost_lint_dates(snivhost_lint_t *lint, const snivhost_leaf_t *leaf,
 
     if (left <= 0) {
         snivhost_lint_add(lint, SNIVHOST_LINT_CERT_EXPIRED, v, node,
-                          "the certificate %s%s ended on %s and clients "
-                          "refuse it. Renew it", leaf->path, others,
-                          day(leaf->not_after, lint->ptemp));
+                          "the certificate %s%s expired on %s; clients "
+                          "reject it. Renew it", file, others,
+                          snivhost_day_text(lint->ptemp, not_after));
     }
-    else if (leaf->not_before > now) {
+    else if (not_before > now) {
         snivhost_lint_add(lint, SNIVHOST_LINT_CERT_NOT_YET, v, node,
-                          "the certificate %s%s begins on %s and clients "
-                          "refuse it until then. Look whether the clock is "
-                          "right, or use the one before", leaf->path, others,
-                          day(leaf->not_before, lint->ptemp));
+                          "the certificate %s%s is not valid before %s; "
+                          "clients reject it until then. Check the system "
+                          "clock, or keep the previous certificate", file,
+                          others, snivhost_day_text(lint->ptemp, not_before));
     }
     else if (left < (soon < SOON ? soon : SOON)) {
         apr_int64_t days = apr_time_sec(left) / 86400;
 
         snivhost_lint_add(lint, SNIVHOST_LINT_CERT_SOON, v, node,
-                          "the certificate %s%s ends on %s, %s. Look why it "
-                          "was not renewed", leaf->path, others,
-                          day(leaf->not_after, lint->ptemp),
+                          "the certificate %s%s expires on %s, %s. Check why "
+                          "it was not renewed", file, others,
+                          snivhost_day_text(lint->ptemp, not_after),
                           days < 1 ? "in less than a day"
                           : days < 2 ? "tomorrow"
                           : apr_psprintf(lint->ptemp, "in %d days",
                                          (int)days));
+    }
+}
+
+/* ----- chains ----- */
+
+/* Certificates without a chain, by issuer. */
+typedef struct issuer_t {
+    const snivhost_leaf_t *leaf;    /* the first one */
+    const sniv_vhost_t *user;
+    int n;
+} issuer_t;
+
+typedef struct snivhost_trust_t {
+    X509_STORE *system;
+    X509_STORE_CTX *look;
+    apr_hash_t *by_issuer;      /* issuer_t; NULL in it: clients know it */
+    apr_array_header_t *issuers;    /* issuer_t * */
+} trust_t;
+
+static apr_status_t free_trust(void *data)
+{
+    trust_t *trust = data;
+
+    X509_STORE_CTX_free(trust->look);
+    X509_STORE_free(trust->system);
+    ERR_clear_error();
+    return APR_SUCCESS;
+}
+
+static trust_t *trust_of(snivhost_lint_t *lint)
+{
+    trust_t *trust = lint->trust;
+
+    if (trust)
+        return trust;
+    lint->trust = trust = apr_pcalloc(lint->ptemp, sizeof(*trust));
+    trust->by_issuer = apr_hash_make(lint->ptemp);
+    trust->issuers = apr_array_make(lint->ptemp, 4, sizeof(issuer_t *));
+    trust->system = X509_STORE_new();
+    trust->look = X509_STORE_CTX_new();
+    if (trust->system && trust->look) {
+        X509_STORE_set_default_paths(trust->system);
+        X509_STORE_CTX_init(trust->look, trust->system, NULL, NULL);
+    }
+    apr_pool_cleanup_register(lint->ptemp, trust, free_trust,
+                              apr_pool_cleanup_null);
+    return trust;
+}
+
+/* Whether the authorities that this system trusts are one of this name. */
+static int is_trusted(const trust_t *trust, const snivhost_leaf_t *leaf)
+{
+    const unsigned char *der = leaf->issuer;
+    X509_NAME *name = d2i_X509_NAME(NULL, &der, (long)leaf->issuer_len);
+    X509_OBJECT *found = NULL;
+
+    if (name && trust->look) {
+        found = X509_STORE_CTX_get_obj_by_subject(trust->look, X509_LU_X509,
+                                                  name);
+    }
+    X509_NAME_free(name);
+    X509_OBJECT_free(found);
+    ERR_clear_error();
+    return found != NULL;
+}
+
+void snivhost_lint_no_chain(snivhost_lint_t *lint,
+                            const snivhost_leaf_t *leaf,
+                            const sniv_vhost_t *v)
+{
+    trust_t *trust = trust_of(lint);
+    issuer_t *issuer;
+
+    if (!leaf->is_read || leaf->is_self_signed)
+        return;
+    issuer = apr_hash_get(trust->by_issuer, leaf->issuer,
+                          (apr_ssize_t)leaf->issuer_len);
+    if (!issuer) {
+        issuer = apr_pcalloc(lint->ptemp, sizeof(*issuer));
+        if (!is_trusted(trust, leaf)) {
+            issuer->leaf = leaf;
+            issuer->user = v;
+            APR_ARRAY_PUSH(trust->issuers, issuer_t *) = issuer;
+        }
+        apr_hash_set(trust->by_issuer, leaf->issuer,
+                     (apr_ssize_t)leaf->issuer_len, issuer);
+    }
+    issuer->n++;
+}
+
+/* Public authorities sign with intermediate certificates and say where those
+ * are. One of one's own may be a root that all clients have. */
+static void report_chains(snivhost_lint_t *lint)
+{
+    int i;
+
+    for (i = 0; lint->trust && i < lint->trust->issuers->nelts; i++) {
+        const issuer_t *issuer = APR_ARRAY_IDX(lint->trust->issuers, i,
+                                               issuer_t *);
+        const char *more = issuer->n > 1
+            ? apr_psprintf(lint->ptemp, " (and %d more of the same issuer)",
+                           issuer->n - 1) : "";
+        const ap_directive_t *node =
+            snivhost_lint_directive(lint, issuer->user, "SSLCertificateFile");
+
+        if (issuer->leaf->names_issuer) {
+            snivhost_lint_add(lint, SNIVHOST_LINT_NO_CHAIN, issuer->user,
+                              node, "the certificate %s%s is sent without its "
+                              "chain, and its issuer is no authority that "
+                              "clients know: many reject it. Append the "
+                              "issuer's certificate to the file",
+                              issuer->leaf->path, more);
+        }
+        else {
+            snivhost_lint_note(lint, SNIVHOST_LINT_NO_CHAIN, issuer->user,
+                               node, "the certificate %s%s is sent without a "
+                               "chain, and this system does not know its "
+                               "issuer: only clients that have the issuer's "
+                               "certificate accept it. If that is not a "
+                               "root, append it to the file",
+                               issuer->leaf->path, more);
+        }
+    }
+}
+
+/* The chain in a file of SSLCertificateFile, as mod_ssl sends it. */
+static void look_at_chain(snivhost_lint_t *lint,
+                          const snivhost_tlsconf_t *conf,
+                          const snivhost_leaf_t *leaf, const sniv_vhost_t *v)
+{
+    const ap_directive_t *node =
+        snivhost_lint_directive(lint, v, "SSLCertificateFile");
+
+    /* OpenSSL completes it from these. */
+    if (conf->chain || (!leaf->nchain && (conf->of[SNIVHOST_SET_CA_FILE]
+                                          || conf->of[SNIVHOST_SET_CA_PATH])))
+        return;
+    if (!leaf->nchain) {
+        snivhost_lint_no_chain(lint, leaf, v);
+    }
+    else if (leaf->is_disordered) {
+        snivhost_lint_add(lint, SNIVHOST_LINT_CHAIN_ORDER, v, node,
+                          "the certificates in %s are not in order: each has "
+                          "to be followed by that of its issuer, and some "
+                          "clients reject another order. Put them in order, "
+                          "the server's own first", leaf->path);
+    }
+    else if (leaf->has_root) {
+        snivhost_lint_add(lint, SNIVHOST_LINT_CHAIN_ROOT, v, node,
+                          "%s holds a root certificate: clients that trust it "
+                          "have it, and each handshake sends it for nothing. "
+                          "Remove the last certificate", leaf->path);
+    }
+}
+
+static void look_at_staple(snivhost_lint_t *lint,
+                           const snivhost_leaf_t *leaf, const sniv_vhost_t *v)
+{
+    const snivhost_tls_t *tls = snivhost_adopt_get(v->server);
+
+    if (leaf->must_staple && tls && tls->how == SNIVHOST_TLS_LEAN) {
+        snivhost_lint_add(lint, SNIVHOST_LINT_MUST_STAPLE, v,
+                          snivhost_lint_directive(lint, v,
+                                                  "SSLCertificateFile"),
+                          "the certificate %s asks for OCSP stapling "
+                          "(must-staple), and a lean virtual host sends it "
+                          "without a staple: clients that honour this reject "
+                          "it. Write SNIVHostTLS Off here, or get one "
+                          "without must-staple", leaf->path);
     }
 }
 
@@ -242,20 +629,6 @@ static void note_unserved(snivhost_lint_t *lint, const cert_t *cert)
 
 /* ----- all ----- */
 
-static int is_default(const sniv_table_t *table, const sniv_vhost_t *v)
-{
-    int i;
-
-    for (i = 0; i < v->naddrs; i++) {
-        const sniv_set_t *set = sniv_table_get(table, &v->addrs[i].ip,
-                                               v->addrs[i].port);
-
-        if (set && set->members[0] == v)
-            return 1;
-    }
-    return 0;
-}
-
 static cert_t *get_cert(apr_array_header_t *certs, snivhost_leaf_t *leaf,
                         apr_pool_t *p)
 {
@@ -275,16 +648,22 @@ void snivhost_lint_certs(snivhost_lint_t *lint)
     snivhost_leaves_t *leaves = snivhost_leaves_make(lint->ptemp);
     apr_array_header_t *certs = apr_array_make(lint->ptemp, 16,
                                                sizeof(cert_t *));
+    gaps_t gaps = { lint, NULL, NULL, NULL, 0 };
     int i, k;
 
     /* No file is read for who wants to hear nothing of it. */
     for (i = SNIVHOST_LINT_CERT_SERVERNAME;
-         i <= SNIVHOST_LINT_FOLDER_UNSERVED
-         && !snivhost_lint_wants(lint, i, table->main_server); i++)
+         i <= SNIVHOST_LINT_CHAIN_ROOT
+         && ((i > SNIVHOST_LINT_FOLDER_UNSERVED
+              && i < SNIVHOST_LINT_FOLDER_HIDDEN)
+             || !snivhost_lint_wants(lint, i, table->main_server)); i++)
         ;
-    if (i > SNIVHOST_LINT_FOLDER_UNSERVED)
+    if (i > SNIVHOST_LINT_CHAIN_ROOT)
         return;
 
+    gaps.all = apr_array_make(lint->ptemp, 4, sizeof(gap_t));
+    gaps.habits = apr_array_make(lint->ptemp, 4, sizeof(habit_t *));
+    gaps.by_shape = apr_hash_make(lint->ptemp);
     for (i = 0; i < table->nvhosts; i++) {
         const sniv_vhost_t *v = &table->vhosts[i];
         const snivhost_tlsconf_t *conf =
@@ -304,21 +683,28 @@ void snivhost_lint_certs(snivhost_lint_t *lint)
             if (!leaf->is_read)
                 continue;
             cert = get_cert(certs, leaf, lint->ptemp);
+            if (!cert->user) {
+                look_at_chain(lint, conf, leaf, v);
+                look_at_staple(lint, leaf, v);
+            }
             cert->user = cert->user ? cert->user : v;
             cert->nusers++;
             cert->is_default = cert->is_default || is_default(table, v);
             /* of several the first speaks for all: they differ in the kind
              * of their keys */
             if (k == 0)
-                look_at_names(lint, leaf, v);
+                look_at_names(&gaps, leaf, v);
         }
     }
     for (i = 0; i < certs->nelts; i++) {
         const cert_t *cert = APR_ARRAY_IDX(certs, i, cert_t *);
 
-        snivhost_lint_dates(lint, cert->leaf, cert->user, cert->nusers);
+        snivhost_lint_dates(lint, cert->leaf->path, cert->leaf->not_before,
+                            cert->leaf->not_after, cert->user, cert->nusers);
         if (lint->with_notes)
             note_unserved(lint, cert);
     }
+    report_gaps(&gaps);
     snivhost_lint_folders(lint, leaves);
+    report_chains(lint);
 }

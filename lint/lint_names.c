@@ -80,6 +80,17 @@ static int is_same_place(const sniv_vhost_t *a, const sniv_vhost_t *b)
 
 /* ----- names that another virtual host gets ----- */
 
+/* Whether a virtual host is there for its patterns (cpanel.*), and has the
+ * ServerName of the default for want of another. */
+static int is_for_services(const sniv_vhost_t *v, const sniv_vhost_t *w,
+                           const hidden_t *h)
+{
+    return h->winner == 0 && h->count == 1 && v->nglobs && !v->naliases
+           && v->server_name && w->server_name
+           && !strcasecmp(v->server_name, w->server_name)
+           && !strcasecmp(v->server_name, h->names[0]);
+}
+
 static void tell_hidden(snivhost_lint_t *lint, const hidden_t *h)
 {
     const sniv_vhost_t *v = h->set->members[h->member];
@@ -93,21 +104,29 @@ static void tell_hidden(snivhost_lint_t *lint, const hidden_t *h)
                          snivhost_set_text(lint->ptemp, h->set));
 
     if (h->kind == SNIVHOST_LINT_DUPLICATE) {
-        const char *inherited = "";
+        const char *inherited = "", *text;
 
         if (w->server_name && !strcasecmp(w->server_name, pattern)
             && snivhost_lint_is_nameless(lint, w)) {
             inherited = " (it has no ServerName and so takes the main "
                         "server's)";
         }
-        snivhost_lint_add(lint, h->kind, v,
-                          snivhost_lint_name_line(lint, v, h->names[0]),
-                          "%s %s here and in %s%s: that one gets every "
-                          "request for %s, this one none. %s", names,
-                          h->count == 1 ? "stands" : "stand", where,
-                          inherited, they,
-                          *inherited ? "Give that one a ServerName of its own"
-                                     : "Take the name out of one of the two");
+        text = apr_psprintf(lint->ptemp, "%s %s here and in %s%s: that one "
+                            "gets every request for %s, this one none. %s",
+                            names, h->count == 1 ? "appears" : "appear",
+                            where, inherited, they, *inherited
+                            ? "Give that one a ServerName of its own"
+                            : "Remove the name from one of the two");
+        if (is_for_services(v, w, h)) {
+            snivhost_lint_note(lint, h->kind, v,
+                               snivhost_lint_name_line(lint, v, h->names[0]),
+                               "%s", text);
+        }
+        else {
+            snivhost_lint_add(lint, h->kind, v,
+                              snivhost_lint_name_line(lint, v, h->names[0]),
+                              "%s", text);
+        }
         return;
     }
     snivhost_lint_add(lint, h->kind, v,
@@ -179,11 +198,18 @@ static int is_hidden(const sniv_set_t *set, int member, apr_uint32_t rank,
     return 1;
 }
 
+/* Virtual hosts of one folder that are read twice. */
+typedef struct twice_t {
+    const sniv_vhost_t *v;      /* the first */
+    int n;
+} twice_t;
+
 /* What of a walk through the names of a set has not been told yet. */
 typedef struct walk_t {
     snivhost_lint_t *lint;
     const sniv_set_t *set;
     apr_hash_t *told;
+    apr_hash_t *twice;          /* folder -> twice_t */
     apr_uint32_t rank;
     hidden_t open;
     int is_open;
@@ -191,6 +217,39 @@ typedef struct walk_t {
     int first_scanned;          /* the member */
     const char *scanned;
 } walk_t;
+
+/* Harmless: the copy never answers. Those of a folder are one finding. */
+static void note_twice(walk_t *walk, const sniv_vhost_t *v)
+{
+    apr_pool_t *p = walk->lint->ptemp;
+    const char *slash = ap_strrchr_c(v->file, '/');
+    const char *dir = apr_pstrmemdup(p, v->file, slash ? slash - v->file : 0);
+    twice_t *twice = apr_hash_get(walk->twice, dir, APR_HASH_KEY_STRING);
+
+    if (!twice) {
+        twice = apr_pcalloc(p, sizeof(*twice));
+        twice->v = v;
+        apr_hash_set(walk->twice, dir, APR_HASH_KEY_STRING, twice);
+    }
+    twice->n++;
+}
+
+static void report_twice(snivhost_lint_t *lint, apr_hash_t *all)
+{
+    apr_hash_index_t *hi;
+
+    for (hi = apr_hash_first(lint->ptemp, all); hi; hi = apr_hash_next(hi)) {
+        const twice_t *twice = apr_hash_this_val(hi);
+
+        snivhost_lint_add(lint, SNIVHOST_LINT_TWICE, twice->v, NULL,
+                          "this virtual host%s is read twice, and the second "
+                          "one never answers: the file is included by two "
+                          "lines, or by a pattern and a symbolic link. Remove "
+                          "one of them", twice->n > 1
+                          ? apr_psprintf(lint->ptemp, " (and %d more of this "
+                                         "folder)", twice->n - 1) : "");
+    }
+}
 
 static void flush_hidden(walk_t *walk)
 {
@@ -207,11 +266,7 @@ static void flush_hidden(walk_t *walk)
     if (!is_first_time(walk->told, v, w, kind, walk->lint->ptemp))
         return;
     if (kind == SNIVHOST_LINT_TWICE) {
-        snivhost_lint_add(walk->lint, kind, v, NULL,
-                          "this virtual host is read twice, and the second "
-                          "never answers: the file is included by two lines, "
-                          "or by a pattern and a symbolic link. Take one of "
-                          "them away");
+        note_twice(walk, v);
         return;
     }
     tell_hidden(walk->lint, &walk->open);
@@ -249,7 +304,7 @@ static void look_at_name(walk_t *walk, int member, const char *name,
 /* All names of a set in the order of their ranks: as sniv_table_build()
  * has added them. */
 static void look_at_set(snivhost_lint_t *lint, const sniv_set_t *set,
-                        apr_hash_t *told)
+                        apr_hash_t *told, apr_hash_t *twice)
 {
     walk_t walk = { 0 };
     int m, i;
@@ -257,6 +312,7 @@ static void look_at_set(snivhost_lint_t *lint, const sniv_set_t *set,
     walk.lint = lint;
     walk.set = set;
     walk.told = told;
+    walk.twice = twice;
     for (m = 0; m < set->nmembers; m++) {
         const sniv_vhost_t *v = set->members[m];
 
@@ -370,7 +426,6 @@ static void look_at_spelling(snivhost_lint_t *lint, const sniv_vhost_t *v,
 
 static int is_any_or_loopback(const sniv_ip_t *ip)
 {
-    static const sniv_ip_t any;
     static const sniv_ip_t one = {
         { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1 }, 0
     };
@@ -378,7 +433,7 @@ static int is_any_or_loopback(const sniv_ip_t *ip)
         { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127, 0, 0, 1 }, 0
     };
 
-    return !memcmp(ip->bytes, any.bytes, sizeof(any.bytes))
+    return sniv_ip_is_any(ip)
            || !memcmp(ip->bytes, one.bytes, sizeof(one.bytes))
            || !memcmp(ip->bytes, one4.bytes, sizeof(one4.bytes));
 }
@@ -386,7 +441,6 @@ static int is_any_or_loopback(const sniv_ip_t *ip)
 static void look_at_nameless(snivhost_lint_t *lint, const sniv_vhost_t *v,
                              int how)
 {
-    static const sniv_ip_t any;
     int i;
 
     if (how & NOT_FIRST) {
@@ -406,7 +460,7 @@ static void look_at_nameless(snivhost_lint_t *lint, const sniv_vhost_t *v,
     /* The first one needs no name. But for an explicit address core asks
      * the DNS for one; 127.0.0.1 and ::1 are in every hosts file. */
     for (i = 0; i < v->naddrs; i++) {
-        if (!memcmp(v->addrs[i].ip.bytes, any.bytes, sizeof(any.bytes)))
+        if (sniv_ip_is_any(&v->addrs[i].ip))
             return;
     }
     if (v->naddrs && !is_any_or_loopback(&v->addrs[0].ip)) {
@@ -457,9 +511,9 @@ static void note_default(snivhost_lint_t *lint, const sniv_set_t *set)
     if (d.rule != SNIV_RULE_DEFAULT)
         return;
     snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT, v, NULL,
-                      "%s answers on %s for every name that nobody has, "
-                      "because its file is read before %s. If that is not "
-                      "meant, write a first virtual host for such names, in "
+                      "%s answers on %s for every name that no virtual host "
+                      "has, because its file is read before %s. If that is "
+                      "not meant, write a first virtual host for such names, in "
                       "a file that is read earlier", v->server_name,
                       snivhost_set_text(lint->ptemp, set),
                       file_of(next->file));
@@ -469,6 +523,7 @@ void snivhost_lint_names(snivhost_lint_t *lint)
 {
     const sniv_table_t *table = lint->table;
     apr_hash_t *told = apr_hash_make(lint->ptemp);
+    apr_hash_t *twice = apr_hash_make(lint->ptemp);
     apr_hash_t *seen = apr_hash_make(lint->ptemp);
     unsigned char *how = apr_pcalloc(lint->ptemp, table->nvhosts + 1);
     int i, m;
@@ -487,9 +542,10 @@ void snivhost_lint_names(snivhost_lint_t *lint)
         /* sets with the same members share the index */
         if (!apr_hash_get(seen, &set->names, sizeof(set->names))) {
             apr_hash_set(seen, &set->names, sizeof(set->names), "");
-            look_at_set(lint, set, told);
+            look_at_set(lint, set, told, twice);
         }
     }
+    report_twice(lint, twice);
     for (i = 0; i < table->nvhosts; i++) {
         const sniv_vhost_t *v = &table->vhosts[i];
 

@@ -25,7 +25,7 @@ const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
     const unsigned char *b = ip->bytes;
     const char *host;
 
-    if (!memcmp(b, any.bytes, sizeof(any.bytes))) {
+    if (sniv_ip_is_any(ip)) {
         host = "*";
     }
     else if (!memcmp(b, any.bytes, 10) && b[10] == 0xff && b[11] == 0xff) {

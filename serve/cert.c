@@ -40,19 +40,10 @@ static sniv_cert_id_t find(const server_rec *s, const char *name,
  */
 static sniv_cert_id_t find_first(const server_rec *base)
 {
-    sniv_cert_id_t cert;
-    int i;
-
-    if (!snivhost_conf(base)->store.is_first)
-        return SNIV_CERT_NONE;
-    cert = find(base, base->server_hostname, strlen(base->server_hostname));
-    for (i = 0; cert == SNIV_CERT_NONE && base->names
-                && i < base->names->nelts; i++) {
-        const char *name = APR_ARRAY_IDX(base->names, i, const char *);
-
-        cert = find(base, name, name ? strlen(name) : 0);
-    }
-    return cert;
+    return snivhost_conf(base)->store.is_first
+           ? snivhost_store_find(snivhost_store(),
+                                 snivhost_conf(base)->store.scope, base)
+           : SNIV_CERT_NONE;
 }
 
 sniv_cert_id_t snivhost_cert_entry(const server_rec *s,

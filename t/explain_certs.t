@@ -77,6 +77,9 @@ my $h = Sniv::Httpd->new(name => 'explaincerts', conf => sub {
         . vhost($port, 'stored.test www.stored.test none.stored.test')
         . vhost($port, 'nothing.test')
         . vhost($port, 'staple.test')
+        . vhost($port, 'donor.test', own('other.crt', 'other.key'),
+                'SSLCipherSuite ECDHE+AESGCM')
+        . vhost($port, 'taker.test', 'SSLCipherSuite ECDHE+AESGCM')
         . vhost($port, 'junk.test', own('junk.crt', 'own.key'))
         . vhost($port, 'foreign.test', own('own.crt', 'first.key'))
         . vhost($port, 'bare.test', own('bare.crt', 'bare.key'));
@@ -94,9 +97,11 @@ my @CASES = (
     ['stored.test', 'stored', undef, qr/valid until/],
     ['www.stored.test', 'stored', undef, qr/valid until/],
     ['none.stored.test', 'first', qr/does not cover 'none\.stored\.test'/,
-     qr/no certificate of stored\.test .* is for this name/],
+     qr/no certificate of stored\.test .* is for this name: .* continues with that of first\.test/],
     ['nothing.test', 'first', qr/does not cover 'nothing\.test'/,
      qr/no certificate of nothing\.test /],
+    ['taker.test', 'other', qr/does not cover 'taker\.test'/,
+     qr/continues with that of donor\.test/],
     ['hidden.test', 'hidden', undef, qr/valid until/],
     ['unknown.test', 'first', qr/does not cover 'unknown\.test'/,
      qr/valid until/],

@@ -371,6 +371,19 @@ static void refuse_handshake(explainer_t *e)
     step(e, "alert %s: %s", snivhost_alert_text(x->alert), x->reason);
 }
 
+/* The member of a set that a server is; of another set, the first. */
+static const sniv_vhost_t *member_of(const sniv_set_t *set,
+                                     const server_rec *s)
+{
+    int i;
+
+    for (i = 0; i < set->nmembers; i++) {
+        if (set->members[i]->server == s)
+            return set->members[i];
+    }
+    return set->members[0];
+}
+
 static void explain_certificate(explainer_t *e)
 {
     const snivhost_facts_t *facts = e->facts;
@@ -380,12 +393,15 @@ static void explain_certificate(explainer_t *e)
     e->phase = SNIVHOST_PHASE_CERTIFICATE;
     snivhost_facts_handshake(facts, &x->handshake, e->q->sni, &x->tls, e->p);
     if (x->tls.of != v->server) {
+        const sniv_vhost_t *w = member_of(x->set, x->tls.of);
+
         step(e, snivhost_facts_has_context(facts, v->server)
              ? "no certificate of %s is for this name: the handshake "
-               "continues with the default's"
-             : "%s has no TLS of its own: the handshake continues with the "
-               "default's", snivhost_vhost_text(e->p, v));
-        v = x->set->members[0];
+               "continues with that of %s"
+             : "%s has no TLS of its own: the handshake continues with that "
+               "of %s", snivhost_vhost_text(e->p, v),
+             snivhost_vhost_text(e->p, w));
+        v = w;
     }
     x->cert_vhost = v;
     if (x->tls.is_refused) {

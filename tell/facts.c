@@ -226,18 +226,9 @@ static void cert_from_store(sniv_cert_id_t id, snivhost_tls_facts_t *tls,
 static void cert_from_folders(server_rec *s, snivhost_tls_facts_t *tls,
                               apr_pool_t *p)
 {
-    sniv_scope_t scope = snivhost_conf(s)->store.scope;
-    const char *name = s->server_hostname;
-    sniv_cert_id_t id = SNIV_CERT_NONE;
-    int i;
+    sniv_cert_id_t id = snivhost_store_find(snivhost_store(),
+                                            snivhost_conf(s)->store.scope, s);
 
-    for (i = 0; name && scope != SNIV_SCOPE_NONE; i++) {
-        id = sniv_certs_find(snivhost_store(), scope, name, strlen(name),
-                             apr_time_now());
-        if (id != SNIV_CERT_NONE || !s->names || i >= s->names->nelts)
-            break;
-        name = APR_ARRAY_IDX(s->names, i, const char *);
-    }
     if (id != SNIV_CERT_NONE)
         cert_from_store(id, tls, p);
     else
@@ -355,8 +346,11 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
             return;
         }
     }
-    /* What has no context of its own goes on with that of the first. */
-    if (is_lean || !snivhost_facts_has_context(facts, s))
+    /* What has no context of its own goes on with that of its donor, or of
+     * the first. */
+    if (is_lean)
+        s = judged->donor ? judged->donor : first;
+    else if (!snivhost_facts_has_context(facts, s))
         s = first;
     snivhost_facts_tls(facts, s, 1, tls, p);
     tls->of = s;
@@ -376,17 +370,10 @@ int snivhost_facts_speaks_tls(const snivhost_facts_t *facts, server_rec *s)
 
 /* ----- sets and names ----- */
 
-static int is_any(const sniv_ip_t *ip)
-{
-    static const sniv_ip_t any;
-
-    return !memcmp(ip->bytes, any.bytes, sizeof(any.bytes));
-}
-
 /* The number of the look-up that finds a set: see sniv_table_find(). */
 static int search_class(const sniv_set_t *set)
 {
-    return (is_any(&set->ip) ? 2 : 0) + (set->port == 0);
+    return (sniv_ip_is_any(&set->ip) ? 2 : 0) + (set->port == 0);
 }
 
 static int compare_sets(const void *a, const void *b)
@@ -421,7 +408,6 @@ int snivhost_count_names(const sniv_table_t *table)
 
 int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port)
 {
-    static const sniv_ip_t any;
     const ap_listen_rec *lr;
 
     for (lr = ap_listeners; lr; lr = lr->next) {
@@ -429,7 +415,7 @@ int snivhost_facts_listens(const sniv_ip_t *ip, apr_port_t port)
 
         sniv_ip_from_sockaddr(&bound, lr->bind_addr);
         if (lr->bind_addr->port == port
-            && (!memcmp(bound.bytes, any.bytes, sizeof(any.bytes))
+            && (sniv_ip_is_any(&bound)
                 || !memcmp(bound.bytes, ip->bytes, sizeof(ip->bytes)))) {
             return 1;
         }

@@ -20,7 +20,8 @@
 #include "http_core.h"
 
 #include "tell/facts.h"
-#include "tell/leaf.h"
+#include "lint/leaf.h"
+#include "tls/store.h"
 #include "module/words.h"
 
 /*
@@ -55,7 +56,9 @@ typedef struct group_t {
 
 /* Certificates with the same names. */
 typedef struct names_t {
-    const snivhost_leaf_t *leaf;    /* one of them */
+    const char *path;               /* of one of them */
+    const char *const *names;
+    int nnames;
     apr_array_header_t *users;      /* member_t * */
     apr_hash_t *files;              /* all of them */
 } names_t;
@@ -177,7 +180,6 @@ static apr_array_header_t *groups_of(dump_t *dump, const names_t *names)
     apr_hash_t *by_setup = apr_hash_make(dump->p);
     apr_array_header_t *groups = apr_array_make(dump->p, 4,
                                                 sizeof(group_t *));
-    const snivhost_leaf_t *leaf = names->leaf;
     int i, k, covers = 0;
 
     dump->number++;
@@ -185,8 +187,8 @@ static apr_array_header_t *groups_of(dump_t *dump, const names_t *names)
         reach(dump, by_setup, groups,
               APR_ARRAY_IDX(names->users, i, member_t *));
     }
-    for (i = 0; i < leaf->nnames; i++) {
-        const char *name = leaf->names[i];
+    for (i = 0; i < names->nnames; i++) {
+        const char *name = names->names[i];
         sniv_names_hit_t hit;
 
         if (name[0] == '*' && name[1] == '.') {
@@ -287,21 +289,20 @@ static void print_differences(const dump_t *dump, const group_t *first,
 /* The address, the file and its names. */
 static const char *certificate_text(const dump_t *dump, const names_t *names)
 {
-    const snivhost_leaf_t *leaf = names->leaf;
     const char *text = apr_psprintf(dump->p, "%s  %s",
                                     snivhost_set_text(dump->p, dump->set),
-                                    leaf->path);
+                                    names->path);
     int i;
 
     if (apr_hash_count(names->files) > 1) {
         text = apr_psprintf(dump->p, "%s and %u with the same names", text,
                             apr_hash_count(names->files) - 1);
     }
-    for (i = 0; i < leaf->nnames && i < LISTED; i++) {
-        text = apr_pstrcat(dump->p, text, i ? ", " : " (", leaf->names[i],
+    for (i = 0; i < names->nnames && i < LISTED; i++) {
+        text = apr_pstrcat(dump->p, text, i ? ", " : " (", names->names[i],
                            NULL);
     }
-    return apr_pstrcat(dump->p, text, i < leaf->nnames ? ", ..." : "",
+    return apr_pstrcat(dump->p, text, i < names->nnames ? ", ..." : "",
                        i ? ")" : "", NULL);
 }
 
@@ -384,63 +385,92 @@ typedef struct certs_t {
 } certs_t;
 
 static void add_cert(dump_t *dump, certs_t *certs, member_t *member,
-                     const snivhost_leaf_t *leaf)
+                     const char *path, const char *const *dns, int ndns)
 {
     const char *key = "";
     names_t *names;
     int i;
 
-    if (!leaf->is_read)
-        return;
-    for (i = 0; i < leaf->nnames; i++)
-        key = apr_pstrcat(dump->p, key, leaf->names[i], " ", NULL);
+    for (i = 0; i < ndns; i++)
+        key = apr_pstrcat(dump->p, key, dns[i], " ", NULL);
     names = apr_hash_get(certs->by_names, key, APR_HASH_KEY_STRING);
     if (!names) {
         names = apr_pcalloc(dump->p, sizeof(*names));
-        names->leaf = leaf;
+        names->path = path;
+        names->names = dns;
+        names->nnames = ndns;
         names->files = apr_hash_make(dump->p);
         names->users = apr_array_make(dump->p, 4, sizeof(member_t *));
         apr_hash_set(certs->by_names, key, APR_HASH_KEY_STRING, names);
         APR_ARRAY_PUSH(certs->all, names_t *) = names;
     }
-    apr_hash_set(names->files, leaf->path, APR_HASH_KEY_STRING, leaf);
+    apr_hash_set(names->files, path, APR_HASH_KEY_STRING, path);
     APR_ARRAY_PUSH(names->users, member_t *) = member;
 }
 
+static void add_entry(dump_t *dump, certs_t *certs, member_t *member,
+                      sniv_cert_id_t id)
+{
+    sniv_cert_info_t info;
+
+    if (id != SNIV_CERT_NONE
+        && sniv_certs_info(snivhost_store(), id, &info, dump->p)
+           == APR_SUCCESS && info.nfiles) {
+        add_cert(dump, certs, member, info.files[0], info.names,
+                 info.nnames);
+    }
+}
+
+/* Whether the default serves an entry: it is in its folders and for a name
+ * that no virtual host has. */
+static int is_for_default(const dump_t *dump, sniv_cert_id_t id,
+                          sniv_scope_t scope)
+{
+    sniv_cert_info_t info;
+    sniv_names_hit_t hit;
+    int k;
+
+    if (sniv_certs_info(snivhost_store(), id, &info, dump->p) != APR_SUCCESS
+        || info.scope != scope) {
+        return 0;
+    }
+    for (k = 0; k < info.nnames; k++) {
+        if (info.names[k][0] == '*'
+            || !sniv_names_find(dump->set->names, info.names[k],
+                                strlen(info.names[k]), &hit)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* Those in folders: for its own names, if it has no files; the default's for
- * names that nobody has. */
+ * names that no virtual host has. */
 static void add_stored(dump_t *dump, certs_t *certs, member_t *member,
                        int has_files)
 {
     const sniv_vhost_t *v = member->vhost;
-    const apr_array_header_t *dirs = snivhost_conf(v->server)->store.dirs;
-    const snivhost_stored_t *stored;
-    sniv_names_hit_t hit;
-    int i, k;
+    const sniv_scope_t scope = snivhost_conf(v->server)->store.scope;
+    const int is_first = member == &dump->members[0];
+    sniv_cert_id_t id;
+    int i;
 
-    if (!dirs || (has_files && member != &dump->members[0]))
+    if (!snivhost_store() || scope == SNIV_SCOPE_NONE
+        || (has_files && !is_first)) {
         return;
-    stored = snivhost_stored_get(dump->leaves, dirs);
+    }
     for (i = -1; !has_files && i < v->naliases; i++) {
         const char *name = i < 0 ? v->server_name : v->aliases[i];
-        const snivhost_leaf_t *leaf =
-            name ? snivhost_stored_find(stored, name, dump->p) : NULL;
 
-        if (leaf)
-            add_cert(dump, certs, member, leaf);
-    }
-    for (i = 0; member == &dump->members[0] && i < stored->all->nelts; i++) {
-        const snivhost_leaf_t *leaf = APR_ARRAY_IDX(stored->all, i,
-                                                    snivhost_leaf_t *);
-
-        for (k = 0; k < leaf->nnames; k++) {
-            if (leaf->names[k][0] == '*'
-                || !sniv_names_find(dump->set->names, leaf->names[k],
-                                    strlen(leaf->names[k]), &hit)) {
-                add_cert(dump, certs, member, leaf);
-                break;
-            }
+        if (name) {
+            add_entry(dump, certs, member,
+                      sniv_certs_find(snivhost_store(), scope, name,
+                                      strlen(name), apr_time_now()));
         }
+    }
+    for (id = 0; is_first && id < sniv_certs_count(snivhost_store()); id++) {
+        if (is_for_default(dump, id, scope))
+            add_entry(dump, certs, member, id);
     }
 }
 
@@ -456,10 +486,14 @@ static apr_array_header_t *certificates_of(dump_t *dump)
             snivhost_tlsconf_get(dump->facts->tls, member->vhost->server);
 
         for (i = 0; member->has_tls && i < conf->certs->nelts; i++) {
-            add_cert(dump, &certs, member,
-                     snivhost_leaf_get(dump->leaves,
-                                       APR_ARRAY_IDX(conf->certs, i,
-                                                     const char *)));
+            const snivhost_leaf_t *leaf =
+                snivhost_leaf_get(dump->leaves, APR_ARRAY_IDX(conf->certs, i,
+                                                              const char *));
+
+            if (leaf->is_read) {
+                add_cert(dump, &certs, member, leaf->path, leaf->names,
+                         leaf->nnames);
+            }
         }
         if (member->has_tls)
             add_stored(dump, &certs, member, conf->certs->nelts > 0);

@@ -179,7 +179,6 @@ static void field(page_t *page, const char *label, const char *name,
  * request has come to where a set is for any. */
 static void address_list(page_t *page)
 {
-    static const sniv_ip_t any;
     const sniv_table_t *table = page->facts->table;
     sniv_ip_t here;
     int i;
@@ -188,8 +187,7 @@ static void address_list(page_t *page)
     out(page, "<datalist id=\"addresses\">\n");
     for (i = 0; i < table->nsets && i < 100; i++) {
         const sniv_set_t *set = table->sets[i];
-        const sniv_ip_t *ip = memcmp(set->ip.bytes, any.bytes,
-                                     sizeof(any.bytes)) ? &set->ip : &here;
+        const sniv_ip_t *ip = sniv_ip_is_any(&set->ip) ? &here : &set->ip;
 
         if (set->port) {
             out(page, "<option value=\"%s\">\n",

@@ -30,7 +30,6 @@
 const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
                                       const char *text)
 {
-    static const sniv_ip_t any;
     char *host = NULL, *zone = NULL;
     apr_port_t port = 0;
     struct in6_addr bits;
@@ -70,7 +69,7 @@ const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
                             port);
     }
     sniv_ip_from_sockaddr(&q->ip, q->local);
-    if (!memcmp(q->ip.bytes, any.bytes, sizeof(any.bytes))) {
+    if (sniv_ip_is_any(&q->ip)) {
         return apr_psprintf(p, "'%s' stands for all addresses: write one "
                             "that connections come to", text);
     }
@@ -167,21 +166,20 @@ static const char *address_to(const sniv_set_t *set,
 {
     static const char *const likely[] = { "127.0.0.1", "::1", "192.0.2.1",
                                           "2001:db8::1" };
-    static const sniv_ip_t any;
     snivhost_question_t q;
     const ap_listen_rec *lr;
     size_t i;
 
     if (set && set->port && set->port != port)
         return NULL;
-    if (set && memcmp(set->ip.bytes, any.bytes, sizeof(any.bytes))) {
+    if (set && !sniv_ip_is_any(&set->ip)) {
         return sniv_table_find(table, &set->ip, port) == set
                ? snivhost_addr_text(p, &set->ip, port) : NULL;
     }
     for (lr = ap_listeners; lr; lr = lr->next) {
         if (lr->bind_addr && lr->bind_addr->port == port
             && sniv_ip_from_sockaddr(&q.ip, lr->bind_addr)
-            && memcmp(q.ip.bytes, any.bytes, sizeof(any.bytes))
+            && !sniv_ip_is_any(&q.ip)
             && sniv_table_find(table, &q.ip, port) == set) {
             return snivhost_addr_text(p, &q.ip, port);
         }

@@ -167,7 +167,7 @@ static const char *certificate_text(const snivhost_explanation_t *x,
     }
     text = x->tls.cert.nfiles ? x->tls.cert.files[0] : x->tls.cert.subject;
     if (x->cert_vhost != x->handshake.vhost) {
-        text = apr_psprintf(p, "%s of the default, %s", text,
+        text = apr_psprintf(p, "%s of %s", text,
                             snivhost_vhost_text(p, x->cert_vhost));
     }
     return x->cert_trouble ? apr_psprintf(p, "%s, which %s: clients reject it",

@@ -23,7 +23,8 @@
 #include <xxhash.h>
 
 #include "module/words.h"
-#include "tell/leaf.h"
+#include "lint/leaf.h"
+#include "tls/store.h"
 
 /* ----- the directives of a virtual host ----- */
 
@@ -250,22 +251,25 @@ snivhost_side_t *snivhost_side_make(const snivhost_facts_t *facts,
 
 /* ----- certificates from files ----- */
 
-static snivhost_leaf_t *from_folders(snivhost_leaves_t *leaves,
-                                     const sniv_vhost_t *v, apr_pool_t *p)
+/* What the store has for its names. */
+static int add_stored(snivhost_side_vhost_t *more, server_rec *main_server,
+                      server_rec *s, apr_pool_t *p)
 {
-    const apr_array_header_t *dirs =
-        snivhost_conf((server_rec *)v->server)->store.dirs;
-    snivhost_stored_t *stored = dirs ? snivhost_stored_get(leaves, dirs)
-                                     : NULL;
-    snivhost_leaf_t *leaf = stored && v->server_name
-        ? snivhost_stored_find(stored, v->server_name, p) : NULL;
-    int i;
+    sniv_certs_t *store = snivhost_store_look(main_server, p);
+    sniv_cert_info_t info;
+    sniv_cert_id_t id;
 
-    for (i = 0; stored && !leaf && i < v->naliases; i++) {
-        if (v->aliases[i])
-            leaf = snivhost_stored_find(stored, v->aliases[i], p);
+    if (!store)
+        return 0;
+    id = snivhost_store_find(store, snivhost_store_scope(store, s), s);
+    if (id == SNIV_CERT_NONE
+        || sniv_certs_info(store, id, &info, p) != APR_SUCCESS
+        || !info.nfiles) {
+        return 0;
     }
-    return leaf;
+    more->cert = info.fingerprints;
+    more->cert_text = info.files[0];
+    return 1;
 }
 
 static void add_leaf(snivhost_side_vhost_t *more, const snivhost_leaf_t *leaf,
@@ -303,7 +307,6 @@ void snivhost_side_read_certs(snivhost_side_t *side, apr_pool_t *p)
         snivhost_side_vhost_t *more = &side->more[i];
         const snivhost_tlsconf_t *conf =
             snivhost_tlsconf_get(side->tree, table->vhosts[i].server);
-        snivhost_leaf_t *leaf;
 
         if (!more->has_context || !conf)
             continue;
@@ -315,11 +318,10 @@ void snivhost_side_read_certs(snivhost_side_t *side, apr_pool_t *p)
             more->cert = snivhost_side_sorted(more->cert, p);
             continue;
         }
-        leaf = conf->managed ? NULL : from_folders(leaves, &table->vhosts[i],
-                                                   p);
-        if (leaf)
-            add_leaf(more, leaf, p);
-        else
+        if (conf->managed
+            || !add_stored(more, table->main_server->server,
+                           table->vhosts[i].server, p)) {
             more->cert_unknown = 1;
+        }
     }
 }

@@ -27,6 +27,7 @@
 
 static sniv_certs_t *store;
 static snivhost_storelog_t *storelog;   /* NULL until it is loaded */
+static int is_partial;                  /* see snivhost_store_is_partial() */
 
 /* Folders of which a first virtual host wants one certificate, before the
  * store is loaded. */
@@ -136,6 +137,18 @@ static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
     return status;
 }
 
+/* What is reported while files are read. What cannot be opened may hold what
+ * is not found elsewhere. */
+static void note(void *baton, sniv_certs_event_e event, sniv_cert_id_t id,
+                 const char *file, const char *reason)
+{
+    is_partial = is_partial || event == SNIV_CERTS_FOLDER
+                 || (event == SNIV_CERTS_BAD
+                     && !strncmp(reason, "cannot be ", 10));
+    if (baton)
+        snivhost_storelog_note(baton, event, id, file, reason);
+}
+
 /* ----- a first virtual host without SSLCertificateFile ----- */
 
 static apr_status_t forget_early(void *dummy)
@@ -168,11 +181,34 @@ static sniv_certs_t *early_store(apr_pool_t *p)
         if (snivhost_conf(one)->store.dirs)
             note_folders(early, one, &scope);
     }
-    (void)sniv_certs_load(early, SNIV_CERTS_LOAD_DRY, 1, NULL, NULL);
+    (void)sniv_certs_load(early, SNIV_CERTS_LOAD_DRY, 1, note, NULL);
     return early;
 }
 
-static sniv_cert_id_t find_name(sniv_certs_t *certs, sniv_scope_t scope,
+sniv_scope_t snivhost_store_scope(sniv_certs_t *certs, const server_rec *s)
+{
+    sniv_scope_t scope = SNIV_SCOPE_NONE;
+
+    if (snivhost_conf(s)->store.dirs)
+        (void)note_folders(certs, s, &scope);
+    return scope;
+}
+
+sniv_certs_t *snivhost_store_look(server_rec *main_server, apr_pool_t *p)
+{
+    if (!with_folders(main_server)
+        || snivhost_conf(main_server)->mode <= SNIVHOST_OFF) {
+        return NULL;
+    }
+    return storelog ? store : early_store(p);
+}
+
+int snivhost_store_is_partial(void)
+{
+    return is_partial;
+}
+
+static sniv_cert_id_t find_name(const sniv_certs_t *certs, sniv_scope_t scope,
                                 const char *name)
 {
     return name ? sniv_certs_find(certs, scope, name, strlen(name),
@@ -180,13 +216,15 @@ static sniv_cert_id_t find_name(sniv_certs_t *certs, sniv_scope_t scope,
                 : SNIV_CERT_NONE;
 }
 
-/* By ServerName, else by the first ServerAlias that has one. */
-static sniv_cert_id_t find_server(sniv_certs_t *certs, sniv_scope_t scope,
-                                  const server_rec *s)
+sniv_cert_id_t snivhost_store_find(const sniv_certs_t *certs,
+                                   sniv_scope_t scope, const server_rec *s)
 {
-    sniv_cert_id_t id = find_name(certs, scope, s->server_hostname);
+    sniv_cert_id_t id = SNIV_CERT_NONE;
     int i;
 
+    if (scope == SNIV_SCOPE_NONE)
+        return id;
+    id = find_name(certs, scope, s->server_hostname);
     for (i = 0; id == SNIV_CERT_NONE && s->names && i < s->names->nelts; i++)
         id = find_name(certs, scope, APR_ARRAY_IDX(s->names, i, const char *));
     return id;
@@ -228,7 +266,7 @@ static int find_for_mod_ssl(server_rec *s, sniv_cert_info_t *info,
     sniv_scope_t scope;
 
     while (certs && note_folders(certs, s, &scope) == APR_SUCCESS
-           && (id = find_server(certs, scope, s)) != SNIV_CERT_NONE
+           && (id = snivhost_store_find(certs, scope, s)) != SNIV_CERT_NONE
            && sniv_certs_info(certs, id, info, p) == APR_SUCCESS) {
         if (is_for_mod_ssl(info, s, p))
             return 1;
@@ -307,10 +345,11 @@ int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
     status = note_all_folders(s, pconf);
     if (status != OK || !store)
         return status;
+    is_partial = 0;
     storelog = snivhost_storelog_make(store, s, 1, pconf);
     if (sniv_certs_load(store, SNIV_CERTS_LOAD_HIDDEN,
                         conf->cache > 0 ? conf->cache : 0,
-                        snivhost_storelog_note, storelog) != APR_SUCCESS) {
+                        note, storelog) != APR_SUCCESS) {
         say_off(s);
     }
     return OK;
@@ -364,12 +403,13 @@ void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s)
 {
     if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST
         || snivhost_conf(s)->mode <= SNIVHOST_OFF
-        || note_all_folders(s, pconf) != OK || !store) {
+        || storelog || note_all_folders(s, pconf) != OK || !store) {
         return;
     }
+    is_partial = 0;
     storelog = snivhost_storelog_make(store, NULL, 0, pconf);
     if (sniv_certs_load(store, SNIV_CERTS_LOAD_DRY, 1,
-                        snivhost_storelog_note, storelog) != APR_SUCCESS) {
+                        note, storelog) != APR_SUCCESS) {
         say_off(NULL);
         return;
     }

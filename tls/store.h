@@ -61,6 +61,25 @@ int snivhost_store_load(server_rec *main_server, apr_pool_t *pconf);
  */
 int snivhost_store_serves(const server_rec *s);
 
+/**
+ * The folders for who looks at the configuration: the store, if it is loaded,
+ * else what was read for the purpose, in check_config of a start.
+ * @return NULL: there are none, or they could not be read
+ */
+sniv_certs_t *snivhost_store_look(server_rec *main_server, apr_pool_t *p);
+
+/** The scope of a server in what snivhost_store_look() returns. */
+sniv_scope_t snivhost_store_scope(sniv_certs_t *certs, const server_rec *s);
+
+/** Whether a file or folder of it could not be opened, so that what is not
+ * found may be there. */
+int snivhost_store_is_partial(void);
+
+/** The entry of a server: by ServerName, else by the first ServerAlias that
+ * has one. */
+sniv_cert_id_t snivhost_store_find(const sniv_certs_t *certs,
+                                   sniv_scope_t scope, const server_rec *s);
+
 /** Whether the folders of a server make a name known: they have a certificate
  * for it, other than a self-signed wildcard. */
 int snivhost_store_has(const server_rec *s, const char *name,

@@ -81,7 +81,7 @@ our @SHAPES = (
     SSLVerifyClient none
     $CHAINED</VirtualHost>
 END
-        kept => 1, lint => { SNIV0401 => 1 },
+        kept => 1, lint => {},
     },
     {
         name => 'hestia-itk', title => 'Hestia, mod_php (prefork)',
@@ -123,7 +123,7 @@ END
     {STAPLINGOFF}</VirtualHost>
 END
         listen => ['127.0.0.2'],
-        kept => 2, lint => { SNIV0400 => 2, SNIV0421 => 1 },
+        kept => 2, lint => {},
     },
     {
         name => 'cpanel-tenth', title => 'cPanel, one in ten from a CA '
@@ -165,7 +165,7 @@ END
     SSLCertificateFile {KEYLEAF}
     $CA</VirtualHost>
 END
-        kept => 3, lint => { SNIV0421 => 5 },
+        kept => 3, lint => {},
     },
     {
         name => 'plesk-template', title => 'Plesk, a customised template',
@@ -183,7 +183,7 @@ END
         server => "SSLProtocol -all +TLSv1.2 +TLSv1.3\nSSLCipherSuite $GCM\n"
             . "SSLHonorCipherOrder off\nSSLSessionTickets off\n",
         first => $FULL, first_names => "ServerName shared.domain\n",
-        kept => 1, lint => { SNIV0420 => 1 },
+        kept => 1, lint => {},
     },
     {
         name => 'directadmin-ca', title => 'DirectAdmin, certificate + CAROOT',
@@ -274,7 +274,7 @@ END
         first => "${FULL}SSLCipherSuite $OLD\n"
             . "SSLProtocol All -SSLv2 -SSLv3 -TLSv1 -TLSv1.1\n"
             . "SSLHonorCipherOrder On\n",
-        kept => 1, lint => { SNIV0420 => 4 },
+        kept => 1, lint => {},
     },
     {
         name => 'sentora', title => 'Sentora (sencrypt)', on => '*',
@@ -319,7 +319,7 @@ END
 </VirtualHost>
 END
         modules => ['vhost_alias'],
-        kept => 1, lint => { SNIV0421 => 4 },
+        kept => 1, lint => {},
     },
     {
         name => 'aegir', title => 'Aegir', on => '*', names => $WWW,

@@ -12,11 +12,11 @@
  */
 
 
-#ifndef SNIVHOST_TELL_LEAF_H
-#define SNIVHOST_TELL_LEAF_H
+#ifndef SNIVHOST_LINT_LEAF_H
+#define SNIVHOST_LINT_LEAF_H
 
 /**
- * @file tell/leaf.h
+ * @file lint/leaf.h
  * What the certificate in a file says about itself, for the lint and for
  * dumps: each file is read once, no key is decoded, nothing is verified. A
  * few microseconds for each, where sniv_certs_examine() needs hundreds
@@ -36,6 +36,14 @@ typedef struct snivhost_leaf_t {
     int is_opened;              /**< the file could be read */
     int is_read;                /**< what follows is valid */
     int is_self_signed;
+    int must_staple;            /**< TLS feature status_request */
+    int names_issuer;           /**< says where its issuer's certificate is */
+    const unsigned char *issuer;    /**< a Name, DER */
+    apr_size_t issuer_len;
+    int nchain;                 /**< certificates after it, if the order
+                                     matters; and of these: */
+    int is_disordered;          /**< one is not the issuer of the one before */
+    int has_root;               /**< one is self-signed */
     apr_time_t not_before;
     apr_time_t not_after;
     const char *const *names;   /**< dNSNames of subjectAltName */
@@ -64,32 +72,7 @@ snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
 snivhost_leaf_t *snivhost_leaf_get_any(snivhost_leaves_t *leaves,
                                        const char *path);
 
-/** What is in a list of folders of SNIVHostCertificates. */
-typedef struct snivhost_stored_t {
-    const apr_array_header_t *dirs;     /**< const char * */
-    const apr_array_header_t *all;      /**< snivhost_leaf_t *: as they were
-                                             found */
-    int is_partial;             /**< something could not be read: what is not
-                                     found may be there */
-    struct apr_hash_t *by_name; /**< private */
-} snivhost_stored_t;
-
-/**
- * Read folders as the certificate store does (certs/certs.h), without keys.
- * The same list again is not read again.
- * @param dirs const char *
- */
-snivhost_stored_t *snivhost_stored_get(snivhost_leaves_t *leaves,
-                                       const apr_array_header_t *dirs);
-
-/**
- * The certificate that is served for a name: see sniv_certs_find().
- * @return NULL if there is none
- */
-snivhost_leaf_t *snivhost_stored_find(const snivhost_stored_t *stored,
-                                      const char *name, apr_pool_t *ptemp);
-
 /** Whether a name of the certificate covers a host name (RFC 9525). */
 int snivhost_leaf_covers(const snivhost_leaf_t *leaf, const char *host);
 
-#endif /* SNIVHOST_TELL_LEAF_H */
+#endif /* SNIVHOST_LINT_LEAF_H */
