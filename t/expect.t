@@ -117,7 +117,7 @@ SKIP: {
     skip $Sniv::Httpd::WHY_NO_SNI_POLICY, 4 if !Sniv::Httpd::has_sni_policy();
     met("127.0.0.1:$tls sni=c2.test host=first.test refused=421 status=421");
     unmet("127.0.0.1:$tls sni=c2.test host=first.test status=200",
-          'status=200 is expected, but refused: 421');
+          'status=200 is expected, but it is 421');
     unmet("127.0.0.1:$tls sni=c2.test host=first.test vhost=first.test",
           'vhost=first\.test is expected, but the request is refused: 421');
 }
@@ -203,7 +203,9 @@ cmp_ok scalar @commands, '>=', 6, 'the manual has recipes';
 # apachectl, git and the folders of the recipes
 my $bin = $h->dir . '/bin';
 my $httpd = Sniv::Httpd::httpd();
-$h->write('bin/apachectl', "#!/bin/sh\nexec $httpd -d '@{[ $h->dir ]}' "
+my $preload = $ENV{SNIVHOST_PRELOAD};
+$h->write('bin/apachectl', "#!/bin/sh\n" . ($preload
+    ? "LD_PRELOAD=$preload\nexport LD_PRELOAD\n" : '') . "exec $httpd -d '@{[ $h->dir ]}' "
     . "-f '@{[ $h->dir ]}/httpd.conf' \"\$\@\"\n");
 chmod 0755, "$bin/apachectl";
 $h->write('expect', $today);

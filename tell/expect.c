@@ -32,10 +32,11 @@
 /* What can be expected, in the order in which it is written. */
 typedef enum {
     WANT_VHOST, WANT_HANDSHAKE, WANT_RULE, WANT_CERTIFICATE, WANT_STATUS,
-    WANT_REFUSED, NWANTS
+    WANT_LOCATION, WANT_REFUSED, NWANTS
 } want_e;
 static const char *const want_names[NWANTS] = {
-    "vhost", "handshake", "rule", "certificate", "status", "refused"
+    "vhost", "handshake", "rule", "certificate", "status", "location",
+    "refused"
 };
 
 typedef struct expectation_t {
@@ -91,7 +92,7 @@ static const char *parse(expectation_t *e, const char *line, apr_pool_t *p)
     e->words = words;
     if (!e->nwants) {
         return "nothing is expected: write vhost=, handshake=, rule=, "
-               "certificate=, status= or refused= behind the question";
+               "certificate=, status=, location= or refused= behind the question";
     }
     return snivhost_question_parse(&e->question, p, words);
 }
@@ -137,6 +138,20 @@ static const char *refusal(checker_t *c, const snivhost_explanation_t *x)
            : x->status ? apr_itoa(c->p, x->status) : "no";
 }
 
+/* Redirects and refusals are known; what else there is a handler says. */
+static const char *wrong_status(checker_t *c, const snivhost_explanation_t *x,
+                                int want)
+{
+    const int status = x->status ? x->status : x->whole.status;
+
+    if (x->alert)
+        return apr_psprintf(c->p, "there is none: TLS alert %d", x->alert);
+    if (status ? status == want : want / 100 != 3 && want != 421)
+        return NULL;
+    return status ? apr_psprintf(c->p, "it is %d", status)
+                  : "nothing refuses or redirects the request";
+}
+
 /* Whether an expectation is not met: what is there instead. */
 static const char *unmet(checker_t *c, const snivhost_explanation_t *x,
                          int what, const char *want)
@@ -154,11 +169,9 @@ static const char *unmet(checker_t *c, const snivhost_explanation_t *x,
         return wrong_certificate(c, x, want);
     case WANT_STATUS:
         /* what is not refused here goes on to a handler */
-        if (*want == '4' ? !x->alert && x->status == atoi(want)
-                         : !x->alert && !x->status) {
-            return NULL;
-        }
-        return apr_psprintf(c->p, "refused: %s", refusal(c, x));
+        return wrong_status(c, x, atoi(want));
+    case WANT_LOCATION:
+        return differs(c, x->whole.location, want);
     default:
         return differs(c, refusal(c, x), want);
     }

@@ -706,5 +706,12 @@ const snivhost_explanation_t *snivhost_explain(const snivhost_facts_t *facts,
     explain_request(&e);
     if (x->speaks_tls)
         explain_mod_ssl(&e);
+    if (x->speaks_tls) {
+        snivhost_whole_handshake(&x->whole, facts, x->set,
+                                 SNIVHOST_SERVER(&x->handshake), q->sni, p);
+    }
+    if (!x->status)
+        snivhost_whole_request(&x->whole, facts,
+                               SNIVHOST_SERVER(&x->request), x->uri, p);
     return x;
 }

@@ -28,6 +28,7 @@
 #include "module/record.h"
 #include "tell/facts.h"
 #include "tell/question.h"
+#include "tell/whole.h"
 
 /** The parts of an explanation. */
 typedef enum {
@@ -84,6 +85,8 @@ typedef struct snivhost_explanation_t {
     apr_array_header_t *steps;  /**< snivhost_step_t */
     apr_array_header_t *others; /**< snivhost_other_t */
     int nothers_left_out;
+    snivhost_whole_t whole;     /**< what answers then, as far as it is
+                                     known */
     const server_rec *httpd_differs;    /**< httpd's own walk comes to this
                                      other server: a bug of ours; NULL: no */
 } snivhost_explanation_t;

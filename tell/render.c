@@ -197,12 +197,21 @@ static void add_summary(snivhost_lines_t *lines,
                            snivhost_rule_text(p, &x->handshake)));
         snivhost_lines_add(lines, "  certificate", 16,
                            certificate_text(x, p));
+        snivhost_lines_add(lines, "  tls", 16, apr_psprintf(p,
+                           "%s, ALPN %s", x->whole.versions
+                           ? x->whole.versions : "as OpenSSL has it",
+                           x->whole.alpn));
+        if (x->whole.nameless)
+            snivhost_lines_add(lines, "  without SNI", 16, x->whole.nameless);
     }
     snivhost_lines_add(lines, "  refusal", 16, x->status
                        ? apr_psprintf(p, "%s: %s",
                                       snivhost_status_text(x->status),
                                       x->reason)
                        : snivhost_status_text(0));
+    if (*snivhost_whole_text(&x->whole, p))
+        snivhost_lines_add(lines, "  answer", 16,
+                           snivhost_whole_text(&x->whole, p));
 }
 
 const char *snivhost_render_explanation(const snivhost_explanation_t *x,
@@ -406,6 +415,34 @@ static void set_request(json_t *json, const snivhost_explanation_t *x,
         ? snivhost_json_text(x->hostname, p) : json_null());
 }
 
+static json_t *json_line(const ap_directive_t *line, apr_pool_t *p)
+{
+    return line ? snivhost_json_text(apr_psprintf(p, "%s:%d", line->filename,
+                                                  line->line_num), p)
+                : json_null();
+}
+
+static json_t *json_whole(const snivhost_whole_t *whole, apr_pool_t *p)
+{
+    json_t *json = json_object();
+
+    json_object_set_new(json, "document_root", snivhost_json_text(whole->root,
+                                                                  p));
+    json_object_set_new(json, "proxy", snivhost_json_text(whole->proxy, p));
+    json_object_set_new(json, "redirect", whole->status
+                        ? json_integer(whole->status) : json_null());
+    json_object_set_new(json, "location", snivhost_json_text(whole->location,
+                                                             p));
+    json_object_set_new(json, "defined_at", json_line(whole->line, p));
+    json_object_set_new(json, "unless", json_line(whole->ends, p));
+    json_object_set_new(json, "tls_versions",
+                        snivhost_json_text(whole->versions, p));
+    json_object_set_new(json, "alpn", snivhost_json_text(whole->alpn, p));
+    json_object_set_new(json, "without_sni",
+                        snivhost_json_text(whole->nameless, p));
+    return json;
+}
+
 json_t *snivhost_json_explanation(const snivhost_explanation_t *x,
                                   apr_pool_t *p)
 {
@@ -432,6 +469,7 @@ json_t *snivhost_json_explanation(const snivhost_explanation_t *x,
     json_object_set_new(json, "others_left_out",
                         json_integer(x->nothers_left_out));
     json_object_set_new(json, "steps", json_steps(x, p));
+    json_object_set_new(json, "answer", json_whole(&x->whole, p));
     json_object_set_new(json, "httpd_agrees",
                         json_boolean(!x->httpd_differs));
     return json;
