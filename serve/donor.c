@@ -94,7 +94,10 @@ static const snivhost_keyfile_t *keys_of(SSL *ssl)
 }
 
 /* What mod_ssl's ssl_callback_SessionTicket() does, with keys that it has not
- * got for lean virtual hosts. */
+ * got for lean virtual hosts. The secret is that of the file: httpd 2.4.71
+ * with OpenSSL 3 was seen to sign with an empty one. Then a ticket of a server
+ * without lean virtual hosts is not accepted here, nor the other way round;
+ * a full handshake follows. */
 static int ticket_callback(SSL *ssl, unsigned char *name, unsigned char *iv,
                            EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int make)
 {

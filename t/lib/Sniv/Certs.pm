@@ -100,6 +100,15 @@ sub make {
     _write("$new/tickets$_", $_ x 48) for 1, 2;
     _write("$new/dh.pem", dh_params());
     _join("$new/$_.dh", "$new/$_.crt", "$new/dh.pem") for keys %CHAINED;
+    # EC PARAMETERS in front, other DH PARAMETERS behind
+    _openssl('ecparam', '-name', 'prime256v1', '-out', "$new/ec.pem");
+    _openssl('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt',
+             'group:ffdhe3072', '-out', "$new/dh2.pem");
+    for my $name ('c0', 'rsa', 'rsa1') {
+        _join("$new/$name.ec", "$new/ec.pem", "$new/$name.crt");
+        _join("$new/$name.dh", "$new/$name.crt", "$new/dh.pem");
+        _join("$new/$name.dh2", "$new/$name.crt", "$new/dh2.pem");
+    }
     for my $c (['client', 'ca'], ['stranger', 'other-ca']) {
         my ($name, $ca) = @$c;
         _openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",

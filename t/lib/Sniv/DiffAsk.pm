@@ -209,6 +209,11 @@ sub tls_options {
     $t{ciphers} = pick('AES128-GCM-SHA256:@SECLEVEL=0',
         'ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384',
         'aRSA:@SECLEVEL=0', 'aECDSA:@SECLEVEL=0') if chance(0.12);
+    if (chance(0.06)) {
+        $t{ciphers} = 'DHE-RSA-AES128-GCM-SHA256';
+        $t{max} = '1.2';
+        delete $t{min};
+    }
     # A first guess that the server may not like: HelloRetryRequest
     $t{groups} = pick('P-256', 'P-521:X25519', 'P-384', 'X25519:P-256',
                       'P-521:P-256') if chance(0.1);

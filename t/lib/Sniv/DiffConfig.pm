@@ -84,6 +84,7 @@ sub generate {
     # virtual host is of another.
     $c->{common} = [map { [common_lines()] } 1 .. pick(1, 1, 2, 3)]
         if chance(0.6);
+    push @main, 'SSLSessionTicketKeyFile "%certs%/tickets1"' if chance(0.1);
     push @main, 'SSLStaplingCache "shmcb:stapling(64000)"';
     push @main, 'TraceEnable ' . pick('on', 'off', 'extended')
         if chance(0.1);
@@ -248,6 +249,10 @@ sub certificates {
         s/$cert\.crt/$cert.leaf/ for chance(0.3) ? @l : ();
         s/$cert\.crt/$cert.dh/ for chance(0.1) ? @l : ();
     }
+    elsif ($cert =~ /\A(?:c0|rsa1?)\z/ && chance(0.4)) {
+        my $kind = pick('dh', 'dh', 'dh2', 'ec');
+        s/$cert\.crt/$cert.$kind/ for @l;
+    }
     my $other = $cert =~ /rsa/ ? pick(qw(c0 chain0)) : pick(qw(rsa rsa1
                                                                rsa-chain));
     if (chance(0.2)) {
@@ -277,6 +282,8 @@ sub common_lines {
     push @l, 'SSLSessionCacheTimeout 60' if chance(0.05);
     push @l, 'SSLOpenSSLConfCmd DHParameters "%certs%/dh.pem"'
         if chance(0.05);
+    push @l, 'SSLOpenSSLConfCmd MinProtocol TLSv1.2' if chance(0.05);
+    push @l, 'SSLInsecureRenegotiation on' if chance(0.05);
     push @l, 'SSLUseStapling on' if chance(0.15);
     push @l, 'SSLOpenSSLConfCmd Groups ' . pick('P-256', 'P-384:X25519')
         if chance(0.1);

@@ -1,0 +1,204 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+
+# Lean virtual hosts behind a first one with other TLS settings: versions,
+# ciphers, DH and EC parameters, HelloRetryRequests and chains are those of
+# stock httpd. Sessions and client certificates: donor_sessions.t.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+
+use Sniv::Chain qw(make_cert slurp);
+use Sniv::Client;
+use Sniv::Httpd;
+use Sniv::Pair;
+
+plan skip_all => 'without the module there is nothing to compare'
+    if Sniv::Httpd::mode() eq 'off';
+
+my $ssl = Sniv::Httpd::work() . "/donors-ssl.$$";
+make_cert($ssl, 'ca', is_ca => 1);
+make_cert($ssl, 'middle', is_ca => 1, ca => 'ca');
+make_cert($ssl, 'first', key => 'rsa');
+make_cert($ssl, $_, key => 'rsa') for qw(a b c d);
+make_cert($ssl, 'issued', ca => 'middle');
+
+sub write_file {
+    my ($name, $text) = @_;
+    open my $fh, '>', "$ssl/$name" or die "$name: $!\n";
+    print $fh $text;
+    close $fh or die "$name: $!\n";
+    return;
+}
+
+sub parameters {
+    my @args = @_;
+    my $text = qx{openssl @args 2>/dev/null};
+    die "openssl @args: $?\n" if $?;
+    return $text;
+}
+
+my $DH = parameters('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt',
+                    'group:ffdhe3072');
+my $EC = parameters('ecparam', '-name', 'prime256v1');
+for my $name (qw(first a b)) {
+    my $cert = slurp("$ssl/$name.crt");
+    write_file("$name-dh.crt", $cert . $DH);
+    write_file("$name-ec.crt", $EC . $cert);
+    symlink "$name.key", "$ssl/$name-$_.key" for qw(dh ec);
+}
+write_file("middle-$_.crt", slurp("$ssl/middle.leaf")) for 1, 2;
+
+sub vhost {
+    my ($port, $name, $cert, @lines) = @_;
+    return join "\n", "<VirtualHost *:$port>", "ServerName $name.test",
+        'SSLEngine on', "SSLCertificateFile $ssl/$cert.crt",
+        "SSLCertificateKeyFile $ssl/$cert.key",
+        'Header always set X-Vhost ' . $name, @lines, "</VirtualHost>\n";
+}
+
+my $pair;
+
+# Both servers with a configuration; how many are lean.
+sub try_conf {
+    my ($lean, $main, @vhosts) = @_;
+    my $conf = sub {
+        my ($port) = @_;
+        return join "\n", $main, map { vhost($port, @$_) } @vhosts;
+    };
+    if ($pair) {
+        $pair->reconf(conf => $conf);
+    }
+    else {
+        $pair = Sniv::Pair->new(name => 'donors', conf => $conf,
+                                extra => "SNIVHostAdopt On\n");
+    }
+    $pair->start;
+    my ($is) = $pair->log('ours') =~ /SNIV0202: adopted (\d+) of/;
+    is($is, $lean, "$lean of @{[ scalar @vhosts ]} are lean");
+    return;
+}
+
+sub seen {
+    my ($c, $name) = @_;
+    return $c->error if $c->error;
+    my $r = $c->get("$name.test");
+    return join ' ', $c->version, $c->cipher, $c->resumed, $c->chain,
+        $r->{status}, $r->{headers}{'x-vhost'} // '-';
+}
+
+# The same answer to each client; returns how many handshakes stock did.
+sub compare {
+    my ($what, @names) = @_;
+    my @clients = (
+        map({ { min => $_, max => $_, ciphers => 'ALL:@SECLEVEL=0' } }
+            '1.0', '1.1', '1.2'),
+        { min => '1.3' }, {},
+        { min => '1.3', groups => 'P-521:X25519' }, { groups => 'P-384' },
+        map { { max => '1.2', ciphers => $_ } }
+            qw(DHE-RSA-AES128-GCM-SHA256 AES128-SHA ECDHE-RSA-AES128-SHA
+               ECDHE-RSA-AES256-GCM-SHA384:AES128-GCM-SHA256),
+    );
+    my $served = 0;
+    for my $name (@names) {
+        my (undef, $stock) = $pair->same("$what: $name", sub {
+            my ($addr, $port) = @_;
+            return join "\n", map {
+                seen(Sniv::Client->new(addr => $addr, port => $port,
+                     tls => { %$_, sni => "$name.test" }), $name)
+            } @clients;
+        });
+        $served += () = $stock =~ /^1\.\d /mg;
+    }
+    cmp_ok($served, '>', 0, "$what: stock httpd serves some");
+    return;
+}
+
+# ----- versions
+
+my $OLD = 'SSLCipherSuite ALL:@SECLEVEL=0';
+for my $case (
+    ['all', 4, 'TLSv1.2', 'TLSv1.3', 'TLSv1.2 +TLSv1.3', 'all -TLSv1.3'],
+    ['TLSv1.2', 3, 'TLSv1.3', 'TLSv1.2 +TLSv1.3', 'TLSv1.2', 'TLSv1.1'],
+    ['TLSv1.3', 2, 'TLSv1.2', 'TLSv1.2 +TLSv1.3', 'TLSv1.3',
+     'all -TLSv1.2'],
+    ['TLSv1.1 +TLSv1.2', 4, 'TLSv1.3', 'TLSv1.2', 'TLSv1.1',
+     'TLSv1.1 +TLSv1.2 +TLSv1.3'],
+) {
+    my ($first, $lean, @others) = @$case;
+    my @names = qw(a b c d);
+    try_conf($lean, $OLD, ['first', 'first', "SSLProtocol $first"],
+             map { [$names[$_], $names[$_], "SSLProtocol $others[$_]"] }
+             0 .. $#others);
+    compare("the first one has $first", 'first', @names, 'unknown');
+    $pair->stop;
+}
+
+# ----- ciphers and options: two donors
+
+try_conf(3, '', ['first', 'first', 'SSLCipherSuite HIGH'],
+    ['a', 'a', 'SSLCipherSuite AES128-SHA:DHE-RSA-AES128-GCM-SHA256',
+     'SSLHonorCipherOrder on'],
+    ['b', 'b', 'SSLCipherSuite AES128-SHA:DHE-RSA-AES128-GCM-SHA256:AES128-SHA',
+     'SSLHonorCipherOrder On', 'SSLProtocol TLSv1.2'],
+    ['c', 'c', 'SSLCipherSuite HIGH:!aNULL', 'SSLSessionTickets on'],
+    ['d', 'd', 'SSLCipherSuite HIGH', 'Protocols h2 http/1.1']);
+compare('two donors', qw(first a b c d));
+for my $name (qw(a b c d)) {
+    $pair->same("ALPN: $name", sub {
+        my ($addr, $port) = @_;
+        my $c = Sniv::Client->new(addr => $addr, port => $port, tls => {
+            sni => "$name.test", alpn => ['h2', 'http/1.1'] });
+        return $c->error || $c->alpn // '-';
+    });
+}
+$pair->stop;
+
+# ----- DH and EC parameters in every position
+
+# Two of them share what is in the first one's file, or the file of another.
+for my $first ('first', 'first-dh', 'first-ec') {
+    try_conf(2, '', ['first', $first], ['a', 'a-dh'], ['b', 'b-ec'],
+             ['c', 'c'], ['d', 'd']);
+    compare("parameters, $first", qw(first a b c d));
+    $pair->stop;
+}
+write_file('dh.pem', $DH);
+try_conf(2, "SSLOpenSSLConfCmd DHParameters $ssl/dh.pem",
+         ['first', 'first'], ['a', 'a'], ['b', 'b']);
+compare('DHParameters', qw(first a b));
+$pair->stop;
+
+# ----- the chain from SSLCACertificateFile
+
+try_conf(1, '', ['first', 'first', "SSLCACertificateFile $ssl/ca.crt"],
+    ['a', 'a'],
+    map { [$_, 'issued', "SSLCACertificateFile $ssl/middle-$_.crt"] } 1, 2);
+compare('chain, not that of the first one', qw(first a 1 2));
+$pair->stop;
+try_conf(2, '', ['first', 'issued', "SSLCACertificateFile $ssl/middle-1.crt"],
+    map { [$_, 'issued', "SSLCACertificateFile $ssl/middle-$_.crt"] } 1, 2);
+compare('chain', qw(first 1 2));
+my (undef, $chain) = $pair->same('the chain is sent', sub {
+    my ($addr, $port) = @_;
+    return join ' ', Sniv::Client->new(addr => $addr, port => $port,
+        tls => { sni => '2.test' })->chain;
+});
+is($chain, 'issued middle', 'stock sends it');
+$pair->stop;
+
+done_testing;
