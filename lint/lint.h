@@ -36,14 +36,6 @@
 
 #include <jansson.h>
 
-/** SNIVHostLint Off | On | Strict. */
-typedef enum {
-    SNIVHOST_LINT_UNSET = -1,
-    SNIVHOST_LINT_OFF,
-    SNIVHOST_LINT_ON,
-    SNIVHOST_LINT_STRICT
-} snivhost_lint_mode_e;
-
 /** The kinds of findings, in the order of their codes. */
 typedef enum {
     SNIVHOST_LINT_DUPLICATE,        /**< a name that two virtual hosts have */

@@ -49,6 +49,14 @@ typedef enum {
     SNIVHOST_VERIFY
 } snivhost_mode_e;
 
+/** SNIVHostLint Off | On | Strict. */
+typedef enum {
+    SNIVHOST_LINT_UNSET = -1,
+    SNIVHOST_LINT_OFF,
+    SNIVHOST_LINT_ON,
+    SNIVHOST_LINT_STRICT
+} snivhost_lint_mode_e;
+
 /** What is refused, as an index of snivhost_refuse_conf_t.lines. */
 typedef enum {
     SNIVHOST_UNKNOWN_SNI,

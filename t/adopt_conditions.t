@@ -479,6 +479,27 @@ for my $case (
         for sort keys %$expected;
 }
 
+# ----- files that mod_ssl would not start with
+
+my $broken = vhost('127.0.0.1:100', 'a.test', @ON)
+    . vhost('127.0.0.1:100', 'b.test', 'SSLEngine on', cert('junk', 'a'));
+for my $case (
+    ['On', 0, qr/SNIV0301: certificate not used: \S+junk\.crt is not PEM/],
+    ['Strict', 1, qr/SNIV0220: virtual host b\.test \(\S+:\d+\): \S+junk\.crt is not PEM.*SNIVHostLint is Strict/],
+) {
+    my ($lint, $fails, $line) = @$case;
+    my $server = Sniv::Httpd->new(name => 'adopt-conditions', conf =>
+        "SNIVHostAdopt On\nSNIVHostLint $lint\n"
+        . "SNIVHostLintIgnore SNIV0411 SNIV0420\n$broken");
+    ($status, $said) = $server->check;
+    is($status ? 1 : 0, $fails, "a broken file, SNIVHostLint $lint: -t");
+    like($said, $line, '... names the file');
+}
+($log) = adopted($broken);
+like($log, qr/SNIV0202: adopted 1 of 2/, 'a broken file stops nothing');
+like($log, qr/SNIV0301: certificate not used: \S+junk\.crt is not PEM/,
+     '... and is named');
+
 # ----- mod_perl: what a program adds
 
 SKIP: {

@@ -120,6 +120,33 @@ static int report_by_hand(void)
     return status;
 }
 
+/*
+ * Files that mod_ssl would not start with. A lean virtual host with such files
+ * does not stop the others, unless SNIVHostLint Strict says that it shall; a
+ * restart is never stopped.
+ */
+static int report_problems(const server_rec *s)
+{
+    int i, status = OK;
+
+    if (snivhost_conf(s)->lint != SNIVHOST_LINT_STRICT)
+        return OK;
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &adoption->candidates[i];
+
+        if (c->tls->how != SNIVHOST_TLS_LEAN || !c->problem)
+            continue;
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
+                     "SNIV0220: virtual host %s (%s:%u): %s %s. SNIVHostLint "
+                     "is Strict: correct the file; without Strict the server "
+                     "starts and refuses handshakes of this virtual host",
+                     c->s->server_hostname, c->s->defn_name,
+                     c->s->defn_line_number, c->problem_file, c->problem);
+        status = HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return status;
+}
+
 /* ----- the phases ----- */
 
 /* Whether any virtual host asks, or the main server does for all. */
@@ -189,8 +216,14 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
 
     make_candidates(s, pconf, ptemp);
     snivhost_lean_by_directives(adoption, ptemp);
-    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST)
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST
+        || (snivhost_conf(s)->lint == SNIVHOST_LINT_STRICT
+            && ap_state_query(AP_SQ_MAIN_STATE)
+               == AP_SQ_MS_CREATE_PRE_CONFIG)) {
         snivhost_lean_by_files(adoption, ptemp);
+        if (report_problems(s) != OK)
+            return HTTP_INTERNAL_SERVER_ERROR;
+    }
     return report_by_hand();
 }
 

@@ -102,8 +102,7 @@ sub make {
     _join("$new/$_.dh", "$new/$_.crt", "$new/dh.pem") for keys %CHAINED;
     # EC PARAMETERS in front, other DH PARAMETERS behind
     _openssl('ecparam', '-name', 'prime256v1', '-out', "$new/ec.pem");
-    _openssl('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt',
-             'group:ffdhe3072', '-out', "$new/dh2.pem");
+    _openssl('dhparam', '-dsaparam', '-out', "$new/dh2.pem", 2048);
     for my $name ('c0', 'rsa', 'rsa1') {
         _join("$new/$name.ec", "$new/ec.pem", "$new/$name.crt");
         _join("$new/$name.dh", "$new/$name.crt", "$new/dh.pem");
