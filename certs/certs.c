@@ -11,6 +11,7 @@
  * limitations under the License.
  */
 
+#include "certs/certs.h"
 #include "certs/inside.h"
 
 #include <stdio.h>

@@ -34,7 +34,7 @@
 
 #include <openssl/ssl.h>
 
-#include "certs/certs.h"
+#include "certs/types.h"
 #include "certs/der.h"
 
 #ifdef __cplusplus

@@ -31,7 +31,7 @@
 
 #include <apr_time.h>
 
-#include "certs/certs.h"
+#include "certs/types.h"
 #include "certs/sealed.h"
 
 #ifdef __cplusplus

@@ -49,7 +49,7 @@
 #include <apr_hash.h>
 
 #include "certs/cache.h"
-#include "certs/certs.h"
+#include "certs/types.h"
 #include "certs/reader.h"
 #include "certs/sealed.h"
 #include "certs/walk.h"

@@ -23,7 +23,7 @@
  * next use, sniv_reader_wipe(), and its pool.
  */
 
-#include "certs/certs.h"
+#include "certs/types.h"
 #include "certs/entry.h"
 #include "certs/pem.h"
 
