@@ -35,7 +35,7 @@ package Sniv::PanelShapes;
 # What is expected of the module:
 #   kept      how many TLS virtual hosts keep a TLS context of their own, or
 #   lean      how many do not
-#   lint      code => warnings of -t with four sites
+# and no warning of SNIVHostLint.
 #
 # In text {NAME} is the site, {HOST} the server, {HTTP} {HTTPS} {PORT1}
 # {PORT2} ports, and of the certificate of {NAME}: {LEAF} {CHAIN} {FULL} (leaf
@@ -81,7 +81,7 @@ our @SHAPES = (
     SSLVerifyClient none
     $CHAINED</VirtualHost>
 END
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'hestia-itk', title => 'Hestia, mod_php (prefork)',
@@ -92,7 +92,7 @@ END
         like => 'hestia', mpm => 'prefork', first => undef, mail => undef,
         server => "SSLProtocol all -SSLv2 -SSLv3 -TLSv1\n"
             . "SSLHonorCipherOrder On\nSSLCipherSuite $OLD\n",
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'cpanel', title => 'cPanel, all from one public CA',
@@ -123,7 +123,7 @@ END
     {STAPLINGOFF}</VirtualHost>
 END
         listen => ['127.0.0.2'],
-        kept => 2, lint => {},
+        kept => 2,
     },
     {
         name => 'cpanel-tenth', title => 'cPanel, one in ten from a CA '
@@ -165,7 +165,7 @@ END
     SSLCertificateFile {KEYLEAF}
     $CA</VirtualHost>
 END
-        kept => 3, lint => {},
+        kept => 3,
     },
     {
         name => 'plesk-template', title => 'Plesk, a customised template',
@@ -183,7 +183,7 @@ END
         server => "SSLProtocol -all +TLSv1.2 +TLSv1.3\nSSLCipherSuite $GCM\n"
             . "SSLHonorCipherOrder off\nSSLSessionTickets off\n",
         first => $FULL, first_names => "ServerName shared.domain\n",
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'directadmin-ca', title => 'DirectAdmin, certificate + CAROOT',
@@ -210,7 +210,7 @@ Listen 127.0.0.1:{PORT$_}
     $FULL    SSLUseStapling on
 </VirtualHost>
 END
-        kept => 3, lint => {},
+        kept => 3,
     },
     {
         name => 'ispconfig-ocsp', title => 'ISPConfig, a CA with OCSP',
@@ -224,7 +224,7 @@ END
         tls => "${FULL}SSLProtocol all -SSLv2 -SSLv3 -TLSv1 -TLSv1.1\n",
         server => $DEBIAN, first => $FULL
             . "SSLProtocol all -SSLv2 -SSLv3 -TLSv1 -TLSv1.1\n",
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'virtualmin-ca', title => 'Virtualmin, certificate + CA file',
@@ -253,7 +253,7 @@ END
     SSLVerifyDepth 10
     {DHLINE}$CHAINED</VirtualHost>
 END
-        kept => 2, lint => {},
+        kept => 2,
     },
     {
         name => 'froxlor-stapling', title => 'Froxlor, stapling ticked',
@@ -274,7 +274,7 @@ END
         first => "${FULL}SSLCipherSuite $OLD\n"
             . "SSLProtocol All -SSLv2 -SSLv3 -TLSv1 -TLSv1.1\n"
             . "SSLHonorCipherOrder On\n",
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'sentora', title => 'Sentora (sencrypt)', on => '*',
@@ -283,18 +283,18 @@ END
             . "SSLCipherSuite $OLD\n$LEAF$CA",
         first => "SSLProtocol ALL -SSLv2 -SSLv3\nSSLHonorCipherOrder On\n"
             . "SSLCipherSuite $OLD\n$LEAF$CA",
-        kept => 2, lint => {},
+        kept => 2,
     },
     {
         name => 'imscp', title => 'i-MSCP', on => '127.0.0.1', names => $WWW,
         san => ['www'], server => $DEBIAN, plain => 'redirect',
         tls => "SSLCertificateFile {ALL}\nSSLCertificateChainFile {ALL}\n",
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'keyhelp', title => 'KeyHelp', on => '127.0.0.1',
         names => $WWW, san => ['www'], server => $DEBIAN, plain => 'redirect',
-        tls => "SSLCertificateFile {ALL}\n", kept => 1, lint => {},
+        tls => "SSLCertificateFile {ALL}\n", kept => 1,
     },
     {
         name => 'symbiosis', title => 'Symbiosis (v4, v6, ServerAlias *)',
@@ -319,14 +319,14 @@ END
 </VirtualHost>
 END
         modules => ['vhost_alias'],
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'aegir', title => 'Aegir', on => '*', names => $WWW,
         san => ['www'], plain => 'redirect', tls => $CHAINED,
         server => "SSLProtocol All -SSLv2 -SSLv3\nSSLHonorCipherOrder on\n"
             . "SSLCipherSuite $OLD\n", first => $FULL,
-        kept => 1, lint => {},
+        kept => 1,
     },
 
     # ----- tools
@@ -340,7 +340,7 @@ SSLHonorCipherOrder off
 SSLSessionTickets off
 SSLOptions +StrictRequire
 END
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'certbot-default', title => "certbot, Debian's default-ssl "
@@ -358,7 +358,7 @@ END
 </FilesMatch>
 END
         first => "SSLCertificateFile {SELF}\nSSLCertificateKeyFile {SELF}\n",
-        first_names => '', kept => 1, lint => {},
+        first_names => '', kept => 1,
     },
     {
         name => 'mozilla', title => 'Mozilla generator', on => '*',
@@ -371,7 +371,7 @@ SSLHonorCipherOrder off
 SSLSessionTickets off
 SSLUseStapling On
 END
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'mozilla-dh', title => 'Mozilla generator <= 5.7, DH in the '
@@ -387,7 +387,7 @@ END
             . "SSLHonorCipherOrder On\nSSLCompression Off\n"
             . "SSLSessionTickets On\nSSLUseStapling Off\n"
             . "SSLOptions StdEnvVars\nSSLSessionCacheTimeout 300\n",
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'puppet-path', title => 'puppetlabs-apache <= 2.0, Debian',
@@ -404,7 +404,7 @@ END
         tls => "SSLCipherSuite AES256+EECDH:AES256+EDH\n"
             . "SSLProtocol All -SSLv2 -SSLv3\nSSLHonorCipherOrder On\n"
             . $CHAINED,
-        kept => 1, lint => {},
+        kept => 1,
     },
     {
         name => 'md', title => 'mod_md, MDCertificateFile', on => '*',
@@ -417,7 +417,7 @@ END
 </MDomain>
 END
         tls => '', modules => [qw(watchdog md)], needs => 'md',
-        lean => 0, lint => {},
+        lean => 0,
     },
 );
 
