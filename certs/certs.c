@@ -430,15 +430,26 @@ const char *sniv_certs_problem(const sniv_certs_t *certs, sniv_cert_id_t id,
 
 /* ----- what children do */
 
+int sniv_certs_find_kinds(const sniv_certs_t *certs, sniv_scope_t scope,
+                          const char *name, apr_size_t len, apr_time_t now,
+                          sniv_cert_id_t ids[SNIV_KINDS])
+{
+    ids[0] = SNIV_CERT_NONE;
+    if (!certs->shm || scope == SNIV_SCOPE_NONE) {
+        return 0;
+    }
+    return sniv_index_find(certs->shm, SNIV_SLOT_INDEX, scope, name, len,
+                           now, ids, NULL);
+}
+
 sniv_cert_id_t sniv_certs_find(const sniv_certs_t *certs, sniv_scope_t scope,
                                const char *name, apr_size_t len,
                                apr_time_t now)
 {
-    if (!certs->shm || scope == SNIV_SCOPE_NONE) {
-        return SNIV_CERT_NONE;
-    }
-    return sniv_index_find(certs->shm, SNIV_SLOT_INDEX, scope, name, len,
-                           now, NULL);
+    sniv_cert_id_t ids[SNIV_KINDS];
+
+    (void)sniv_certs_find_kinds(certs, scope, name, len, now, ids);
+    return ids[0];
 }
 
 static apr_status_t get_record(const sniv_certs_t *certs, sniv_cert_id_t id,
@@ -547,8 +558,11 @@ static apr_status_t decode(void *baton, apr_int32_t id, int leaf_only,
     return rv;
 }
 
+/* What goes into an SSL. */
+typedef enum { INSTALL_ALL, INSTALL_LEAF, INSTALL_ALSO } install_e;
+
 static apr_status_t install(const sniv_certs_t *certs, sniv_cert_id_t id,
-                            SSL *ssl, int leaf_only, const char **preason)
+                            SSL *ssl, install_e what, const char **preason)
 {
     const sniv_live_t *live;
     sniv_node_t *node;
@@ -566,16 +580,18 @@ static apr_status_t install(const sniv_certs_t *certs, sniv_cert_id_t id,
         *preason = "has nothing to serve";
         return APR_NOTFOUND;
     }
-    rv = sniv_cache_get(certs->cache, id, version, leaf_only, &node, &live,
-                        preason);
+    rv = sniv_cache_get(certs->cache, id, version, what == INSTALL_LEAF,
+                        &node, &live, preason);
     if (rv != APR_SUCCESS) {
         return rv;
     }
     /* an SSL begins with all certificates of its context: another site's */
-    SSL_certs_clear(ssl);
+    if (what != INSTALL_ALSO) {
+        SSL_certs_clear(ssl);
+    }
     for (i = 0; i < live->npairs && ok; i++) {
         /* a chain must be given even if empty, or the context's is sent */
-        ok = leaf_only
+        ok = what == INSTALL_LEAF
              ? SSL_use_certificate(ssl, live->leaf[i])
              : SSL_use_cert_and_key(ssl, live->leaf[i], live->key[i],
                                     live->chain[i], 1);
@@ -593,14 +609,22 @@ static apr_status_t install(const sniv_certs_t *certs, sniv_cert_id_t id,
 apr_status_t sniv_certs_install(const sniv_certs_t *certs, sniv_cert_id_t id,
                                 SSL *ssl, const char **preason)
 {
-    return install(certs, id, ssl, 0, preason);
+    return install(certs, id, ssl, INSTALL_ALL, preason);
 }
 
 apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
                                      sniv_cert_id_t id, SSL *ssl,
                                      const char **preason)
 {
-    return install(certs, id, ssl, 1, preason);
+    return install(certs, id, ssl, INSTALL_LEAF, preason);
+}
+
+void sniv_certs_install_also(const sniv_certs_t *certs, sniv_cert_id_t id,
+                             SSL *ssl)
+{
+    if (install(certs, id, ssl, INSTALL_ALSO, NULL) != APR_SUCCESS) {
+        ERR_clear_error();
+    }
 }
 
 /* ----- descriptions */
@@ -761,13 +785,15 @@ int sniv_certs_vouch(const sniv_certs_t *certs, sniv_scope_t scope,
     sniv_cert_id_t id;
     sniv_entry_t entry;
     sniv_leaf_t leaf;
+    sniv_cert_id_t ids[SNIV_KINDS];
     int i, is_wild = 0, is_signed = 0;
 
     if (!certs->shm || scope == SNIV_SCOPE_NONE) {
         return 0;
     }
-    id = sniv_index_find(certs->shm, SNIV_SLOT_INDEX, scope, name, len, now,
-                         &is_wild);
+    (void)sniv_index_find(certs->shm, SNIV_SLOT_INDEX, scope, name, len, now,
+                          ids, &is_wild);
+    id = ids[0];
     if (id == SNIV_CERT_NONE || !is_wild) {
         return id != SNIV_CERT_NONE;
     }

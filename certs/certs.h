@@ -135,14 +135,25 @@ const char *sniv_certs_problem(const sniv_certs_t *certs, sniv_cert_id_t id,
 
 /**
  * Find the entry of a name in the folders of a scope: an exact name before a
- * wildcard; of several the one that is valid now, then the one that ends
- * last. One that is not valid now is better than none.
+ * wildcard; of several the one that is valid now; of these one that is signed
+ * by another before a self-signed one, one that clients take without a staple
+ * before one that they do not, then the one that ends last. One that is not
+ * valid now is better than none.
  * @param name as in the ClientHello: ASCII case does not count
  * @return SNIV_CERT_NONE if there is none
  */
 sniv_cert_id_t sniv_certs_find(const sniv_certs_t *certs, sniv_scope_t scope,
                                const char *name, apr_size_t len,
                                apr_time_t now);
+
+/**
+ * The same with the best one of each other kind of key that is valid now.
+ * @param ids the first one is that of sniv_certs_find()
+ * @return how many
+ */
+int sniv_certs_find_kinds(const sniv_certs_t *certs, sniv_scope_t scope,
+                          const char *name, apr_size_t len, apr_time_t now,
+                          sniv_cert_id_t ids[SNIV_KINDS]);
 
 /**
  * Give a handshake the certificates, chains and keys of an entry and take
@@ -154,6 +165,11 @@ sniv_cert_id_t sniv_certs_find(const sniv_certs_t *certs, sniv_scope_t scope,
  */
 apr_status_t sniv_certs_install(const sniv_certs_t *certs, sniv_cert_id_t id,
                                 SSL *ssl, const char **preason);
+
+/** Add those of another entry, with a key of another kind. What cannot be
+ * added is left out. */
+void sniv_certs_install_also(const sniv_certs_t *certs, sniv_cert_id_t id,
+                             SSL *ssl);
 
 /**
  * The same without chains and keys, for a session that was resumed, so that

@@ -288,6 +288,15 @@ static int same_text(const char *a, const char *b, apr_size_t len)
     return 1;
 }
 
+/* Whether what follows `*.` has two labels: nobody has all of a top-level
+ * domain, and no browser takes it. */
+static int has_two_labels(const char *rest, apr_size_t len)
+{
+    const char *dot = memchr(rest, '.', len);
+
+    return dot && dot > rest && dot < rest + len - 1;
+}
+
 int sniv_name_covers(const char *name, apr_size_t name_len,
                      const char *host, apr_size_t host_len)
 {
@@ -296,7 +305,8 @@ int sniv_name_covers(const char *name, apr_size_t name_len,
     if (name_len == host_len && same_text(name, host, host_len)) {
         return memchr(name, '*', name_len) == NULL;
     }
-    if (name_len < 3 || name[0] != '*' || name[1] != '.') {
+    if (name_len < 3 || name[0] != '*' || name[1] != '.'
+        || !has_two_labels(name + 2, name_len - 2)) {
         return 0;
     }
     dot = memchr(host, '.', host_len);
@@ -313,6 +323,9 @@ int sniv_name_is_usable(const char *name, apr_size_t len)
     if (len > 2 && name[0] == '*' && name[1] == '.') {
         name += 2;
         len -= 2;
+        if (!has_two_labels(name, len)) {
+            return 0;
+        }
     }
     return len > 0 && name[0] != '.' && memchr(name, '*', len) == NULL;
 }

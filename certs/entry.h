@@ -107,14 +107,15 @@ void sniv_live_free(sniv_live_t *live);
 
 /**
  * Whether a dNSName covers a host name: equal, or `*.` and the rest of the
- * host after its first label (RFC 9525, 6.3). ASCII case does not count.
+ * host after its first label (RFC 9525, 6.3), which has two labels. ASCII
+ * case does not count.
  */
 int sniv_name_covers(const char *name, apr_size_t name_len,
                      const char *host, apr_size_t host_len);
 
 /**
  * Whether a dNSName is one that something can be found by: a name, or `*.`
- * and a name; no other `*`.
+ * and a name of two labels; no other `*`.
  */
 int sniv_name_is_usable(const char *name, apr_size_t len);
 

@@ -24,13 +24,18 @@
  *     head        magic, buckets (a power of two)
  *     buckets     the word that a name begins at, or 0
  *     name        hash, scope, length * 2 + is wildcard, candidates
- *     candidate   id, begin (two words), end (two words), in microseconds
+ *     candidate   id, rank and kind in one word; begin (two words), end
+ *                 (two words), in microseconds
  *     text        of the name, filled up with zeros
  */
 #define MAGIC 0x534e4949u
 #define HEAD_WORDS 2
 #define NAME_WORDS 4
 #define CANDIDATE_WORDS 5
+#define KIND_SHIFT 30
+#define RANK_SHIFT 28
+#define RANK(word) ((word) >> RANK_SHIFT & 3)
+#define ID_MASK 0x0fffffffu
 #define NAME_MAX_LEN 253
 #define TEXT_WORDS(len) (((len) + 3) / 4)
 #define TRIES 1000
@@ -100,9 +105,8 @@ static int compare(const void *a, const void *b)
     if ((c = memcmp(x->name, y->name, x->len)) != 0) {
         return c;
     }
-    /* anybody can make one himself, for any name and any time */
-    if (x->is_self_issued != y->is_self_issued) {
-        return x->is_self_issued - y->is_self_issued;
+    if (x->rank != y->rank) {
+        return x->rank < y->rank ? -1 : 1;
     }
     if (x->not_after != y->not_after) {
         return x->not_after > y->not_after ? -1 : 1;
@@ -184,7 +188,9 @@ apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
         *out++ = key.tag;
         *out++ = (apr_uint32_t)(k - i);
         for (k = i; k < n && same_name(&names[k], &names[i]); k++) {
-            *out++ = (apr_uint32_t)names[k].id;
+            *out++ = ((apr_uint32_t)names[k].id & ID_MASK)
+                     | (apr_uint32_t)names[k].kind << KIND_SHIFT
+                     | (apr_uint32_t)names[k].rank << RANK_SHIFT;
             out = put_time(out, names[k].not_before);
             out = put_time(out, names[k].not_after);
         }
@@ -207,34 +213,56 @@ static apr_time_t word_time(const sniv_shm_look_t *look, apr_size_t at)
                         | word(look, at + 1));
 }
 
-/* The first candidate that is valid, else the first one. */
-static sniv_cert_id_t choose(const sniv_shm_look_t *look, apr_size_t at,
-                             apr_uint32_t n, apr_time_t now, int *is_valid)
-{
-    apr_size_t here;
-    apr_uint32_t i;
+/* What was found for a host. */
+typedef struct found_t {
+    sniv_cert_id_t ids[SNIV_KINDS];
+    int n;
+    int is_good;                /* valid, and not self-signed */
+    int is_valid;
+} found_t;
 
-    *is_valid = 1;
-    for (i = 0; i < n && i < look->len / 4; i++) {
+/*
+ * The first candidate that is valid, and then the first one of each other
+ * kind; else the first one.
+ */
+static void choose(const sniv_shm_look_t *look, apr_size_t at,
+                   apr_uint32_t n, apr_time_t now, found_t *found)
+{
+    apr_uint32_t i, it, kinds = 0, rank = 0;
+    apr_size_t here;
+
+    for (i = 0; i < n && i < look->len / 4 && found->n < SNIV_KINDS; i++) {
         here = at + (apr_size_t)i * CANDIDATE_WORDS;
-        if (word_time(look, here + 1) <= now
-            && now <= word_time(look, here + 3)) {
-            return (sniv_cert_id_t)word(look, here);
+        it = word(look, here);
+        if ((kinds & 1u << (it >> KIND_SHIFT))
+            || word_time(look, here + 1) > now
+            || now > word_time(look, here + 3)) {
+            continue;
         }
+        if (found->n == 0) {
+            found->is_valid = 1;
+            rank = RANK(it);
+            found->is_good = rank < SNIV_RANK_SELF;
+        }
+        else if (RANK(it) != rank) {
+            break;              /* OpenSSL might choose the worse one */
+        }
+        kinds |= 1u << (it >> KIND_SHIFT);
+        found->ids[found->n++] = (sniv_cert_id_t)(it & ID_MASK);
     }
-    *is_valid = 0;
-    return (sniv_cert_id_t)word(look, at);
+    if (found->n == 0) {
+        found->ids[found->n++] = (sniv_cert_id_t)(word(look, at) & ID_MASK);
+    }
 }
 
-static sniv_cert_id_t find(const sniv_shm_look_t *look,
-                           const look_key_t *key, apr_time_t now,
-                           int *is_valid)
+static void find(const sniv_shm_look_t *look, const look_key_t *key,
+                 apr_time_t now, found_t *found)
 {
     apr_uint32_t nbuckets = word(look, 1), i, k, at, n, len = key->tag / 2;
 
-    *is_valid = 0;
+    memset(found, 0, sizeof(*found));
     if (word(look, 0) != MAGIC || (nbuckets & (nbuckets - 1))) {
-        return SNIV_CERT_NONE;
+        return;
     }
     for (i = 0; i < nbuckets; i++) {
         at = word(look, HEAD_WORDS + ((key->hash + i) & (nbuckets - 1)));
@@ -258,25 +286,26 @@ static sniv_cert_id_t find(const sniv_shm_look_t *look,
             }
         }
         if (k == TEXT_WORDS(len)) {
-            return choose(look, (apr_size_t)at + NAME_WORDS, n, now,
-                          is_valid);
+            choose(look, (apr_size_t)at + NAME_WORDS, n, now, found);
+            return;
         }
     }
-    return SNIV_CERT_NONE;
 }
 
-sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
-                               sniv_scope_t scope, const char *host,
-                               apr_size_t len, apr_time_t now, int *is_wild)
+int sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
+                    sniv_scope_t scope, const char *host, apr_size_t len,
+                    apr_time_t now, sniv_cert_id_t ids[SNIV_KINDS],
+                    int *is_wild)
 {
     look_key_t exact, wild;
     sniv_shm_look_t look;
-    sniv_cert_id_t id, other;
+    found_t found, other;
     const char *dot;
-    int tries, is_valid, other_is_valid, by_wild;
+    int tries, by_wild;
 
+    ids[0] = SNIV_CERT_NONE;
     if (len == 0 || len > NAME_MAX_LEN || memchr(host, '*', len)) {
-        return SNIV_CERT_NONE;
+        return 0;
     }
     make_key(&exact, scope, host, len, 0);
     dot = memchr(host, '.', len);
@@ -289,15 +318,16 @@ sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
     }
     for (tries = 0; tries < TRIES; tries++) {
         if (sniv_shm_look(&look, shm, slot) != APR_SUCCESS) {
-            return SNIV_CERT_NONE;
+            return 0;
         }
         by_wild = 0;
-        id = find(&look, &exact, now, &is_valid);
-        if (dot && !is_valid) {
-            other = find(&look, &wild, now, &other_is_valid);
-            if (other != SNIV_CERT_NONE
-                && (other_is_valid || id == SNIV_CERT_NONE)) {
-                id = other;
+        find(&look, &exact, now, &found);
+        if (dot && !found.is_good) {
+            find(&look, &wild, now, &other);
+            if (other.n > 0
+                && (found.n == 0 || other.is_good
+                    || (other.is_valid && !found.is_valid))) {
+                found = other;
                 by_wild = 1;
             }
         }
@@ -305,8 +335,9 @@ sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
             if (is_wild) {
                 *is_wild = by_wild;
             }
-            return id;
+            memcpy(ids, found.ids, sizeof(ids[0]) * (apr_size_t)found.n);
+            return found.n;
         }
     }
-    return SNIV_CERT_NONE;
+    return 0;
 }

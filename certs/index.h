@@ -23,16 +23,17 @@
  * Written as a whole by the parent whenever the names or dates of what is
  * served have changed, read in place by any thread of any child under the
  * slot's sequence number (certs/sealed.h). A name has its candidates in the
- * order of their ends, the last one first; those that nobody else has signed
- * come behind the others. Certificates' wildcards cover one label, unlike
- * those of ServerAlias, so this is an index of its own: `*.x` is found by what
- * follows the first dot of a host.
+ * order in which they are preferred: by rank, then the one that ends last
+ * first. Certificates' wildcards cover one label,
+ * unlike those of ServerAlias, so this is an index of its own: `*.x` is found
+ * by what follows the first dot of a host.
  */
 
 #include <apr_time.h>
 
-#include "certs/types.h"
+#include "certs/der.h"
 #include "certs/sealed.h"
+#include "certs/types.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,10 +45,16 @@ typedef struct sniv_index_name_t {
     apr_uint32_t len;           /**< at most 253 */
     sniv_scope_t scope;
     sniv_cert_id_t id;
+    sniv_key_e kind;            /**< of its key */
+    int rank;                   /**< SNIV_RANK_* */
     apr_time_t not_before;
     apr_time_t not_after;
-    int is_self_issued;         /**< comes after those that are not */
 } sniv_index_name_t;
+
+/** What is preferred of several that are valid: the lower number. */
+#define SNIV_RANK_GOOD    0
+#define SNIV_RANK_STAPLE  1     /**< clients want a staple that is not sent */
+#define SNIV_RANK_SELF    2     /**< self-signed */
 
 /**
  * Write an index into a slot.
@@ -63,12 +70,15 @@ apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
 apr_uint64_t sniv_index_bytes(apr_uint64_t names, apr_uint64_t text);
 
 /**
- * The best entry for a host, as sniv_certs_find() defines it.
+ * The best entry for a host, and the best one of each other kind of key, as
+ * sniv_certs_find() defines it.
  * @param is_wild receives whether it was found by a wildcard; may be NULL
+ * @return how many; 0: none, ids[0] is SNIV_CERT_NONE
  */
-sniv_cert_id_t sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
-                               sniv_scope_t scope, const char *host,
-                               apr_size_t len, apr_time_t now, int *is_wild);
+int sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
+                    sniv_scope_t scope, const char *host, apr_size_t len,
+                    apr_time_t now, sniv_cert_id_t ids[SNIV_KINDS],
+                    int *is_wild);
 
 #ifdef __cplusplus
 }

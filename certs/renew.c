@@ -44,6 +44,7 @@ typedef struct look_t {
     apr_time_t now;
     apr_time_t deadline;
     int is_changed;
+    sniv_certs_t *certs;
     char text[512];
 } look_t;
 
@@ -77,16 +78,105 @@ static void found_new(sniv_certs_t *certs, sniv_item_t *item)
     sniv_item_wait(certs, item, stamps);
 }
 
+/* Names that are compared, and those that a message lists. */
+#define COMPARED 500
+#define LISTED 5
+
+/* Whether an entry has a certificate for a name, among its first ones. */
+static int covers(const sniv_entry_t *entry, const sniv_bytes_t *host)
+{
+    sniv_bytes_t name;
+    sniv_leaf_t leaf;
+    apr_size_t at;
+    int i, n;
+
+    for (i = 0; i < entry->npairs; i++) {
+        if (sniv_der_leaf(&leaf, entry->pairs[i].leaf.data,
+                          entry->pairs[i].leaf.len)) {
+            continue;
+        }
+        for (at = n = 0; n < COMPARED && sniv_der_name(&leaf, &at, &name);
+             n++) {
+            if (sniv_name_covers((const char *)name.data, name.len,
+                                 (const char *)host->data, host->len)
+                || sniv_bytes_equal(&name, host)) {
+                return 1;
+            }
+        }
+    }
+    return 0;
+}
+
 /*
- * Whether new files may take the place of what is served: a certificate that
- * is valid is not given up for one that is not, nor in a folder for one that
- * is signed by nobody but itself.
+ * List the names that an entry has and another one lacks.
+ * @param kept receives how many both have
+ * @return how many there are
+ */
+static int names_lost(const sniv_entry_t *was, const sniv_entry_t *is,
+                      char *text, apr_size_t room, int *kept)
+{
+    sniv_bytes_t name;
+    sniv_leaf_t leaf;
+    apr_size_t at = 0, len = 0;
+    int n, lost = 0;
+
+    *kept = 0;
+    text[0] = '\0';
+    if (sniv_der_leaf(&leaf, was->pairs[0].leaf.data,
+                      was->pairs[0].leaf.len)) {
+        return 0;
+    }
+    for (n = 0; n < COMPARED && sniv_der_name(&leaf, &at, &name); n++) {
+        if (covers(is, &name)) {
+            ++*kept;
+        }
+        else if (lost++ < LISTED && len < room) {
+            len += (apr_size_t)apr_snprintf(text + len, room - len, "%s%.*s",
+                                            len ? ", " : "", (int)name.len,
+                                            (const char *)name.data);
+        }
+    }
+    if (lost > LISTED && len < room) {
+        apr_snprintf(text + len, room - len, " and %d more", lost - LISTED);
+    }
+    return lost;
+}
+
+/* What a renewal takes away is said; it is served all the same. */
+static void report_lost(look_t *look, const sniv_item_t *item,
+                        const sniv_entry_t *was, const sniv_entry_t *is)
+{
+    char names[400];
+    int kept;
+
+    if (names_lost(was, is, names, sizeof(names), &kept) > 0) {
+        apr_snprintf(look->text, sizeof(look->text), "is no longer for %s",
+                     names);
+        sniv_books_report(look->certs, SNIV_CERTS_DOUBTFUL, item->id,
+                          item->files.certs[0], look->text);
+    }
+    if (!(was->flags & SNIV_CERT_NO_CHAIN) && (is->flags & SNIV_CERT_NO_CHAIN)
+        && (is->flags & SNIV_CERT_NO_ISSUER)) {
+        sniv_books_report(look->certs, SNIV_CERTS_DOUBTFUL, item->id,
+                          item->files.certs[0], "comes without its chain, "
+                          "which the one before had: some clients will not "
+                          "trust it");
+    }
+}
+
+/*
+ * Whether new files may take the place of what is served. A certificate that
+ * is valid is not given up for one that is not, in a folder one that is signed
+ * by another not for a self-signed one, and that of a virtual host's own
+ * files not for one for quite other names.
  */
 static const char *may_replace(const sniv_item_t *item,
                                const sniv_entry_t *was,
                                const sniv_entry_t *is, void *baton)
 {
     look_t *look = baton;
+    char names[400];
+    int kept;
 
     if (!was || look->now < was->not_before || look->now > was->not_after) {
         return NULL;
@@ -101,6 +191,14 @@ static const char *may_replace(const sniv_item_t *item,
         return "holds a self-signed certificate, and the one before is valid "
                "and signed by an authority; restart the server to use it";
     }
+    if (item->scope == SNIV_SCOPE_NONE
+        && names_lost(was, is, names, sizeof(names), &kept) > 0
+        && kept == 0) {
+        apr_snprintf(look->text, sizeof(look->text), "holds a certificate "
+                     "for other names: it is not for %s", names);
+        return look->text;
+    }
+    report_lost(look, item, was, is);
     return NULL;
 }
 
@@ -349,6 +447,7 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
         return 0;
     }
     memset(&look, 0, sizeof(look));
+    look.certs = certs;
     look.now = now;
     look.deadline = apr_time_now() + budget;
     certs->books.report = report;

@@ -434,9 +434,13 @@ static void gather_names(gather_t *all, const sniv_item_t *item,
             to->len = (apr_uint32_t)name.len;
             to->scope = item->scope;
             to->id = item->id;
+            to->kind = leaf.kind;
+            to->rank = sniv_is_self_issued(&leaf)
+                       ? SNIV_RANK_SELF
+                       : entry->flags & SNIV_CERT_MUST_STAPLE
+                         ? SNIV_RANK_STAPLE : SNIV_RANK_GOOD;
             to->not_before = entry->not_before;
             to->not_after = entry->not_after;
-            to->is_self_issued = sniv_is_self_issued(&leaf);
         }
     }
 }

@@ -30,6 +30,9 @@ typedef struct sniv_certs_t sniv_certs_t;
 typedef apr_int32_t sniv_cert_id_t;
 #define SNIV_CERT_NONE ((sniv_cert_id_t)-1)
 
+/** Kinds of keys of which a name can have one each: RSA, ECDSA, others. */
+#define SNIV_KINDS 3
+
 /** The number of a list of folders. */
 typedef apr_int32_t sniv_scope_t;
 #define SNIV_SCOPE_NONE ((sniv_scope_t)-1)

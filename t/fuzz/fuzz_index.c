@@ -65,12 +65,13 @@ static void try_names(char *text)
     if (sniv_index_write(shm, 0, 1, names, n) != APR_SUCCESS)
         return;
     for (i = 0; i < n; i++) {
-        sniv_cert_id_t id;
+        sniv_cert_id_t ids[SNIV_KINDS], id;
 
         if (memchr(names[i].name, '*', names[i].len))
             continue;
-        id = sniv_index_find(shm, 0, names[i].scope, names[i].name,
-                             names[i].len, 10);
+        sniv_index_find(shm, 0, names[i].scope, names[i].name,
+                        names[i].len, 10, ids, NULL);
+        id = ids[0];
         CHECK(id >= 0 && (apr_size_t)id < n);
     }
 }
@@ -79,10 +80,12 @@ static void find_some(sniv_scope_t scope, apr_time_t now)
 {
     static const char *const hosts[] = { "a.test", "www.a.test", "b", "",
                                          "x.y.z" };
+    sniv_cert_id_t ids[SNIV_KINDS];
     unsigned i;
 
     for (i = 0; i < 5; i++)
-        sniv_index_find(shm, 0, scope, hosts[i], strlen(hosts[i]), now);
+        sniv_index_find(shm, 0, scope, hosts[i], strlen(hosts[i]), now, ids,
+                        NULL);
 }
 
 static void try_changes(const unsigned char *data, apr_size_t len)

@@ -128,10 +128,15 @@ static sniv_cert_id_t served_id;
 static apr_status_t installed;
 static const char *install_reason;
 
+/* Of other kinds of keys. */
+static sniv_cert_id_t also[2] = { SNIV_CERT_NONE, SNIV_CERT_NONE };
+
 static int cert_callback(SSL *ssl, void *arg)
 {
     (void)arg;
     installed = sniv_certs_install(served, served_id, ssl, &install_reason);
+    sniv_certs_install_also(served, also[0], ssl);
+    sniv_certs_install_also(served, also[1], ssl);
     return installed == APR_SUCCESS;
 }
 
@@ -251,8 +256,8 @@ static void test_layouts(void **state)
 
 static void test_preference(void **state)
 {
-    pems_t expired, future, longer, exact;
-    pems_want_t want = { PEMS_EC, "DNS:a.test", -9000, -10, NULL, NULL, 0,
+    pems_t expired, future, longer, exact, self;
+    pems_want_t want = { PEMS_EC, "DNS:a.test", -9000, -10, &ca, NULL, 0,
                          0 };
     sniv_scope_t scope;
     sniv_certs_t *certs;
@@ -261,7 +266,7 @@ static void test_preference(void **state)
     (void)state;
 #define PUT(name, pems) \
     cert = pems_cert(pems); \
-    key = pems_key(pems, PEMS_TYPED); \
+    key = pems_key(pems, PEMS_PKCS8); \
     pems_write(in_dir(name), cert, key, NULL); \
     free(cert); \
     free(key)
@@ -296,9 +301,20 @@ static void test_preference(void **state)
     assert_string_equal(file_of(certs, "x.wild.test"), "wild.pem");
 
     PUT("longer.pem", &longer);
+    /* self-signed ones come last, whatever they say */
+    want.issuer = NULL;
+    want.begin = -9000;
+    want.end = 1000000;
+    want.names = "DNS:a.test,DNS:y.wild.test,DNS:*.test";
+    pems_make(&self, &want);
+    PUT("self.pem", &self);
+    pems_write(in_dir("wild.pem"), wild_cert, wild_key, NULL);
     certs = load(&scope);
     assert_string_equal(file_of(certs, "a.test"), "longer.pem");
     assert_string_equal(file_of(certs, "www.a.test"), "a.pem");
+    assert_string_equal(file_of(certs, "y.wild.test"), "wild.pem");
+    /* one label after `*.` is not enough */
+    assert_string_equal(file_of(certs, "other.test"), "");
     /* at another time another one is valid */
     assert_int_equal(sniv_certs_find(certs, scope, "a.test", 6,
                                      apr_time_now()
@@ -310,6 +326,52 @@ static void test_preference(void **state)
     pems_free(&future);
     pems_free(&longer);
     pems_free(&exact);
+    pems_free(&self);
+}
+
+/* A certificate for each kind of key: the client's choice. */
+static void test_kinds(void **state)
+{
+    static const pems_e kinds[] = { PEMS_EC, PEMS_RSA, PEMS_ED25519 };
+    static const char *const clients[] = { "ECDSA+SHA256", "RSA-PSS+SHA256",
+                                           "ed25519" };
+    pems_want_t want = { PEMS_EC, "DNS:k.test", 0, 0, &ca, NULL, 0, 0 };
+    sniv_cert_id_t ids[SNIV_KINDS];
+    sniv_scope_t scope;
+    sniv_certs_t *certs;
+    pems_t made[4];
+    char *cert, *key;
+    SSL *client;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 3; i++) {
+        want.kind = kinds[i];
+        want.end = 100000 - i;
+        pems_make(&made[i], &want);
+        PUT(apr_psprintf(pool, "k%d.pem", i), &made[i]);
+    }
+    /* another one of a kind that ends before, and one that has ended */
+    want.kind = PEMS_RSA;
+    want.end = 1000;
+    pems_make(&made[3], &want);
+    PUT("k3.pem", &made[3]);
+    certs = load(&scope);
+    assert_string_equal(reports, "");
+    assert_int_equal(sniv_certs_find_kinds(certs, scope, "k.test", 6,
+                                           apr_time_now(), ids), 3);
+    assert_int_equal(ids[0], find(certs, "k.test"));
+    also[0] = ids[1];
+    also[1] = ids[2];
+    for (i = 0; i < 3; i++) {
+        client = handshake(certs, ids[0], clients[i]);
+        assert_non_null(client);
+        assert_int_equal(X509_cmp(shown_to(client), made[i].cert), 0);
+        SSL_free(client);
+    }
+    also[0] = also[1] = SNIV_CERT_NONE;
+    for (i = 0; i < 4; i++)
+        pems_free(&made[i]);
 }
 
 /* ----- bad files */
@@ -575,6 +637,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_layouts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_preference, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),

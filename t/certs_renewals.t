@@ -1,0 +1,128 @@
+# Licensed under the Apache License, Version 2.0 (the "License");
+# you may not use this file except in compliance with the License.
+# You may obtain a copy of the License at
+#
+#     http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS,
+# WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+# See the License for the specific language governing permissions and
+# limitations under the License.
+
+# A renewal that takes something away says so; one that cannot be meant does
+# not take place.
+
+use strict;
+use warnings FATAL => 'all';
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use File::Path qw(make_path);
+use Test::More;
+
+use Sniv::Chain qw(make_cert slurp);
+use Sniv::Client;
+use Sniv::Httpd;
+
+plan skip_all => 'nothing is renewed without the module'
+    if Sniv::Httpd::mode() eq 'off';
+
+my $ssl = Sniv::Httpd::work() . "/renewals-ssl.$$";
+make_cert($ssl, 'root', is_ca => 1);
+make_cert($ssl, 'ca', is_ca => 1, ca => 'root');
+sub made { make_cert($ssl, $_[0], ca => 'ca', @_[1 .. $#_]); return $_[0] }
+sub texts {
+    my ($name, @more) = @_;
+    return join '', map { slurp("$ssl/$_") } "$name.leaf", @more, "$name.key";
+}
+
+# Each: its file, what is there at first, what comes then, the line that says
+# so, and what is served in the end.
+my @cases = (
+    { file => 'folder/a.pem', sni => 'a.test',
+      was => texts(made('a1', names => ['a.test', 'www.a.test', 'm.a.test'])),
+      is => texts(made('a2', names => ['a.test', '*.x.test'])),
+      says => qr{SNIV0302: .*/folder/a\.pem is no longer for www\.a\.test, m\.a\.test$}m,
+      serves => 'a2' },
+    { file => 'folder/many.pem', sni => 'b.test',
+      was => texts(made('b1', names => ['b.test', map { "n$_.test" } 1 .. 9])),
+      is => texts(made('b2', names => ['b.test'])),
+      says => qr{SNIV0302: .*/many\.pem is no longer for n1\.test, n2\.test, n3\.test, n4\.test, n5\.test and 4 more$}m,
+      serves => 'b2' },
+    { file => 'folder/wild.pem', sni => 'w.c.test',
+      was => texts(made('c1', names => ['w.c.test', 'c.test'])),
+      is => texts(made('c2', names => ['*.c.test', 'c.test'])),
+      silent => qr{wild\.pem is no longer},
+      says => qr{SNIV0305: .*/wild\.pem}, serves => 'c2' },
+    { file => 'folder/d.pem', sni => 'd.test',
+      was => texts(made('d1', names => ['d.test']), 'ca.leaf'),
+      is => texts(made('d2', names => ['d.test'])),
+      says => qr{SNIV0302: .*/d\.pem comes without its chain},
+      serves => 'd2' },
+    { file => 'folder/self.pem', sni => 'e.test',
+      was => texts(made('e1', names => ['e.test'])),
+      is => do { make_cert($ssl, 'e2', names => ['e.test']); texts('e2') },
+      says => qr{SNIV0306: .*/self\.pem holds a self-signed certificate},
+      serves => 'e1' },
+    { file => 'own/lean.pem', sni => 'lean.test', own => 1,
+      was => texts(made('l1', names => ['lean.test'])),
+      is => texts(made('l2', names => ['other.test'])),
+      says => qr{SNIV0306: .*/lean\.pem holds a certificate for other names: it is not for lean\.test},
+      serves => 'l1' },
+    { file => 'own/part.pem', sni => 'part.test', own => 1,
+      was => texts(made('p1', names => ['part.test', 'www.part.test'])),
+      is => texts(made('p2', names => ['part.test'])),
+      says => qr{SNIV0302: .*/part\.pem is no longer for www\.part\.test},
+      serves => 'p2' },
+);
+
+make_path("$ssl/folder", "$ssl/own");
+make_cert($ssl, 'first');
+sub put {
+    my ($file, $text) = @_;
+    open my $out, '>', "$ssl/$file.new" or die "$file: $!\n";
+    print {$out} $text;
+    close $out;
+    chmod 0600, "$ssl/$file.new";
+    rename "$ssl/$file.new", "$ssl/$file" or die "$file: $!\n";
+    return;
+}
+put($_->{file}, $_->{was}) for @cases;
+
+my $h = Sniv::Httpd->new(name => 'renewals', ports => 1, conf => sub {
+    my ($port) = @_;
+    my @own = map { "<VirtualHost 127.0.0.1:$port>\nSSLEngine on\n"
+        . "ServerName $_->{sni}\nSSLCertificateFile $ssl/$_->{file}\n"
+        . "</VirtualHost>\n" } grep { $_->{own} } @cases;
+    return "Listen 127.0.0.1:$port\nSNIVHostAdopt On\n"
+        . "SNIVHostCertificateCheck 10\n"
+        . "<VirtualHost 127.0.0.1:$port>\nServerName first.test\n"
+        . "SSLEngine on\nSNIVHostCertificates $ssl/folder\n"
+        . "SSLCertificateFile $ssl/first.crt\n"
+        . "SSLCertificateKeyFile $ssl/first.key\n</VirtualHost>\n"
+        . join '', @own;
+})->start;
+my ($port) = $h->ports;
+sub served {
+    my $c = Sniv::Client->new(addr => '127.0.0.1', port => $port,
+                              tls => { sni => $_[0] });
+    return $c->error || ($c->chain)[0];
+}
+
+for my $case (@cases) {
+    (my $was = $case->{serves}) =~ s/\d/1/;
+    is served($case->{sni}), $was, "$case->{file}: served at first";
+}
+put($_->{file}, $_->{is}) for @cases;
+for my $case (@cases) {
+    ok $h->wait_for_log('error.log', $case->{says}, 90), "$case->{file}: said"
+        or diag $h->read('error.log');
+}
+for my $case (@cases) {
+    is served($case->{sni}), $case->{serves}, "$case->{file}: then";
+    unlike $h->read('error.log'), $case->{silent}, "$case->{file}: no more"
+        if $case->{silent};
+}
+$h->remove;
+done_testing;
