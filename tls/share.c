@@ -54,7 +54,8 @@ static const struct shared_t {
 struct snivhost_sharing_t {
     apr_pool_t *p;
     apr_hash_t *contents;       /* path -> snivhost_value_content() */
-    apr_hash_t *ciphers;        /* list, suites -> snivhost_value_ciphers() */
+    apr_hash_t *ciphers;        /* list, suites -> a number for what
+                                   snivhost_value_ciphers() makes of them */
 };
 
 snivhost_sharing_t *snivhost_sharing_make(apr_pool_t *p)
@@ -90,11 +91,21 @@ static const char *ciphers_of(snivhost_sharing_t *sharing,
                                   suites ? suites : "", NULL);
     const char *ciphers = apr_hash_get(sharing->ciphers, key,
                                        APR_HASH_KEY_STRING);
+    const char *number;
 
     if (!ciphers) {
         ciphers = snivhost_value_ciphers(sharing->p, list, suites);
         if (!ciphers)
             ciphers = key;
+        /* A list may be long, and is in the key of each virtual host. */
+        number = apr_hash_get(sharing->ciphers, ciphers, APR_HASH_KEY_STRING);
+        if (!number) {
+            number = apr_itoa(sharing->p,
+                              (int)apr_hash_count(sharing->ciphers));
+            apr_hash_set(sharing->ciphers, ciphers, APR_HASH_KEY_STRING,
+                         number);
+        }
+        ciphers = number;
         apr_hash_set(sharing->ciphers, key, APR_HASH_KEY_STRING, ciphers);
     }
     return ciphers;
