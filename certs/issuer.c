@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_pools.h>
+
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <openssl/x509_vfy.h>
@@ -49,18 +51,52 @@ int sniv_has_issued(const sniv_leaf_t *issuer, const sniv_leaf_t *cert)
     return has_signed(issuer, cert);
 }
 
+/* What sniv_trusted_share() keeps. */
+static X509_STORE *shared;
+static int is_shared;
+
+static apr_status_t forget_shared(void *dummy)
+{
+    (void)dummy;
+    X509_STORE_free(shared);
+    shared = NULL;
+    is_shared = 0;
+    return APR_SUCCESS;
+}
+
+void sniv_trusted_share(apr_pool_t *p)
+{
+    if (!is_shared) {
+        is_shared = 1;
+        apr_pool_cleanup_register(p, NULL, forget_shared,
+                                  apr_pool_cleanup_null);
+    }
+}
+
+/* Reading them all takes some milliseconds. */
+static X509_STORE *read_store(void)
+{
+    X509_STORE *store = X509_STORE_new();
+
+    if (store) {
+        X509_STORE_set_default_paths(store);
+    }
+    ERR_clear_error();
+    return store;
+}
+
 static X509_STORE *store_of(sniv_trusted_t *trust)
 {
-    X509_STORE *store = trust->store;
-
-    if (!store) {
-        trust->store = store = X509_STORE_new();
-        if (store) {
-            X509_STORE_set_default_paths(store);
+    if (!trust->store && is_shared) {
+        if (!shared) {
+            shared = read_store();
         }
-        ERR_clear_error();
+        return shared;
     }
-    return store;
+    if (!trust->store) {
+        trust->store = read_store();
+    }
+    return trust->store;
 }
 
 static int look_up(sniv_trusted_t *trust, const sniv_bytes_t *der)

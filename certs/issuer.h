@@ -23,6 +23,8 @@
  * One thread.
  */
 
+#include <apr_pools.h>
+
 #include "certs/der.h"
 
 #ifdef __cplusplus
@@ -50,6 +52,12 @@ typedef struct sniv_trusted_t {
 int sniv_trusted_issuer(sniv_trusted_t *trust, const sniv_leaf_t *cert);
 
 void sniv_trusted_free(sniv_trusted_t *trust);
+
+/**
+ * Read them once for all, while many files are examined one by one.
+ * @param p they are forgotten with it
+ */
+void sniv_trusted_share(apr_pool_t *p);
 
 #ifdef __cplusplus
 }

@@ -19,6 +19,7 @@
 #include "http_ssl.h"
 #include "mpm_common.h"
 
+#include "certs/issuer.h"
 #include "tls/settings.h"
 #include "tls/storelog.h"
 
@@ -307,7 +308,8 @@ int snivhost_store_check_config(apr_pool_t *pconf, apr_pool_t *plog,
 {
     (void)pconf;
     (void)plog;
-    (void)ptemp;
+    /* for all that looks at certificates until the configuration is done */
+    sniv_trusted_share(ptemp);
     if (!with_folders(s) || snivhost_conf(s)->mode > SNIVHOST_OFF)
         return OK;
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
