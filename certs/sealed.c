@@ -29,6 +29,8 @@
 
 #include <openssl/crypto.h>
 
+#include "certs/extents.h"
+
 /* glibc 2.36 has it, kernels since 5.1, and older headers do not say */
 #if defined(__linux__) && !defined(F_SEAL_FUTURE_WRITE)
 #define F_SEAL_FUTURE_WRITE 0x0010
@@ -83,11 +85,17 @@
 
 #define LARGE (64 * 1024)       /* such blocks lie at the other end */
 
-/* Memory that is free. */
-typedef struct extent_t {
-    apr_uint64_t offset;
-    apr_uint64_t size;
-} extent_t;
+/*
+ * The first bytes. Who writes may be killed at any point, and another process
+ * goes on: what it needs to know is here, and in the slots.
+ */
+typedef struct head_t {
+    apr_uint64_t used;          /* bytes in blocks */
+    apr_uint64_t version;       /* the highest that there was */
+    apr_uint64_t front, back;   /* between them nothing was ever written */
+    /* what a slot is going to be: counts while its sequence number is odd */
+    apr_uint64_t next_slot, next_offset, next_len, next_version;
+} head_t;
 
 typedef struct slot_t {
     apr_uint32_t seq;           /* odd: being changed */
@@ -103,12 +111,16 @@ struct sniv_shm_t {
     apr_size_t size;            /* of the whole mapping */
     apr_uint32_t nslots;
     int is_shared;
-    pid_t owner;
+    pid_t maker;
+    pid_t owner;                /* it writes */
     /* the writer's book-keeping, never in the shared memory */
-    apr_uint64_t used;
-    extent_t *free;             /* by offset, none touches the next */
-    apr_size_t nfree, rfree;
+    sniv_extents_t free;
 };
+
+static head_t *head_of(const unsigned char *base)
+{
+    return (head_t *)(void *)(apr_uintptr_t)base;
+}
 
 static slot_t *slots_of(const unsigned char *base)
 {
@@ -118,6 +130,13 @@ static slot_t *slots_of(const unsigned char *base)
 static int is_owner(const sniv_shm_t *shm)
 {
     return shm->rw && shm->owner == getpid();
+}
+
+static void add_used(sniv_shm_t *shm, apr_int64_t by)
+{
+    head_t *head = head_of(shm->rw);
+
+    STORE(&head->used, head->used + (apr_uint64_t)by);
 }
 
 static apr_uint64_t block_size(apr_size_t len)
@@ -132,96 +151,21 @@ static apr_uint64_t block_size(apr_size_t len)
  */
 static apr_uint64_t take_block(sniv_shm_t *shm, apr_size_t len)
 {
-    apr_uint64_t size = block_size(len), offset;
-    apr_size_t i, n = shm->nfree;
-    extent_t *from = NULL;
+    apr_uint64_t size = block_size(len);
+    apr_uint64_t offset = sniv_extents_take(&shm->free, size, len >= LARGE);
+    head_t *head = head_of(shm->rw);
 
-    for (i = 0; i < n && !from; i++) {
-        extent_t *one = &shm->free[len < LARGE ? i : n - 1 - i];
-
-        if (one->size >= size) {
-            from = one;
-        }
-    }
-    if (!from) {
+    if (!offset) {
         return 0;
     }
-    from->size -= size;
-    offset = from->offset + from->size;
-    if (len < LARGE) {
-        offset = from->offset;
-        from->offset += size;
+    if (len < LARGE && offset + size > head->front) {
+        STORE(&head->front, offset + size);
     }
-    if (from->size == 0) {
-        i = (apr_size_t)(from - shm->free);
-        memmove(from, from + 1, (--shm->nfree - i) * sizeof(*from));
+    else if (len >= LARGE && offset < head->back) {
+        STORE(&head->back, offset);
     }
-    shm->used += size;
+    add_used(shm, (apr_int64_t)size);
     return offset;
-}
-
-/* The first free extent behind an offset. */
-static apr_size_t extent_behind(const sniv_shm_t *shm, apr_uint64_t offset)
-{
-    apr_size_t low = 0, high = shm->nfree;
-
-    while (low < high) {
-        apr_size_t middle = low + (high - low) / 2;
-
-        if (shm->free[middle].offset < offset) {
-            low = middle + 1;
-        }
-        else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
-static int room_for_extent(sniv_shm_t *shm)
-{
-    apr_size_t room = shm->rfree ? shm->rfree * 2 : 16;
-    extent_t *list;
-
-    if (shm->nfree < shm->rfree) {
-        return 1;
-    }
-    list = realloc(shm->free, room * sizeof(*list));
-    if (!list) {
-        return 0;
-    }
-    shm->free = list;
-    shm->rfree = room;
-    return 1;
-}
-
-/* Note memory as free, and join it with what is free beside it. */
-static void give_extent(sniv_shm_t *shm, apr_uint64_t offset,
-                        apr_uint64_t size)
-{
-    apr_size_t i = extent_behind(shm, offset);
-    extent_t *before = i > 0 ? &shm->free[i - 1] : NULL;
-    extent_t *behind = i < shm->nfree ? &shm->free[i] : NULL;
-
-    if (before && before->offset + before->size == offset) {
-        before->size += size;
-        if (behind && offset + size == behind->offset) {
-            before->size += behind->size;
-            memmove(behind, behind + 1,
-                    (--shm->nfree - i) * sizeof(*behind));
-        }
-    }
-    else if (behind && offset + size == behind->offset) {
-        behind->offset = offset;
-        behind->size += size;
-    }
-    else if (room_for_extent(shm)) {
-        memmove(&shm->free[i + 1], &shm->free[i],
-                (shm->nfree++ - i) * sizeof(*behind));
-        shm->free[i].offset = offset;
-        shm->free[i].size = size;
-    }
-    /* else wiped, and lost until the next restart */
 }
 
 /* Wipe the blocks that are in use: all that lies between what is free. */
@@ -230,10 +174,10 @@ static void wipe_used(sniv_shm_t *shm)
     apr_uint64_t at = GRANULE, end;
     apr_size_t i;
 
-    for (i = 0; i <= shm->nfree; i++) {
-        end = i < shm->nfree ? shm->free[i].offset : shm->size;
+    for (i = 0; i <= shm->free.n; i++) {
+        end = i < shm->free.n ? shm->free.list[i].offset : shm->size;
         OPENSSL_cleanse(shm->rw + at, (apr_size_t)(end - at));
-        at = i < shm->nfree ? end + shm->free[i].size : end;
+        at = i < shm->free.n ? end + shm->free.list[i].size : end;
     }
 }
 
@@ -241,7 +185,7 @@ static apr_status_t destroy(void *data)
 {
     sniv_shm_t *shm = data;
 
-    if (!is_owner(shm)) {
+    if (!shm->rw || shm->maker != getpid()) {
         return APR_SUCCESS;
     }
     if (shm->is_shared) {
@@ -250,7 +194,7 @@ static apr_status_t destroy(void *data)
     else {
         wipe_used(shm);
     }
-    free(shm->free);
+    sniv_extents_clear(&shm->free);
     munmap(shm->rw, shm->size);
     shm->rw = NULL;
     shm->ro = NULL;
@@ -376,8 +320,10 @@ apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
         set_inherited(shm, 0);
     }
     shm->nslots = nslots;
-    shm->owner = getpid();
-    give_extent(shm, head, (shm->size - head) / GRANULE * GRANULE);
+    shm->maker = shm->owner = getpid();
+    head_of(shm->rw)->front = head;
+    head_of(shm->rw)->back = shm->size;
+    sniv_extents_give(&shm->free, head, (shm->size - head) / GRANULE * GRANULE);
     apr_pool_cleanup_register(p, shm, destroy, apr_pool_cleanup_null);
     *pshm = shm;
     return APR_SUCCESS;
@@ -408,16 +354,25 @@ static void give_block(sniv_shm_t *shm, apr_uint64_t offset, apr_size_t len)
     apr_uint64_t size = block_size(len);
 
     wipe_words(shm->rw + offset, size);
-    shm->used -= size;
-    give_extent(shm, offset, size);
+    add_used(shm, -(apr_int64_t)size);
+    sniv_extents_give(&shm->free, offset, size);
 }
 
 static void point(sniv_shm_t *shm, apr_uint32_t number, apr_uint64_t offset,
                   apr_size_t len, apr_uint64_t version)
 {
     slot_t *slot = slots_of(shm->rw) + number;
+    head_t *head = head_of(shm->rw);
     apr_uint32_t seq = slot->seq;
 
+    STORE(&head->next_slot, number);
+    STORE(&head->next_offset, offset);
+    STORE(&head->next_len, (apr_uint64_t)len);
+    STORE(&head->next_version, version);
+    if (version > head->version) {
+        STORE(&head->version, version);
+    }
+    FENCE();
     STORE(&slot->seq, seq + 1);
     FENCE();
     STORE(&slot->offset, offset);
@@ -484,8 +439,8 @@ apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t number,
         return APR_ENOSPC;
     }
     if (!has_pages(shm, offset, len)) {
-        shm->used -= block_size(len);
-        give_extent(shm, offset, block_size(len));
+        add_used(shm, -(apr_int64_t)block_size(len));
+        sniv_extents_give(&shm->free, offset, block_size(len));
         return APR_ENOMEM;
     }
     write_words(shm->rw + offset, bytes, len);
@@ -652,18 +607,144 @@ apr_status_t sniv_shm_get(const sniv_shm_t *shm, apr_uint32_t number,
 
 apr_size_t sniv_shm_largest(const sniv_shm_t *shm)
 {
-    apr_uint64_t most = 0;
-    apr_size_t i;
-
-    for (i = 0; i < shm->nfree; i++) {
-        most = most < shm->free[i].size ? shm->free[i].size : most;
-    }
-    return (apr_size_t)most;
+    return (apr_size_t)sniv_extents_largest(&shm->free);
 }
 
 void sniv_shm_usage(const sniv_shm_t *shm, apr_uint64_t *used,
                     apr_uint64_t *room)
 {
-    *used = shm->used;
+    *used = shm->ro ? LOAD(&head_of(shm->ro)->used) : 0;
     *room = shm->size;
+}
+
+apr_uint32_t sniv_shm_count(const sniv_shm_t *shm, apr_uint32_t first,
+                            apr_uint32_t n)
+{
+    apr_uint32_t i, count = 0;
+
+    for (i = first; shm->ro && i < shm->nslots && i - first < n; i++) {
+        count += LOAD(&slots_of(shm->ro)[i].offset) != 0;
+    }
+    return count;
+}
+
+apr_uint64_t sniv_shm_newest(const sniv_shm_t *shm)
+{
+    return shm->ro ? LOAD(&head_of(shm->ro)->version) : 0;
+}
+
+/* ----- another writer */
+
+pid_t sniv_shm_fork(sniv_shm_t *shm)
+{
+#if HAVE_SEALS && defined(MADV_DOFORK)
+    pid_t pid = -1;
+
+    if (!shm->is_shared || !shm->rw || shm->maker != getpid()) {
+        errno = EINVAL;
+        return -1;
+    }
+    if (madvise(shm->rw, shm->size, MADV_DOFORK) == 0) {
+        pid = fork();
+        (void)madvise(shm->rw, shm->size, MADV_DONTFORK);
+    }
+    if (pid >= 0) {
+        shm->owner = pid ? pid : getpid();
+    }
+    return pid;
+#else
+    (void)shm;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
+/* What a slot has; a switch that was begun is finished. */
+static void settle_slot(sniv_shm_t *shm, apr_uint32_t number)
+{
+    slot_t *slot = slots_of(shm->rw) + number;
+    const head_t *head = head_of(shm->rw);
+    int is_known = head->next_slot == number;
+
+    if (slot->seq & 1) {
+        STORE(&slot->offset, is_known ? head->next_offset : 0);
+        STORE(&slot->len, is_known ? head->next_len : 0);
+        STORE(&slot->version, is_known ? head->next_version : 0);
+        FENCE();
+        STORE(&slot->seq, slot->seq + 1);
+    }
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const sniv_extent_t *x = a, *y = b;
+
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Wipe the part of free memory that has been written to. */
+static void wipe_written(sniv_shm_t *shm, apr_uint64_t from, apr_uint64_t to)
+{
+    const head_t *head = head_of(shm->rw);
+    apr_uint64_t front = to < head->front ? to : head->front;
+    apr_uint64_t back = from > head->back ? from : head->back;
+
+    if (from < front) {
+        wipe_words(shm->rw + from, front - from);
+    }
+    if (back < to) {
+        wipe_words(shm->rw + (back > front ? back : front),
+                   to - (back > front ? back : front));
+    }
+}
+
+/* The free memory: what lies between blocks, which come in order. */
+static void find_free(sniv_shm_t *shm, const sniv_extent_t *blocks, apr_size_t n)
+{
+    apr_uint64_t at = GRANULE + (apr_uint64_t)shm->nslots * sizeof(slot_t);
+    apr_uint64_t end, used = 0;
+    apr_size_t i;
+
+    at = block_size((apr_size_t)at);
+    sniv_extents_clear(&shm->free);
+    for (i = 0; i <= n; i++) {
+        end = i < n ? blocks[i].offset : shm->size / GRANULE * GRANULE;
+        if (end > at) {
+            wipe_written(shm, at, end);
+            sniv_extents_give(&shm->free, at, end - at);
+        }
+        if (i < n && blocks[i].offset + blocks[i].size > at) {
+            at = blocks[i].offset + blocks[i].size;
+            used += blocks[i].size;
+        }
+    }
+    STORE(&head_of(shm->rw)->used, used);
+}
+
+apr_status_t sniv_shm_take_over(sniv_shm_t *shm)
+{
+    sniv_extent_t *blocks;
+    apr_uint32_t i;
+    apr_size_t n = 0;
+
+    if (!is_owner(shm)) {
+        return APR_EINVAL;
+    }
+    blocks = malloc(shm->nslots * sizeof(*blocks));
+    if (!blocks) {
+        return APR_ENOMEM;
+    }
+    for (i = 0; i < shm->nslots; i++) {
+        const slot_t *slot = slots_of(shm->rw) + i;
+
+        settle_slot(shm, i);
+        if (slot->offset) {
+            blocks[n].offset = slot->offset;
+            blocks[n++].size = block_size((apr_size_t)slot->len);
+        }
+    }
+    qsort(blocks, n, sizeof(*blocks), by_offset);
+    find_free(shm, blocks, n);
+    free(blocks);
+    return APR_SUCCESS;
 }

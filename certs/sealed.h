@@ -37,13 +37,19 @@
  *
  * A block is written before its slot points to it, and wiped right after
  * the slot points to another one. So readers keep no pointers: they copy out,
- * and look at the slot's sequence number before and after. A writer killed
- * in between leaves at most one slot unreadable. Readers treat what they
- * find as input: an offset or a length that leads outside is an error.
+ * and look at the slot's sequence number before and after. Readers treat what
+ * they find as input: an offset or a length that leads outside is an error.
  *
- * Writing: the process that made it, one thread. Reading: any process, any
- * thread, no lock.
+ * A writer may be killed at any point: the head says what it was about to do,
+ * and the next one goes on (sniv_shm_take_over()). Until then at most one slot
+ * is unreadable.
+ *
+ * Writing: one process at a time, one thread: the one that made it, or
+ * instead of it the last one that it has forked with sniv_shm_fork().
+ * Reading: any process, any thread, no lock.
  */
+
+#include <sys/types.h>
 
 #include <apr_pools.h>
 
@@ -134,6 +140,29 @@ apr_size_t sniv_shm_largest(const sniv_shm_t *shm);
 /** Bytes in blocks that are in use, and what there is in all. */
 void sniv_shm_usage(const sniv_shm_t *shm, apr_uint64_t *used,
                     apr_uint64_t *room);
+
+/** How many of n slots have something. Any process. */
+apr_uint32_t sniv_shm_count(const sniv_shm_t *shm, apr_uint32_t first,
+                            apr_uint32_t n);
+
+/** The highest version that a slot has ever had. Any process. */
+apr_uint64_t sniv_shm_newest(const sniv_shm_t *shm);
+
+/**
+ * Fork a process that writes from now on, and alone: the parent does not any
+ * more. For the process that made the memory, when the writer before has
+ * ended. The first one finds the book-keeping of the parent as it is; those
+ * after it call sniv_shm_take_over() before they write.
+ * @return as fork(); -1 also where memory is not shared: all is as it was
+ */
+pid_t sniv_shm_fork(sniv_shm_t *shm);
+
+/**
+ * Go on where a writer was killed: the slot that it was changing gets what it
+ * was to have, what no slot points to is wiped and free. What peek() has
+ * returned before is void.
+ */
+apr_status_t sniv_shm_take_over(sniv_shm_t *shm);
 
 #ifdef __cplusplus
 }
