@@ -32,7 +32,7 @@
 #include "certs/sealed.h"
 
 #define SLOTS 16
-#define ROUNDS 300
+#define ROUNDS 200
 
 static apr_pool_t *pool;
 
@@ -258,7 +258,7 @@ static void test_every_instruction(void **state)
         sniv_shm_usage(shm, &used, &room);
         assert_int_equal(used, 256);
         done = version;
-        n += 3;
+        n += 7;
     }
     /* or this system lets nobody trace */
     if (n > 1)
