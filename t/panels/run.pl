@@ -20,6 +20,8 @@
 #   --rounds N    starts of each, in turn; the shortest counts. Where one
 #                 takes longer than ten seconds, one
 #   --plesk N     a last row: so many TLS virtual hosts of Plesk's shape
+#                 (httpd may need more than a minute to start then, and with
+#                 puppet-path: SNIVHOST_PATIENCE=6)
 #   --with LINE   in place of SNIVHostAdopt On; repeatable
 #   --show        the differences, and each line of SNIVHostLint
 #
