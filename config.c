@@ -393,7 +393,8 @@ static const char *set_lint_ignore(cmd_parms *cmd, void *dummy,
         return apr_psprintf(cmd->pool, "SNIVHostLintIgnore takes codes of "
                             "findings, such as SNIV0400; '%s' is none", arg);
     }
-    snivhost_conf(cmd->server)->lint_ignore |= (apr_uint64_t)1 << kind;
+    if (kind < SNIVHOST_LINT_KINDS)
+        snivhost_conf(cmd->server)->lint_ignore |= (apr_uint64_t)1 << kind;
     return NULL;
 }
 

@@ -12,7 +12,7 @@
  */
 
 
-#include "lint/lint.h"
+#include "lint/checks.h"
 #include "module/words.h"
 
 #include "apr_hash.h"

@@ -12,7 +12,7 @@
  */
 
 
-#include "lint/lint.h"
+#include "lint/checks.h"
 
 #include "apr_hash.h"
 #include "apr_strings.h"
@@ -22,7 +22,6 @@
 
 #include "tls/adopt.h"
 
-#include "lint/leaf.h"
 #include "module/words.h"
 
 /*

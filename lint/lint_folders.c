@@ -11,7 +11,7 @@
  * limitations under the License.
  */
 
-#include "lint/lint.h"
+#include "lint/checks.h"
 
 #include "apr_hash.h"
 #include "apr_strings.h"

@@ -11,15 +11,13 @@
  * limitations under the License.
  */
 
+#include "lint/checks.h"
 
-#include "lint/lint.h"
-#include "module/words.h"
-
-#include "apr_lib.h"
 #include "apr_strings.h"
 #include "ap_listen.h"
 #include "http_core.h"
-#include "http_protocol.h"
+
+#include "module/words.h"
 
 /*
  * Findings about names that nobody serves: SNIVHostUnknownSNI and the like
@@ -167,7 +165,7 @@ static const char *places_text(const speaker_t *s)
     text = snivhost_set_text(p, s->places[0].set);
     return s->nplaces > 1 ? apr_psprintf(p, "%s and %d other%s", text,
                                          s->nplaces - 1,
-                                         s->nplaces == 2 ? "" : "s")
+                                         snivhost_plural(s->nplaces - 1))
                           : text;
 }
 
@@ -193,9 +191,9 @@ static void look_at_tls(const speaker_t *s)
     if (s->main_conf) {
         snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PLAIN, s->v, line,
                           "%s refuses TLS handshakes, and there are none "
-                          "on %s: %s is without TLS. %s", directives[what],
+                          "on %s: %s has no TLS. %s", directives[what],
                           places_text(s), s->v->server_name,
-                          has_host ? "Take it away"
+                          has_host ? "Remove it"
                                    : "For requests it is called "
                                      "SNIVHostUnknownHost");
     }
@@ -268,8 +266,8 @@ static void look_at_openers(const speaker_t *s, snivhost_refusal_e what)
     }
     if (first) {
         snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_NOBODY, s->v, line,
-                          "%s refuses nobody on %s: %s matches every name. "
-                          "Take one of the two away", directives[what],
+                          "%s refuses no client on %s: %s matches every "
+                          "name. Remove one of the two", directives[what],
                           places_text(s), first);
     }
 }
@@ -351,266 +349,93 @@ static const char *listed_text(const listed_t *list, apr_pool_t *p)
     return snivhost_lint_list(list->names, list->n, p);
 }
 
+/* What a name of SNIVHostAllowHost does in all places where it matters. */
+typedef enum {
+    CHANGES_NOTHING,            /* it matters in none */
+    REFUSED_BEFORE,             /* in the handshake */
+    REFUSED_BY_CORE,
+    NEFFECTS,
+    WORKS = NEFFECTS            /* or not the same in each, or no matter */
+} effect_e;
+
+static effect_e effect_at(const speaker_t *s, const place_t *place,
+                          const char *name)
+{
+    if (!is_nameless(name) && is_known(s, place, name))
+        return WORKS;
+    if (is_refused_before(place, name))
+        return REFUSED_BEFORE;
+    return is_refused_by_core(place, name) ? REFUSED_BY_CORE : WORKS;
+}
+
+static effect_e effect_of(const speaker_t *s, const char *name)
+{
+    effect_e all = CHANGES_NOTHING;
+    int i;
+
+    for (i = 0; i < s->nplaces; i++) {
+        const place_t *place = &s->places[i];
+        effect_e here;
+
+        if (place->conf->allow != s->conf->allow || !matters(place, name))
+            continue;
+        here = effect_at(s, place, name);
+        if (all != CHANGES_NOTHING && all != here)
+            return WORKS;
+        all = here;
+    }
+    return all;
+}
+
+static void report_allowed(const speaker_t *s, const listed_t *lists)
+{
+    const listed_t *idle = &lists[CHANGES_NOTHING];
+    const listed_t *before = &lists[REFUSED_BEFORE];
+    const listed_t *strict = &lists[REFUSED_BY_CORE];
+    apr_pool_t *p = s->lint->ptemp;
+
+    if (idle->n) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_IDLE, s->v, idle->line,
+                          "SNIVHostAllowHost %s has no effect: such clients "
+                          "are not refused on %s. Add what to refuse, "
+                          "'SNIVHostUnknownHost refuse' for example, or "
+                          "remove %s", listed_text(idle, p), places_text(s),
+                          idle->n == 1 ? "it" : "them");
+    }
+    if (before->n) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_ADDRESS, s->v,
+                          before->line, "SNIVHostAllowHost %s has no effect: "
+                          "clients that ask for an IP address send no server "
+                          "name in the handshake, and SNIVHostMissingSNI "
+                          "refuses it. Add 'SNIVHostAllowHost -', or write "
+                          "'SNIVHostMissingSNI default'",
+                          listed_text(before, p));
+    }
+    if (strict->n) {
+        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_STRICT, s->v,
+                          strict->line, "SNIVHostAllowHost %s has no effect: "
+                          "StrictHostCheck is on in %s, and httpd answers 400 "
+                          "to every host that no virtual host has. Write "
+                          "'StrictHostCheck Off'", listed_text(strict, p),
+                          snivhost_vhost_text(p, s->places[0].first));
+    }
+}
+
 static void look_at_allowed(const speaker_t *s)
 {
     const apr_array_header_t *allow = allow_of(s);
-    listed_t idle = { { NULL }, NULL, 0 }, known = idle, before = idle;
-    listed_t strict = idle;
-    apr_pool_t *p = s->lint->ptemp;
-    int i, k;
+    listed_t lists[NEFFECTS];
+    int i;
 
+    memset(lists, 0, sizeof(lists));
     for (i = 0; allow && i < allow->nelts; i++) {
         const char *name = APR_ARRAY_IDX(allow, i, const char *);
-        int nmatters = 0, nknown = 0, nbefore = 0, nstrict = 0;
+        const effect_e effect = effect_of(s, name);
 
-        for (k = 0; k < s->nplaces; k++) {
-            const place_t *place = &s->places[k];
-
-            if (place->conf->allow != allow || !matters(place, name))
-                continue;
-            nmatters++;
-            if (!is_nameless(name) && is_known(s, place, name))
-                nknown++;
-            else if (is_refused_before(place, name))
-                nbefore++;
-            else if (is_refused_by_core(place, name))
-                nstrict++;
-        }
-        if (!nmatters)
-            add_listed(&idle, name, allow_line(s, i));
-        else if (nknown == nmatters)
-            add_listed(&known, name, allow_line(s, i));
-        else if (nbefore == nmatters)
-            add_listed(&before, name, allow_line(s, i));
-        else if (nstrict == nmatters)
-            add_listed(&strict, name, allow_line(s, i));
+        if (effect != WORKS)
+            add_listed(&lists[effect], name, allow_line(s, i));
     }
-    if (idle.n) {
-        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_IDLE, s->v, idle.line,
-                          "SNIVHostAllowHost %s changes nothing: such "
-                          "clients are not refused on %s anyway. Write what to "
-                          "refuse, SNIVHostUnknownHost for instance, or take "
-                          "%s away", listed_text(&idle, p), places_text(s),
-                          idle.n == 1 ? "it" : "them");
-    }
-    if (before.n) {
-        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_ADDRESS, s->v,
-                          before.line, "SNIVHostAllowHost %s lets nobody "
-                          "through: clients that ask for an IP address give "
-                          "no server name in the handshake, and "
-                          "SNIVHostMissingSNI refuses it. Write "
-                          "'SNIVHostAllowHost -' too, or "
-                          "'SNIVHostMissingSNI default'",
-                          listed_text(&before, p));
-    }
-    if (strict.n) {
-        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_STRICT, s->v,
-                          strict.line, "SNIVHostAllowHost %s lets nobody "
-                          "through: StrictHostCheck is on in %s, and httpd "
-                          "answers 400 to every host that no virtual host "
-                          "has. Write 'StrictHostCheck Off'",
-                          listed_text(&strict, p),
-                          snivhost_vhost_text(p, s->places[0].first));
-    }
-    if (known.n) {
-        snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_KNOWN, s->v,
-                          known.line, "SNIVHostAllowHost %s changes nothing: "
-                          "a virtual host has %s already",
-                          listed_text(&known, p),
-                          known.n == 1 ? "this name" : "these names");
-    }
-}
-
-/* ----- refusals that do less than they seem to, or somewhere only ----- */
-
-static void note_half(const speaker_t *s)
-{
-    const ap_directive_t *line = refusal_of(s, SNIVHOST_UNKNOWN_SNI);
-    int i;
-
-    for (i = 0; line && i < s->nplaces; i++) {
-        const place_t *place = &s->places[i];
-
-        if (place->conf->lines[SNIVHOST_UNKNOWN_SNI] == line
-            && place->tls == 1 && place->conf->unknown_host <= 0) {
-            snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_HALF, s->v, line,
-                              "SNIVHostUnknownSNI refuses handshakes only: "
-                              "who gives a name there that somebody has can "
-                              "ask for any other in the request, and %s "
-                              "answers. If that is not meant, write "
-                              "'SNIVHostUnknownHost refuse' too",
-                              snivhost_vhost_text(s->lint->ptemp,
-                                                  place->first));
-            return;
-        }
-    }
-}
-
-static void note_strict(const speaker_t *s)
-{
-    const ap_directive_t *line = refusal_of(s, SNIVHOST_UNKNOWN_HOST);
-    int i;
-
-    for (i = 0; line && i < s->nplaces; i++) {
-        const place_t *place = &s->places[i];
-
-        if (place->conf->lines[SNIVHOST_UNKNOWN_HOST] == line
-            && place->is_strict) {
-            snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_STRICT, s->v,
-                              line, "StrictHostCheck is on in %s: httpd "
-                              "looks for each host itself, one name after "
-                              "another, and answers 400 where "
-                              "SNIVHostUnknownHost would answer 421. One of "
-                              "the two is enough, and this one is faster",
-                              snivhost_vhost_text(s->lint->ptemp,
-                                                  place->first));
-            return;
-        }
-    }
-}
-
-/* Whether what a server says itself is not what holds there. */
-static const char *other_way(const speaker_t *s,
-                             const snivhost_refuse_conf_t *other)
-{
-    int i;
-
-    for (i = 0; i < SNIVHOST_NREFUSALS; i++) {
-        if (s->conf->lines[i] && s->conf->lines[i] != s->main_conf->lines[i]
-            && refuses(s->conf, i) != refuses(other, i)) {
-            return directives[i];
-        }
-    }
-    return NULL;
-}
-
-/* Of several addresses it is the first of some: the others are not told so
- * by an error. */
-static void note_partly(const speaker_t *s)
-{
-    int i;
-
-    for (i = 0; s->main_conf && s->nplaces && i < s->v->naddrs; i++) {
-        const sniv_set_t *set = sniv_table_get(s->lint->table,
-                                               &s->v->addrs[i].ip,
-                                               s->v->addrs[i].port);
-        const sniv_vhost_t *first = set ? set->members[0] : s->v;
-        const char *name = first == s->v ? NULL
-            : other_way(s, &snivhost_conf(first->server)->refuse);
-
-        if (name) {
-            snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PARTLY, s->v,
-                              s->conf->first, "%s holds on %s and not on "
-                              "%s, where %s comes first: what is written "
-                              "there holds", name, places_text(s),
-                              snivhost_set_text(s->lint->ptemp, set),
-                              snivhost_vhost_text(s->lint->ptemp, first));
-            return;
-        }
-    }
-}
-
-/* ----- a default that nobody reaches ----- */
-
-/* A directive that makes content; ErrorDocument is not one, what is refused
- * is answered with the default's. */
-static const ap_directive_t *content_of(const snivhost_lint_t *lint,
-                                        const sniv_vhost_t *v)
-{
-    static const char *const makers[] = {
-        "DocumentRoot", "VirtualDocumentRoot", "Redirect", "RedirectMatch",
-        "RedirectPermanent", "RewriteRule", "ProxyPass", "ProxyPassMatch",
-        "Alias", "ScriptAlias", NULL
-    };
-    const ap_directive_t *node = NULL;
-    int i;
-
-    for (i = 0; makers[i] && !node; i++)
-        node = snivhost_lint_directive(lint, v, makers[i]);
-    return node;
-}
-
-static int has_error_document(const ap_directive_t *node)
-{
-    for (; node; node = node->next) {
-        if (!ap_cstr_casecmp(node->directive, "ErrorDocument")
-            || (node->directive[0] == '<' && node->first_child
-                && ap_cstr_casecmp(node->directive, "<VirtualHost")
-                && has_error_document(node->first_child))) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/* Whether no client asks for any name of its own. */
-static int is_unasked(const snivhost_lint_t *lint, const sniv_vhost_t *v)
-{
-    const char *dot = v->server_name ? ap_strrchr_c(v->server_name, '.')
-                                     : NULL;
-    int i;
-
-    if (snivhost_lint_is_nameless(lint, v) || !dot
-        || ap_cstr_casecmp(dot, ".invalid")) {
-        return 0;
-    }
-    for (i = 0; i < v->naliases; i++) {
-        dot = v->aliases[i] ? ap_strrchr_c(v->aliases[i], '.') : NULL;
-        if (v->aliases[i] && (!dot || ap_cstr_casecmp(dot, ".invalid")))
-            return 0;
-    }
-    return 1;
-}
-
-/* Nobody else's names lead to it: patterns, paths, texts of addresses, names
- * that are allowed or that folders have. */
-static int is_closed(const place_t *place)
-{
-    const sniv_vhost_t *v = place->first;
-    int i;
-
-    if (v->nglobs || v->path || place->conf->allow
-        || snivhost_conf(v->server)->store.dirs) {
-        return 0;
-    }
-    for (i = 0; i < v->naddrs; i++) {
-        const char *text = v->addrs[i].text;
-
-        if (!text || (strcmp(text, "*")
-                      && ap_cstr_casecmp(text, "_default_"))) {
-            return 0;
-        }
-    }
-    return 1;
-}
-
-static void note_dead(snivhost_lint_t *lint, const place_t *place)
-{
-    const sniv_vhost_t *v = place->first;
-    const ap_directive_t *node = snivhost_lint_node(lint, v), *content;
-
-    if (place->conf->unknown_host <= 0 || !place->set || !is_closed(place))
-        return;
-    if (snivhost_lint_is_nameless(lint, v) && !v->naliases) {
-        snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT_DEAD, v, NULL,
-                          "this virtual host has no ServerName and "
-                          "SNIVHostUnknownHost refuses what nobody has: only "
-                          "requests for the main server's name, '%s', come "
-                          "here. If it is to answer more, give it the names",
-                          v->server_name);
-        return;
-    }
-    content = content_of(lint, v);
-    if (!content || !node || !is_unasked(lint, v)
-        || has_error_document(node->first_child)
-        || has_error_document(ap_conftree)) {
-        return;
-    }
-    snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT_DEAD, v, content,
-                      "no request comes to %s: nobody asks for its name, and "
-                      "SNIVHostUnknownHost refuses what nobody has. What "
-                      "%s says here never answers", v->server_name,
-                      content->directive);
+    report_allowed(s, lists);
 }
 
 /* ----- all ----- */
@@ -640,11 +465,6 @@ static void look_at_speaker(const speaker_t *s)
     look_at_openers(s, SNIVHOST_UNKNOWN_SNI);
     look_at_openers(s, SNIVHOST_UNKNOWN_HOST);
     look_at_allowed(s);
-    if (s->lint->with_notes) {
-        note_half(s);
-        note_strict(s);
-        note_partly(s);
-    }
 }
 
 /* The first that has anything to say; NULL: nobody. */
@@ -712,15 +532,5 @@ void snivhost_lint_refuse(snivhost_lint_t *lint)
                 own[s.nplaces++] = all[set->number];
         }
         look_at_speaker(&s);
-    }
-
-    for (i = 0; lint->with_notes && i < table->nsets; i++) {
-        const sniv_set_t *set = sniv_table_get(table,
-                                               &all[i].first->addrs[0].ip,
-                                               all[i].first->addrs[0].port);
-
-        /* of several addresses once */
-        if (set == table->sets[i])
-            note_dead(lint, &all[i]);
     }
 }

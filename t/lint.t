@@ -25,7 +25,7 @@ use Sniv::Certs;
 use Sniv::Httpd;
 use Sniv::Lint qw(:DEFAULT say_of);
 
-plan tests => 30, sub {
+plan tests => 31, sub {
     Sniv::Httpd::mode() ne 'off' ? 1
         : skip_reason('the module is not loaded');
 };
@@ -57,6 +57,9 @@ is found(), ', exit 0', 'SNIVHostLintIgnore';
 is found(), 'case:11 0400, exit 0', 'SNIVHostLintIgnore in a virtual host';
 ($status, $said, @got) = say_of(["SNIVHostLintIgnore SNIV0001\n", @wrong]);
 is $status, 1, 'SNIVHostLintIgnore takes no other codes';
+($status, $said, @got) = say_of(["SNIVHostLintIgnore SNIV0450 0443\n", @wrong]);
+is found(), 'case:8 0400, exit 0',
+    'SNIVHostLintIgnore takes codes that are no longer reported';
 ($status, $said, @got) = say_of([vhost('*:80', 'a.test', 'SNIVHostLint Off')]);
 is $status, 1, 'SNIVHostLint is not allowed in a virtual host';
 

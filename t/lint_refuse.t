@@ -130,51 +130,6 @@ finds '0441, a note: Verify', "SNIVHost Verify\n", $listen,
     "$host #! 0441\n", @plain;
 passes '0441, a note: Verify, and nothing is refused', "SNIVHost Verify\n",
     $listen, "SNIVHostUnknownHost default\n", @plain;
-finds '0443, a note: handshakes only', $tls,
-    site('a.test www.a.test', 'plain', "$sni #! 0443"), site('w.test', 'wild');
-passes '0443, a note: requests too', $tls, "$host\n",
-    site('a.test www.a.test', 'plain', $sni), site('w.test', 'wild');
-finds '0444, a note: StrictHostCheck', $listen, "$host #! 0444\n",
-    vhost('*:80', 'a.test', 'StrictHostCheck On'), vhost('*:80', 'b.test');
-passes '0444, a note: StrictHostCheck where it does nothing', $listen,
-    "$host\n", vhost('*:80', 'a.test'),
-    vhost('*:80', 'b.test', 'StrictHostCheck On');
-finds '0445, a note: not the first of all its addresses', $listen,
-    vhost('127.0.0.1:80', 'c.test'),
-    vhost('127.0.0.2:80 127.0.0.1:80', 'a.test', "$host #! 0445");
-passes '0445, a note: the other one says the same', $listen,
-    vhost('127.0.0.1:80', 'c.test', $host),
-    vhost('127.0.0.2:80 127.0.0.1:80', 'a.test', $host);
-passes '0445, a note: the first of all', $listen,
-    vhost('127.0.0.2:80 127.0.0.1:80', 'a.test', $host),
-    vhost('127.0.0.1:80', 'c.test');
-finds '0449, a note: a name that somebody has', $listen,
-    vhost('*:80', 'a.test', $host,
-        'SNIVHostAllowHost health.test B.test #! 0449'),
-    vhost('*:80', 'b.test');
-passes '0449, a note: a name that somebody has elsewhere', $listen,
-    "Listen 127.0.0.1:81\n", "$host\nSNIVHostAllowHost b.test\n",
-    vhost('*:80', 'a.test'), vhost('*:81', 'b.test');
-finds '0450, a note: a site that nobody reaches', $listen, "$host\n",
-    vhost('*:80', 'default.invalid', 'DocumentRoot htdocs #! 0450'), @plain;
-finds '0450, a note: the main server\'s name', $listen, "$host\n",
-    vhost('*:80!0450', '-'), @plain;
-passes '0450, a note: nothing to reach', $listen, "$host\n",
-    vhost('*:80', 'default.invalid', '<Location />', 'Require all denied',
-        '</Location>'), @plain;
-passes '0450, a note: nothing is refused', $listen,
-    vhost('*:80', 'default.invalid', 'DocumentRoot htdocs'), @plain;
-passes '0450, a note: the page of a refusal', $listen, "$host\n",
-    vhost('*:80', 'default.invalid', 'DocumentRoot htdocs',
-        'ErrorDocument 421 /421.html'), @plain;
-passes '0450, a note: a name is let through', $listen,
-    "$host\nSNIVHostAllowHost health.test\n",
-    vhost('*:80', 'default.invalid', 'DocumentRoot htdocs'), @plain;
-passes '0450, a note: its address is asked for', $listen, "$host\n",
-    vhost('127.0.0.1:80', 'default.invalid', 'DocumentRoot htdocs'),
-    vhost('127.0.0.1:80', 'a.test');
-passes '0450, a note: an alias', $listen, "$host\n",
-    vhost('*:80', 'default.invalid c.test', 'DocumentRoot htdocs'), @plain;
 
 plan tests => Sniv::Lint::cases(), sub {
     Sniv::Httpd::mode() ne 'off' ? 1
