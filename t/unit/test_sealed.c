@@ -81,6 +81,8 @@ static void *read_slot(void *data)
     while (!stop_was_asked() || n == 0) {
         apr_status_t rv = sniv_shm_get(shm, 3, &bytes, &len, &version);
 
+        if (rv == APR_EAGAIN)
+            continue;                   /* the writer does nothing else */
         if (rv != APR_SUCCESS || !is_whole(bytes, len, version)
             || version < last) {
             return (void *)-1L;
