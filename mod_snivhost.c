@@ -54,6 +54,7 @@
 #include "tell/misdirected.h"
 #include "tell/status.h"
 #include "tls/adopt.h"
+#include "tls/library.h"
 #include "tls/store.h"
 #include "tls/tickets.h"
 
@@ -150,6 +151,8 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                         server_rec *s)
 {
     static config_phase_fn *const parts[] = {
+        /* whose SSL and SSL_CTX we may touch at all */
+        snivhost_library_check_config,
         snivhost_handshake_check_config,
         snivhost_dump_check_config,
         snivhost_store_check_config,
@@ -193,6 +196,7 @@ static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                           server_rec *s)
 {
     static config_phase_fn *const parts[] = {
+        snivhost_library_before_ssl,
         /* the folders first: adoption loads the store */
         snivhost_store_before_ssl,
         /* lean virtual hosts look to mod_ssl as if they had no TLS ... */

@@ -41,6 +41,7 @@
 #include "serve/handshake.h"
 #include "serve/cert.h"
 #include "serve/donor.h"
+#include "tls/library.h"
 #include "tls/store.h"
 #include "module/words.h"
 #include "module/stock.h"
@@ -430,6 +431,8 @@ int snivhost_handshake_check_config(apr_pool_t *p, apr_pool_t *plog,
                      "it again for the OpenSSL that mod_ssl uses",
                      OPENSSL_VERSION_TEXT, OpenSSL_version(OPENSSL_VERSION));
     }
+    if (!snivhost_library_is_shared())
+        tls_index = NULL;
     return OK;
 }
 

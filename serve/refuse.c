@@ -22,6 +22,7 @@
 #include "module/counters.h"
 #include "module/limit.h"
 #include "module/stock.h"
+#include "tls/library.h"
 #include "tls/store.h"
 #include "module/words.h"
 
@@ -128,6 +129,14 @@ int snivhost_refuse_check_config(apr_pool_t *p, apr_pool_t *plog,
     (void)p;
     (void)plog;
     snivhost_conf(s)->refuses_handshakes = is_in_handshakes(s);
+    if (snivhost_conf(s)->refuses_handshakes
+        && !snivhost_library_is_shared()) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
+                     "SNIV0241: SNIVHostUnknownSNI and SNIVHostMissingSNI "
+                     "cannot refuse handshakes with another OpenSSL than that "
+                     "of mod_ssl (SNIV0240)");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     for (v = s->next; v; v = v->next) {
         const ap_directive_t *first = snivhost_conf(v)->refuse.first;
         const sniv_vhost_t *speaker = NULL;

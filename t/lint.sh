@@ -41,6 +41,8 @@ scripts=`git ls-files bootstrap configure.apxs '*.sh' '*.pl' '*.pm' '*.t' \
         "`grep -nE '[[:blank:]]+$' $sources $scripts /dev/null`"
     complain 'files without the licence' \
         "`grep -L 'Apache License, Version 2.0' $sources $scripts`"
+    complain 'assert_in_range(), which cmocka 2 deprecates' \
+        "`grep -n 'assert_in_range' t/unit/*.c`"
     # A tag of a log message has one place
     complain 'log tags used twice' \
         "`grep -ohE '"SNIV[0-9]{4}: ' $code | sort | uniq -d`"

@@ -51,7 +51,7 @@ sub make_pair {
     close $conf;
     my $utf8 = $cn =~ /\xff/ ? 'nombstr' : 'utf8';
     my @cmd = (qw(openssl req -x509 -newkey ec -pkeyopt
-        ec_paramgen_curve:prime256v1 -noenc -days 30 -utf8 -config),
+        ec_paramgen_curve:prime256v1 -nodes -days 30 -utf8 -config),
         "$work/openssl.cnf", '-extensions', 'v3', '-subj', "/CN=$cn",
         '-keyout', "$work/key", '-out', "$work/crt");
     my $pid = fork // die "fork: $!\n";

@@ -18,6 +18,7 @@
 #include <apr_strings.h>
 
 #include "certs/judge.h"
+#include "tls/library.h"
 #include "tls/store.h"
 #include "tls/values.h"
 #include "module/words.h"
@@ -69,6 +70,10 @@ static void judge_alone(snivhost_adoption_t *adoption,
 {
     int i;
 
+    if (!snivhost_library_is_shared()) {
+        refuse(adoption, c, "mod_ssl uses another OpenSSL than mod_snivhost",
+               NULL);
+    }
     if (c->by_hand < 0)
         refuse(adoption, c, "SNIVHostTLS Off", NULL);
     for (i = 0; i < c->conf->obstacles->nelts; i++) {

@@ -20,6 +20,7 @@
 #include "mpm_common.h"
 
 #include "certs/issuer.h"
+#include "tls/library.h"
 #include "tls/settings.h"
 #include "tls/storelog.h"
 
@@ -120,7 +121,7 @@ static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
     server_rec *s;
     int status;
 
-    if (!with_folders(main_server))
+    if (!with_folders(main_server) || !snivhost_library_is_shared())
         return OK;
     read_levels(main_server, pconf);
     status = snivhost_store_make(pconf);

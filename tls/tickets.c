@@ -17,6 +17,8 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
+#include "tls/library.h"
+
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
@@ -527,7 +529,8 @@ int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
 
     (void)plog;
     if (!snivhost_live || snivhost_live->mode != SNIVHOST_ON
-        || rotation_of(s) == 0 || !ap_find_linked_module("mod_ssl.c")) {
+        || rotation_of(s) == 0 || !ap_find_linked_module("mod_ssl.c")
+        || !snivhost_library_is_shared()) {
         return OK;
     }
     memset(&g, 0, sizeof(g));

@@ -21,7 +21,7 @@ test ! -f done || exit 0
 make() {
     name=$1
     shift
-    openssl req -x509 "$@" -noenc -keyout "$name.key" -out "$name.crt" \
+    openssl req -x509 "$@" -nodes -keyout "$name.key" -out "$name.crt" \
         -subj "/CN=$name" -addext 'basicConstraints=critical,CA:FALSE' \
         -addext 'tlsfeature=status_request' \
         -addext 'authorityInfoAccess=OCSP;URI:http://o.test/' \

@@ -497,7 +497,7 @@ static void test_index_does_not_fit(void **state)
     assert_report("has 5000 names, and the index of names does not fit into "
                   "the shared certificate memory: remove it, or ");
     sniv_certs_stats(certs, &stats);
-    assert_in_range(stats.entries, 10, 199);
+    assert_true(stats.entries >= 10 && stats.entries <= 199);
     assert_int_equal(nreports, 201 - (int)stats.entries);
 
     /* and while it runs */
@@ -556,7 +556,7 @@ static void test_churn(void **state)
         look(certs, 2);
         assert_true(has(certs, "b.test"));
         most = sniv_certs_find(certs, scope, "b.test", 6, apr_time_now());
-        assert_in_range(most, 0, 60);
+        assert_true(most >= 0 && most <= 60);
         for (k = 0; k < 10; k++) {
             unlink(in_dir(apr_psprintf(pool, "top/f%d-%d/b%d.pem", i, k,
                                        i)));

@@ -27,14 +27,25 @@
 
 #include <apr_general.h>
 
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include "certs/judge.h"
+
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+
+int main(void)
+{
+    puts("1..0 # SKIP the keys are made with what OpenSSL 3 has");
+    return 0;
+}
+
+#else
+
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 
 #define DER_MAX 8192
 
@@ -92,7 +103,7 @@ static void to_der(made_t *made)
     unsigned char *p = made->der;
 
     made->len = i2d_X509(made->cert, &p);
-    assert_in_range(made->len, 100, DER_MAX);
+    assert_true(made->len >= 100 && made->len <= DER_MAX);
     p = made->key_der;
     made->key_len = i2d_PrivateKey(made->key, &p);
 }
@@ -353,7 +364,7 @@ static void test_bits(void **state)
         if (bits[i] < 2048 || bits[i] > 8192)
             assert_int_equal(quick, -1);
         else
-            assert_in_range(quick, 2, slow_level(&pair));
+            assert_true(quick >= 2 && quick <= slow_level(&pair));
         free(der);
         unmake(leaf);
         EVP_PKEY_free(key);
@@ -493,7 +504,7 @@ static void test_level(void **state)
     int level = sniv_judge_level(NULL);
 
     (void)state;
-    assert_in_range(level, 0, SNIV_LEVEL_MAX);
+    assert_true(level >= 0 && level <= SNIV_LEVEL_MAX);
     assert_int_equal(sniv_judge_level("HIGH:!aNULL"), level);
     assert_int_equal(sniv_judge_level(""), level);
     assert_int_equal(sniv_judge_level("DEFAULT:@SECLEVEL=0"), 0);
@@ -515,3 +526,5 @@ int main(void)
 
     return cmocka_run_group_tests(tests, setup, teardown);
 }
+
+#endif

@@ -148,7 +148,7 @@ sub _key {
     my @type = $name =~ /rsa/
         ? ('-newkey', 'rsa:2048')
         : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
-    return (@type, '-noenc', '-keyout', "$in/$name.key",
+    return (@type, '-nodes', '-keyout', "$in/$name.key",
             '-out', "$in/$name.crt", '-days', $DAYS);
 }
 

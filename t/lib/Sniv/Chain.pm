@@ -37,7 +37,7 @@ sub make_cert {
         ? ('-newkey', 'rsa:' . ($how{bits} || 2048))
         : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
     my @names = @{ $how{names} || ["$name.test"] };
-    my @args = ('req', '-x509', @key, '-noenc', '-days', 90,
+    my @args = ('req', '-x509', @key, '-nodes', '-days', 90,
         '-subj', "/CN=$name", '-keyout', "$dir/$name.key",
         '-out', "$dir/$name.leaf",
         '-addext', 'basicConstraints=critical,CA:'

@@ -196,7 +196,7 @@ sub _certificate {
     make_path($dir);
     my $san = join ',', map { "DNS:$_" } @names;
     my @key = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1',
-               '-noenc', '-keyout', "$dir/new.key");
+               '-nodes', '-keyout', "$dir/new.key");
     open my $pipe, '-|', 'sh', '-c', '"$@" 2>&1', 'sh', 'openssl', 'req',
         '-x509', @key, '-days', 90, '-subj', "/CN=$names[0]", '-addext',
         "subjectAltName=$san", '-out', "$dir/new.crt"
