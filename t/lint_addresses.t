@@ -107,7 +107,7 @@ finds '0414: a name with an address', "Listen 80\n",
     vhost("$local:80!0414", 'a.test') if $local;
 passes '0414: addresses', "Listen 80\nListen 127.0.0.1:81\n",
     vhost('*:80', 'a.test'), vhost('_default_:80', 'b.test'),
-    vhost('127.0.0.1:80', 'c.test'), vhost('[::1]:80', 'd.test'),
+    vhost('127.0.0.1:80', 'c.test'), vhost('[::2]:80', 'd.test'),
     vhost('localhost:*', 'e.test');
 
 # ----- 0415, a note: hidden on some addresses
