@@ -13,6 +13,7 @@
 
 #include "tell/url.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -22,7 +23,6 @@
 
 #ifdef SNIVHOST_HAVE_IDN2
 #include <idn2.h>
-#include <stdlib.h>
 #endif
 
 /* A host name in the DNS, and a server name in TLS (RFC 6066, 3). */

@@ -71,18 +71,18 @@ sub make {
     # Beside the old ones, then moved in place: two runs may meet.
     my $new = "$dir/new.$$";
     make_path($new);
-    _openssl('req', '-x509', _key('ca', $new), '-subj', '/CN=test CA',
-             '-addext', 'basicConstraints=critical,CA:TRUE');
-    _openssl('req', '-x509', _key('other-ca', $new),
+    openssl('req', '-x509', _key('ca', $new), '-subj', '/CN=test CA',
+            '-addext', 'basicConstraints=critical,CA:TRUE');
+    openssl('req', '-x509', _key('other-ca', $new),
              '-subj', '/CN=another CA',
-             '-addext', 'basicConstraints=critical,CA:TRUE');
-    _openssl('req', '-x509', _key('middle', $new), '-subj', '/CN=middle',
+            '-addext', 'basicConstraints=critical,CA:TRUE');
+    openssl('req', '-x509', _key('middle', $new), '-subj', '/CN=middle',
              '-CA', "$new/ca.crt", '-CAkey', "$new/ca.key",
-             '-addext', 'basicConstraints=critical,CA:TRUE');
+            '-addext', 'basicConstraints=critical,CA:TRUE');
     for my $name (sort keys %CERTS) {
         my $san = join ',', map { "DNS:$_" } @{ $CERTS{$name} };
         my $by = $CHAINED{$name} ? 'middle' : 'ca';
-        _openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
+        openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
                  '-CA', "$new/$by.crt", '-CAkey', "$new/$by.key",
                  '-addext', "subjectAltName=$san",
                  '-addext', 'basicConstraints=critical,CA:FALSE');
@@ -110,7 +110,7 @@ sub make {
     }
     for my $c (['client', 'ca'], ['stranger', 'other-ca']) {
         my ($name, $ca) = @$c;
-        _openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
+        openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
                  '-CA', "$new/$ca.crt", '-CAkey', "$new/$ca.key",
                  '-addext', 'basicConstraints=critical,CA:FALSE');
     }
@@ -152,7 +152,33 @@ sub _key {
             '-out', "$in/$name.crt", '-days', $DAYS);
 }
 
-sub _openssl {
+# "openssl req ..." as commands: OpenSSL 1.1.1 has no -CA there.
+sub _req_commands {
+    my (@args) = @_;
+    return \@args if !grep({ $_ eq '-CA' } @args)
+        || `openssl version` !~ /\AOpenSSL 1\./;
+    my (@req, @sign, @extensions, $file);
+    while (defined(my $arg = shift @args)) {
+        if ($arg =~ /\A-(?:CA|CAkey|days)\z/) { push @sign, $arg, shift @args }
+        elsif ($arg eq '-addext') { push @extensions, shift @args }
+        elsif ($arg eq '-out')    { $file = shift @args }
+        elsif ($arg ne '-x509')   { push @req, $arg }
+    }
+    open my $out, '>', "$file.ext" or die "$file.ext: $!\n";
+    print $out "$_\n" for @extensions;
+    close $out;
+    return [@req, '-out', "$file.csr"],
+        ['x509', '-req', '-in', "$file.csr", '-out', $file, @sign,
+         '-set_serial', 1 + int(rand 1e9), '-extfile', "$file.ext"];
+}
+
+sub openssl {
+    my @args = @_;
+    _run(@$_) for $args[0] eq 'req' ? _req_commands(@args) : \@args;
+    return;
+}
+
+sub _run {
     my @args = @_;
     my $pid = open my $out, '-|';
     die "fork: $!\n" if !defined $pid;

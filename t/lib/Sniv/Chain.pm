@@ -21,7 +21,8 @@ use warnings;
 
 use Exporter qw(import);
 use File::Path qw(make_path);
-use POSIX ();
+
+use Sniv::Certs;
 
 our @EXPORT_OK = qw(dh_params make_cert slurp);
 
@@ -46,14 +47,7 @@ sub make_cert {
     push @args, '-CA', "$dir/$how{ca}.leaf", '-CAkey', "$dir/$how{ca}.key"
         if $how{ca};
     push @args, @{ $how{add} || [] };
-    my $pid = open my $out, '-|';
-    die "fork: $!\n" if !defined $pid;
-    if (!$pid) {
-        open STDERR, '>&', \*STDOUT;
-        exec 'openssl', @args or POSIX::_exit(127);
-    }
-    my $said = do { local $/; <$out> };
-    close $out or die "openssl @args: $said";
+    Sniv::Certs::openssl(@args);
     my $all = join '', map { slurp("$dir/$_.leaf") } $name,
         @{ $how{chain} || [] };
     open my $fh, '>', "$dir/$name.crt" or die "$dir/$name.crt: $!\n";
