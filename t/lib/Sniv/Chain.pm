@@ -22,8 +22,6 @@ use warnings;
 use Exporter qw(import);
 use File::Path qw(make_path);
 
-use Sniv::Certs;
-
 our @EXPORT_OK = qw(dh_params make_cert slurp);
 
 # make_cert($dir, $name, %how): $dir/$name.crt and .key, unless they exist.
@@ -47,6 +45,7 @@ sub make_cert {
     push @args, '-CA', "$dir/$how{ca}.leaf", '-CAkey', "$dir/$how{ca}.key"
         if $how{ca};
     push @args, @{ $how{add} || [] };
+    require Sniv::Certs;                # which uses this one
     Sniv::Certs::openssl(@args);
     my $all = join '', map { slurp("$dir/$_.leaf") } $name,
         @{ $how{chain} || [] };
