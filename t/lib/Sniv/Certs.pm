@@ -101,8 +101,8 @@ sub make {
     _write("$new/dh.pem", dh_params());
     _join("$new/$_.dh", "$new/$_.crt", "$new/dh.pem") for keys %CHAINED;
     # EC PARAMETERS in front, other DH PARAMETERS behind
-    _openssl('ecparam', '-name', 'prime256v1', '-out', "$new/ec.pem");
-    _openssl('dhparam', '-dsaparam', '-out', "$new/dh2.pem", 2048);
+    openssl('ecparam', '-name', 'prime256v1', '-out', "$new/ec.pem");
+    openssl('dhparam', '-dsaparam', '-out', "$new/dh2.pem", 2048);
     for my $name ('c0', 'rsa', 'rsa1') {
         _join("$new/$name.ec", "$new/ec.pem", "$new/$name.crt");
         _join("$new/$name.dh", "$new/$name.crt", "$new/dh.pem");
