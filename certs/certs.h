@@ -66,8 +66,8 @@ apr_status_t sniv_certs_make(sniv_certs_t **pcerts, apr_pool_t *p);
 
 /**
  * Name the files of an entry. Nothing is read yet. The same files again give
- * the same entry.
- * @param files copied
+ * the same entry, with the hosts of both.
+ * @param files copied, but for the names of the hosts
  * @return APR_SUCCESS, or APR_EINVAL: no certificate, or already loaded
  */
 apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
@@ -193,6 +193,11 @@ int sniv_certs_vouch(const sniv_certs_t *certs, sniv_scope_t scope,
  */
 apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
                              sniv_cert_info_t *info, apr_pool_t *p);
+
+/** Add what describes another entry that is served beside it: files, kinds
+ * of keys, fingerprints; the time is that in which all are valid. */
+void sniv_certs_info_also(const sniv_certs_t *certs, sniv_cert_id_t id,
+                          sniv_cert_info_t *info, apr_pool_t *p);
 
 /**
  * Describe a certificate that comes from elsewhere, as those of an entry are

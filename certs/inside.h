@@ -18,7 +18,9 @@
  * @file certs/inside.h
  * Inside the certificate store. For nobody else.
  *
- *     certs.c     what children do, and the first load
+ *     certs.c     the first load
+ *     install.c   what children do
+ *     describe.c  entries in words
  *     items.c     files of entries, one by one; ids
  *     serving.c   an item's files -> the sealed memory; the name index
  *     chains.c    chains that entries share
@@ -47,6 +49,7 @@
  */
 
 #include <apr_hash.h>
+#include <apr_tables.h>
 
 #include "certs/cache.h"
 #include "certs/types.h"
@@ -130,6 +133,7 @@ struct sniv_item_t {
     unsigned is_full : 1;       /**< found no room */
     unsigned news : 1;          /**< is served, but not said so */
     unsigned was_served : 1;    /**< ... and was before */
+    unsigned has_ca_files : 1;  /**< see sniv_cert_files_t */
     apr_uint32_t freed;         /**< books.freed when it found no room */
     int gone;                   /**< looks that did not find it */
     char *problem;              /**< malloc()ed: what was told last */
@@ -140,6 +144,7 @@ struct sniv_item_t {
     apr_uint64_t names_hash;
     apr_uint64_t bytes;         /**< of its record and chains */
     apr_uint64_t wanted;        /**< ... of what found no room */
+    apr_array_header_t *hosts;  /**< of named files, see sniv_cert_files_t */
     int nchains;                /**< chain slots that its record names */
     apr_uint32_t chains[SNIV_PAIRS_MAX];
 };
@@ -224,6 +229,19 @@ struct sniv_certs_t {
     sniv_books_t books;
     sniv_round_t round;
 };
+
+/* certs/install.c */
+
+/**
+ * The record of an entry, to be wiped and freed.
+ */
+apr_status_t sniv_entry_get(const sniv_certs_t *certs, sniv_cert_id_t id,
+                            unsigned char **pbytes, apr_size_t *len,
+                            sniv_entry_t *entry, apr_uint64_t *version);
+
+/** For the cache. */
+apr_status_t sniv_entry_decode(void *baton, apr_int32_t id, int leaf_only,
+                               sniv_live_t *live, const char **preason);
 
 /* certs/items.c */
 

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_cstr.h>
 #include <apr_strings.h>
 
 /*
@@ -142,6 +143,65 @@ static int names_lost(const sniv_entry_t *was, const sniv_entry_t *is,
     return lost;
 }
 
+/* Comparisons of names for one renewal: above that it is taken. */
+#define WORK_MAX 2000000
+
+/* Whether a certificate's name is one of those that a host stands for, which
+ * may have wildcards: `*.x` has all below x. */
+static int is_among(const sniv_bytes_t *name, const char *host)
+{
+    const char *text = (const char *)name->data;
+    apr_size_t len = strlen(host), rest;
+
+    if (!strpbrk(host, "*?")) {
+        return sniv_name_covers(text, name->len, host, len);
+    }
+    if (host[0] != '*' || host[1] != '.' || strpbrk(host + 1, "*?")) {
+        return 1;               /* cannot be said here */
+    }
+    rest = len - 1;
+    if (name->len <= rest) {
+        return 0;
+    }
+    return apr_cstr_casecmpn(text + name->len - rest, host + 1, rest) == 0;
+}
+
+/* Whether an entry has a certificate for one of the hosts of its files. */
+static int is_for_hosts(const sniv_entry_t *entry,
+                        const apr_array_header_t *hosts)
+{
+    sniv_bytes_t name;
+    sniv_leaf_t leaf;
+    apr_size_t at;
+    int i, k, work = 0;
+
+    for (i = 0; i < entry->npairs; i++) {
+        if (sniv_der_leaf(&leaf, entry->pairs[i].leaf.data,
+                          entry->pairs[i].leaf.len)) {
+            continue;
+        }
+        for (at = 0; sniv_der_name(&leaf, &at, &name);) {
+            for (k = 0; k < hosts->nelts; k++) {
+                if (is_among(&name, APR_ARRAY_IDX(hosts, k, const char *))
+                    || ++work > WORK_MAX) {
+                    return 1;
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+/* Whether the first certificates of two entries name the same authority. */
+static int same_issuer(const sniv_entry_t *a, const sniv_entry_t *b)
+{
+    sniv_leaf_t x, y;
+
+    return !sniv_der_leaf(&x, a->pairs[0].leaf.data, a->pairs[0].leaf.len)
+           && !sniv_der_leaf(&y, b->pairs[0].leaf.data, b->pairs[0].leaf.len)
+           && sniv_bytes_equal(&x.issuer, &y.issuer);
+}
+
 /* What a renewal takes away is said; it is served all the same. */
 static void report_lost(look_t *look, const sniv_item_t *item,
                         const sniv_entry_t *was, const sniv_entry_t *is)
@@ -162,6 +222,31 @@ static void report_lost(look_t *look, const sniv_item_t *item,
                           "which the one before had: some clients will not "
                           "trust it");
     }
+    else if (item->has_ca_files && (is->flags & SNIV_CERT_NO_CHAIN)
+             && !same_issuer(was, is)) {
+        sniv_books_report(look->certs, SNIV_CERTS_DOUBTFUL, item->id,
+                          item->files.certs[0], "has another issuer than the "
+                          "one before and no chain: it is sent without one "
+                          "unless the CA file that was read at the last start "
+                          "has that issuer. Add the chain to this file, or "
+                          "restart the server");
+    }
+}
+
+/* Whether named files now hold a certificate for quite other names: of the
+ * virtual hosts, or if it never was for those, of the one before. */
+static int is_for_others(const sniv_item_t *item, const sniv_entry_t *was,
+                         const sniv_entry_t *is, char *names,
+                         apr_size_t room)
+{
+    int kept, lost = names_lost(was, is, names, room, &kept);
+
+    if (!item->hosts || item->hosts->nelts == 0
+        || !is_for_hosts(was, item->hosts)) {
+        return lost > 0 && kept == 0;
+    }
+    apr_cpystrn(names, APR_ARRAY_IDX(item->hosts, 0, const char *), room);
+    return !is_for_hosts(is, item->hosts);
 }
 
 /*
@@ -176,7 +261,6 @@ static const char *may_replace(const sniv_item_t *item,
 {
     look_t *look = baton;
     char names[400];
-    int kept;
 
     if (!was || look->now < was->not_before || look->now > was->not_after) {
         return NULL;
@@ -192,8 +276,7 @@ static const char *may_replace(const sniv_item_t *item,
                "and signed by an authority; restart the server to use it";
     }
     if (item->scope == SNIV_SCOPE_NONE
-        && names_lost(was, is, names, sizeof(names), &kept) > 0
-        && kept == 0) {
+        && is_for_others(item, was, is, names, sizeof(names))) {
         apr_snprintf(look->text, sizeof(look->text), "holds a certificate "
                      "for other names: it is not for %s", names);
         return look->text;

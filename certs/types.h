@@ -49,6 +49,12 @@ typedef struct sniv_cert_files_t {
                                      what follows the leaf; or NULL */
     int level;                  /**< security level of the handshakes, see
                                      sniv_judge_level(); 0: all is usable */
+    const char *const *hosts;   /**< names of which a renewal has to have one,
+                                     may have wildcards; no part of what the
+                                     files are */
+    int nhosts;
+    int has_ca_files;           /**< a chain that is missing may be found in
+                                     the CA files of the handshake */
 } sniv_cert_files_t;
 
 /** What a file's material says about itself: bits. */

@@ -209,22 +209,31 @@ static int install(conn_rec *c, server_rec *s, SSL *ssl, sniv_cert_id_t *cert)
     return 0;
 }
 
-/*
- * A name may have a certificate for each kind of key in its folders: OpenSSL
- * chooses by what the client takes.
- */
-static void install_kinds(const server_rec *s, SSL *ssl, sniv_cert_id_t cert)
+int snivhost_cert_kinds(const server_rec *s, const char *name,
+                        sniv_cert_id_t cert, sniv_cert_id_t ids[SNIV_KINDS])
 {
-    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-    sniv_cert_id_t ids[SNIV_KINDS];
-    int i, n;
+    int n;
 
+    if (!snivhost_store_serves(s))
+        return 0;
     if (!name)
         name = s->server_hostname;
     n = sniv_certs_find_kinds(snivhost_store(),
                               snivhost_conf(s)->store.scope, name,
                               strlen(name), apr_time_now(), ids);
-    for (i = 1; i < n && ids[0] == cert; i++)
+    return ids[0] == cert ? n : 0;
+}
+
+/* OpenSSL chooses by what the client takes. */
+static void install_kinds(const server_rec *s, SSL *ssl, sniv_cert_id_t cert)
+{
+    sniv_cert_id_t ids[SNIV_KINDS];
+    int i, n;
+
+    n = snivhost_cert_kinds(s, SSL_get_servername(ssl,
+                                                  TLSEXT_NAMETYPE_host_name),
+                            cert, ids);
+    for (i = 1; i < n; i++)
         sniv_certs_install_also(snivhost_store(), ids[i], ssl);
 }
 
@@ -251,7 +260,7 @@ static int cert_callback(SSL *ssl, void *dummy)
         snivhost_donor_use_late(s, ssl);
     if (cert != SNIV_CERT_NONE && !install(c, s, ssl, &cert))
         return 0;
-    if (cert != SNIV_CERT_NONE && snivhost_store_serves(s))
+    if (cert != SNIV_CERT_NONE)
         install_kinds(s, ssl, cert);
     if (conn) {
         conn->has_cert = 1;

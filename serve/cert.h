@@ -52,6 +52,15 @@ sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
                                    const char *name, apr_size_t len);
 
 /**
+ * A name may have a certificate for each kind of key in its folders.
+ * @param cert what snivhost_cert_entry() has found
+ * @param ids receives it, and those of other kinds
+ * @return how many; 0 if they are not from folders
+ */
+int snivhost_cert_kinds(const server_rec *s, const char *name,
+                        sniv_cert_id_t cert, sniv_cert_id_t ids[SNIV_KINDS]);
+
+/**
  * Choose, when the hello has arrived and the virtual host is decided.
  * @param name the server name, not NUL-terminated; NULL if there was none
  */

@@ -75,6 +75,29 @@ my @cases = (
       is => texts(made('p2', names => ['part.test'])),
       says => qr{SNIV0302: .*/part\.pem is no longer for www\.part\.test},
       serves => 'p2' },
+    # it shares a name with the one before, and none with the virtual host
+    { file => 'own/site.pem', sni => 'site.test', own => 1,
+      was => texts(made('s1', names => ['site.test', 'old.test'])),
+      is => texts(made('s2', names => ['old.test'])),
+      says => qr{SNIV0306: .*/site\.pem holds a certificate for other names: it is not for site\.test},
+      serves => 's1' },
+    # it shares none with the one before, and an alias with the virtual host
+    { file => 'own/alias.pem', sni => 'alias.test', own => 1,
+      alias => ['*.wild.test'],
+      was => texts(made('m1', names => ['alias.test'])),
+      is => texts(made('m2', names => ['www.wild.test'])),
+      says => qr{SNIV0305: .*/alias\.pem}, serves => 'm2' },
+    { file => 'own/issuer.pem', sni => 'issuer.test', own => 1, has_ca => 1,
+      was => texts(made('i1', names => ['issuer.test'])),
+      is => do { make_cert($ssl, 'i2', names => ['issuer.test'],
+                           ca => 'root'); texts('i2') },
+      says => qr{SNIV0302: .*/issuer\.pem has another issuer than the one before and no chain: it is sent without one unless the CA file that was read at the last start has that issuer},
+      serves => 'i2' },
+    { file => 'own/same.pem', sni => 'same.test', own => 1, has_ca => 1,
+      was => texts(made('o1', names => ['same.test'])),
+      is => texts(made('o2', names => ['same.test'])),
+      silent => qr{same\.pem has another issuer},
+      says => qr{SNIV0305: .*/same\.pem}, serves => 'o2' },
 );
 
 make_path("$ssl/folder", "$ssl/own");
@@ -90,29 +113,43 @@ sub put {
 }
 put($_->{file}, $_->{was}) for @cases;
 
-my $h = Sniv::Httpd->new(name => 'renewals', ports => 1, conf => sub {
-    my ($port) = @_;
-    my @own = map { "<VirtualHost 127.0.0.1:$port>\nSSLEngine on\n"
-        . "ServerName $_->{sni}\nSSLCertificateFile $ssl/$_->{file}\n"
-        . "</VirtualHost>\n" } grep { $_->{own} } @cases;
-    return "Listen 127.0.0.1:$port\nSNIVHostAdopt On\n"
-        . "SNIVHostCertificateCheck 10\n"
-        . "<VirtualHost 127.0.0.1:$port>\nServerName first.test\n"
-        . "SSLEngine on\nSNIVHostCertificates $ssl/folder\n"
-        . "SSLCertificateFile $ssl/first.crt\n"
-        . "SSLCertificateKeyFile $ssl/first.key\n</VirtualHost>\n"
-        . join '', @own;
+# One address where the TLS settings have a CA file, one where they have none.
+sub vhosts {
+    my ($port, $has_ca) = @_;
+    my $settings = $has_ca ? "SSLCACertificateFile $ssl/ca.leaf\n" : '';
+    return map { my $case = $_;
+        "<VirtualHost 127.0.0.1:$port>\nSSLEngine on\n$settings"
+        . "ServerName $case->{sni}\n"
+        . join('', map { "ServerAlias $_\n" } @{ $case->{alias} || [] })
+        . "SSLCertificateFile $ssl/$case->{file}\n</VirtualHost>\n"
+    } grep { $_->{own} && !$_->{has_ca} == !$has_ca } @cases;
+}
+my $h = Sniv::Httpd->new(name => 'renewals', ports => 2, conf => sub {
+    my @ports = @_;
+    my $text = "SNIVHostAdopt On\nSNIVHostCertificateCheck 10\n";
+    for my $i (0, 1) {
+        $text .= "Listen 127.0.0.1:$ports[$i]\n"
+            . "<VirtualHost 127.0.0.1:$ports[$i]>\nServerName first.test\n"
+            . "SSLEngine on\nSNIVHostCertificates $ssl/folder\n"
+            . ($i ? "SSLCACertificateFile $ssl/ca.leaf\n" : '')
+            . "SSLCertificateFile $ssl/first.crt\n"
+            . "SSLCertificateKeyFile $ssl/first.key\n</VirtualHost>\n"
+            . join '', vhosts($ports[$i], $i);
+    }
+    return $text;
 })->start;
-my ($port) = $h->ports;
+my @ports = $h->ports;
 sub served {
-    my $c = Sniv::Client->new(addr => '127.0.0.1', port => $port,
-                              tls => { sni => $_[0] });
+    my ($case) = @_;
+    my $c = Sniv::Client->new(addr => '127.0.0.1',
+                              port => $ports[$case->{has_ca} ? 1 : 0],
+                              tls => { sni => $case->{sni} });
     return $c->error || ($c->chain)[0];
 }
 
 for my $case (@cases) {
     (my $was = $case->{serves}) =~ s/\d/1/;
-    is served($case->{sni}), $was, "$case->{file}: served at first";
+    is served($case), $was, "$case->{file}: served at first";
 }
 put($_->{file}, $_->{is}) for @cases;
 for my $case (@cases) {
@@ -120,7 +157,7 @@ for my $case (@cases) {
         or diag $h->read('error.log');
 }
 for my $case (@cases) {
-    is served($case->{sni}), $case->{serves}, "$case->{file}: then";
+    is served($case), $case->{serves}, "$case->{file}: then";
     unlike $h->read('error.log'), $case->{silent}, "$case->{file}: no more"
         if $case->{silent};
 }

@@ -51,8 +51,12 @@ make_cert($work, 'stored', names => ['stored.test', 'www.stored.test'],
           ca => 'mid', chain => ['mid']);
 make_cert($work, 'hidden', names => ['x.own.test', 'hidden.test']);
 make_cert($work, 'staple', add => ['-addext', 'tlsfeature=status_request']);
+make_cert($work, 'kinds', ca => 'mid', chain => ['mid'],
+          add => ['-days', 99]);
+make_cert($work, 'kinds-rsa', names => ['kinds.test'], key => 'rsa',
+          ca => 'mid', chain => ['mid']);
 put("certs/$_.pem", slurp("$work/$_.crt") . slurp("$work/$_.key"))
-    for qw(stored hidden staple);
+    for qw(stored hidden staple kinds kinds-rsa);
 put('junk.crt', "no certificate\n");
 
 sub own {
@@ -105,6 +109,8 @@ my @CASES = (
     ['hidden.test', 'hidden', undef, qr/valid until/],
     ['unknown.test', 'first', qr/does not cover 'unknown\.test'/,
      qr/valid until/],
+    ['kinds.test', 'kinds', undef,
+     qr{/kinds\.pem \(EC prime256v1, RSA 2048\).*supports also: \S+/kinds-rsa\.pem}s],
     ['staple.test', 'staple', undef, qr/must-staple/],
     ['bare.test', 'bare', undef, qr/without a chain: .* issuer, CN=mid/],
     ['junk.test', 80], ['foreign.test', 80],

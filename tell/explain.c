@@ -418,6 +418,10 @@ static void explain_certificate(explainer_t *e)
     step(e, "of %s: %s (%s)", snivhost_vhost_text(e->p, v),
          x->tls.cert.nfiles ? x->tls.cert.files[0] : "in memory",
          x->tls.cert.kinds);
+    if (x->tls.also) {
+        step(e, "by the kind of key that the client supports also: %s",
+             x->tls.also);
+    }
     step(e, "subject %s, for %s", x->tls.cert.subject,
          names_text(e, &x->tls.cert));
     explain_validity(e, &x->tls.cert);

@@ -315,6 +315,26 @@ static void find_unused(server_rec *s, const char *sni,
     }
 }
 
+/* Those that a client with other kinds of keys gets. */
+static void add_kinds(const server_rec *s, const char *sni,
+                      sniv_cert_id_t id, snivhost_tls_facts_t *tls,
+                      apr_pool_t *p)
+{
+    sniv_cert_id_t ids[SNIV_KINDS];
+    int i, n = snivhost_cert_kinds(s, sni, id, ids);
+
+    for (i = 1; i < n; i++) {
+        const int had = tls->cert.nfiles;
+
+        sniv_certs_info_also(snivhost_store(), ids[i], &tls->cert, p);
+        if (tls->cert.nfiles > had) {
+            tls->also = apr_pstrcat(p, tls->also ? tls->also : "",
+                                    tls->also ? ", " : "",
+                                    tls->cert.files[had], NULL);
+        }
+    }
+}
+
 void snivhost_facts_handshake(const snivhost_facts_t *facts,
                               const sniv_decision_t *d, const char *sni,
                               snivhost_tls_facts_t *tls, apr_pool_t *p)
@@ -335,6 +355,7 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
         tls->of = s;
         cert_from_store(id, tls, p);
         if (tls->has_cert) {
+            add_kinds(s, sni, id, tls, p);
             if (tls->cert.scope != SNIV_SCOPE_NONE)
                 tls->source = "folders";
             else

@@ -51,6 +51,8 @@ typedef struct snivhost_tls_facts_t {
                                      "files", "mod_md", "folders" or NULL */
     int has_cert;               /**< cert is valid */
     sniv_cert_info_t cert;
+    const char *also;           /**< files of the same name with other kinds
+                                     of keys; they are in cert, too */
     const char *problem;        /**< why there is none, a phrase; or NULL */
     const char *problem_file;   /**< the file that it is about, or NULL */
     server_rec *of;             /**< of a handshake: the virtual host whose

@@ -260,12 +260,29 @@ static const char *switch_off(snivhost_candidate_t *c, apr_pool_t *p,
     return err;
 }
 
-/* Tell the store; without files it has what is in the folders. */
+static void add_names(apr_array_header_t *hosts,
+                      const apr_array_header_t *names)
+{
+    if (names)
+        apr_array_cat(hosts, names);
+}
+
+/* Note them in the store, with the names that a renewal has to keep; without
+ * files it has what is in the folders. */
 static int note_files(snivhost_candidate_t *c)
 {
+    apr_array_header_t *hosts = apr_array_make(adoption->p, 2,
+                                               sizeof(const char *));
     sniv_cert_files_t files;
 
     snivhost_lean_files(c->conf, &files);
+    if (c->s->server_hostname)
+        APR_ARRAY_PUSH(hosts, const char *) = c->s->server_hostname;
+    add_names(hosts, c->s->names);
+    add_names(hosts, c->s->wild_names);
+    files.hosts = (const char *const *)(void *)hosts->elts;
+    files.nhosts = hosts->nelts;
+    files.has_ca_files = c->tls->auto_chain;
     return files.ncerts == 0
            || sniv_certs_add_files(snivhost_store(), &files, &c->tls->cert)
               == APR_SUCCESS;

@@ -14,6 +14,8 @@
 
 #include "tls/lean.h"
 
+#include <string.h>
+
 #include <apr_hash.h>
 #include <apr_strings.h>
 
@@ -192,6 +194,7 @@ int snivhost_lean_needs_tickets(const snivhost_adoption_t *adoption)
 void snivhost_lean_files(const snivhost_tlsconf_t *conf,
                          sniv_cert_files_t *files)
 {
+    memset(files, 0, sizeof(*files));
     files->certs = (const char *const *)conf->certs->elts;
     files->ncerts = conf->certs->nelts;
     files->keys = (const char *const *)conf->keys->elts;
