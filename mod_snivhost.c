@@ -27,6 +27,10 @@
 
 #include "httpd.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "ap_mpm.h"
 #include "apr_optional_hooks.h"
 #include "http_connection.h"
@@ -136,12 +140,50 @@ static int make_tables(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
 typedef int config_phase_fn(apr_pool_t *p, apr_pool_t *plog,
                             apr_pool_t *ptemp, server_rec *s);
 
+/*
+ * The temporary pool of our parts, from check_config to the end of
+ * post_config. httpd's own one leaves what it had in the lists of the
+ * configuration's allocator, and so in the memory of every child: megabytes,
+ * with thousands of virtual hosts. This one has an allocator of its own.
+ */
+static apr_pool_t *work;
+
+static apr_status_t end_work(void *dummy)
+{
+    apr_pool_t *ended = work;
+
+    (void)dummy;
+    work = NULL;
+    if (ended)
+        apr_pool_destroy(ended);
+    return APR_SUCCESS;
+}
+
+static apr_pool_t *get_work(apr_pool_t *ptemp)
+{
+    apr_allocator_t *allocator;
+
+    if (work)
+        return work;
+    if (apr_allocator_create(&allocator) != APR_SUCCESS)
+        return ptemp;
+    if (apr_pool_create_ex(&work, ptemp, NULL, allocator) != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        work = NULL;
+        return ptemp;
+    }
+    apr_allocator_owner_set(allocator, work);
+    apr_pool_pre_cleanup_register(ptemp, NULL, end_work);
+    return work;
+}
+
 /* Run the features' parts of a phase, until one fails. */
 static int run_phase(config_phase_fn *const *parts, apr_pool_t *p,
                      apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     int status = OK;
 
+    ptemp = get_work(ptemp);
     for (; *parts && (status == OK || status == DECLINED); parts++)
         status = (*parts)(p, plog, ptemp, s);
     return status;
@@ -209,6 +251,12 @@ static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     return run_phase(parts, p, plog, ptemp, s);
 }
 
+static int after_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
+                         server_rec *s)
+{
+    return snivhost_adopt_after_ssl(p, plog, get_work(ptemp), s);
+}
+
 static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
                             apr_pool_t *ptemp, server_rec *s)
 {
@@ -219,9 +267,16 @@ static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
         snivhost_lint_post_config,
         NULL
     };
-    int status = make_tables(s, p, ptemp);
+    int status = make_tables(s, p, get_work(ptemp));
 
-    return status == OK ? run_phase(parts, p, plog, ptemp, s) : status;
+    if (status == OK)
+        status = run_phase(parts, p, plog, ptemp, s);
+    end_work(NULL);
+#ifdef __GLIBC__
+    /* before children inherit it */
+    malloc_trim(0);
+#endif
+    return status;
 }
 
 /* Under -t there is no post_config: what it would have made is made here. */
@@ -270,7 +325,7 @@ static void register_hooks(apr_pool_t *p)
     APR_OPTIONAL_HOOK(ssl, init_server, snivhost_handshake_init_server, NULL,
                       NULL, APR_HOOK_MIDDLE);
     /* ... and have TLS again. */
-    ap_hook_post_config(snivhost_adopt_after_ssl, mod_ssl, NULL,
+    ap_hook_post_config(after_mod_ssl, mod_ssl, NULL,
                         APR_HOOK_MIDDLE);
     /* As late as can be: other modules may still add names, and a daemon
      * that one of them forks inherits no keys. */
