@@ -47,6 +47,7 @@
 #include "module/counters.h"
 #include "module/record.h"
 #include "module/version.h"
+#include "module/words.h"
 #include "serve/env.h"
 #include "serve/handshake.h"
 #include "serve/refuse.h"
@@ -130,7 +131,7 @@ static int make_tables(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
                  "in %" APR_TIME_T_FMT " ms (mod_snivhost "
                  MOD_SNIVHOST_VERSION ")",
                  mode == SNIVHOST_VERIFY ? "Verify" : "On",
-                 table->nvhosts, table->nvhosts == 1 ? "" : "s",
+                 table->nvhosts, snivhost_plural(table->nvhosts),
                  table->nsets, table->nsets == 1 ? "" : "es",
                  apr_time_as_msec(apr_time_now() - start));
     snivhost_counters_make(s, p);

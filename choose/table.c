@@ -57,37 +57,45 @@ typedef struct shared_t {
 } shared_t;
 
 static const sniv_ip_t any_ip;
+static const unsigned char v4mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                                            0xff, 0xff };
 
 int sniv_ip_is_any(const sniv_ip_t *ip)
 {
     return !memcmp(ip->bytes, any_ip.bytes, sizeof(ip->bytes));
 }
 
-static int same_ip(const sniv_ip_t *a, const sniv_ip_t *b)
+int sniv_ip_is_v4(const sniv_ip_t *ip)
+{
+    return !memcmp(ip->bytes, v4mapped, sizeof(v4mapped));
+}
+
+int sniv_ip_is_same(const sniv_ip_t *a, const sniv_ip_t *b)
 {
     return a->zone == b->zone && !memcmp(a->bytes, b->bytes,
                                          sizeof(a->bytes));
 }
 
+void sniv_ip_from_v4(sniv_ip_t *ip, const void *v4)
+{
+    memset(ip, 0, sizeof(*ip));
+    if (memcmp(v4, any_ip.bytes, 4)) {
+        memcpy(ip->bytes, v4mapped, sizeof(v4mapped));
+        memcpy(ip->bytes + 12, v4, 4);
+    }
+}
+
 int sniv_ip_from_sockaddr(sniv_ip_t *ip, const apr_sockaddr_t *sa)
 {
-    static const unsigned char v4mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0,
-                                                0, 0, 0xff, 0xff };
-
     memset(ip, 0, sizeof(*ip));
     if (sa->family == APR_INET) {
-        const unsigned char *v4 = sa->ipaddr_ptr;
-
-        if (v4[0] || v4[1] || v4[2] || v4[3]) {
-            memcpy(ip->bytes, v4mapped, 12);
-            memcpy(ip->bytes + 12, v4, 4);
-        }
+        sniv_ip_from_v4(ip, sa->ipaddr_ptr);
         return 1;
     }
 #if APR_HAVE_IPV6
     if (sa->family == APR_INET6) {
         memcpy(ip->bytes, sa->ipaddr_ptr, 16);
-        if (memcmp(ip->bytes, v4mapped, 12))
+        if (!sniv_ip_is_v4(ip))
             ip->zone = sa->sa.sin6.sin6_scope_id;
         return 1;
     }
@@ -106,7 +114,7 @@ static const sniv_set_t **find_slot(const struct sniv_addrs_t *addrs,
     for (i &= addrs->mask;; i = (i + 1) & addrs->mask) {
         const sniv_set_t *set = addrs->slots[i];
 
-        if (!set || (set->port == port && same_ip(&set->ip, ip)))
+        if (!set || (set->port == port && sniv_ip_is_same(&set->ip, ip)))
             return &addrs->slots[i];
     }
 }
@@ -195,7 +203,8 @@ static apr_array_header_t *collect(struct sniv_addrs_t *addrs,
 
             /* `*` resolves to an IPv4 and an IPv6 address: core skips an
              * "any" address that repeats the one right before it. */
-            if (j > 0 && sniv_ip_is_any(&addr->ip) && sniv_ip_is_any(&addr[-1].ip)
+            if (j > 0 && sniv_ip_is_any(&addr->ip)
+                && sniv_ip_is_any(&addr[-1].ip)
                 && addr[-1].port == addr->port) {
                 continue;
             }

@@ -116,6 +116,15 @@ int sniv_ip_from_sockaddr(sniv_ip_t *ip, const apr_sockaddr_t *sa);
 /** Whether it is "any". */
 int sniv_ip_is_any(const sniv_ip_t *ip);
 
+/** Whether it is an IPv4 address. */
+int sniv_ip_is_v4(const sniv_ip_t *ip);
+
+/** Whether two are the same, zone included. */
+int sniv_ip_is_same(const sniv_ip_t *a, const sniv_ip_t *b);
+
+/** The address of four bytes. */
+void sniv_ip_from_v4(sniv_ip_t *ip, const void *v4);
+
 /**
  * The IP step: (ip,port), (ip,any port), (any,port), (any,any port); the
  * first that exists decides.

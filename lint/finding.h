@@ -30,10 +30,10 @@
  * later.
  */
 
+#include <jansson.h>
+
 #include "module/record.h"
 #include "tls/settings.h"
-
-#include <jansson.h>
 
 /** The kinds of findings, in the order of their codes. */
 typedef enum {

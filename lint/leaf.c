@@ -11,15 +11,13 @@
  * limitations under the License.
  */
 
-
 #include "lint/leaf.h"
 
 #include <string.h>
 
-#include <apr_hash.h>
-#include <apr_strings.h>
-
-#include <httpd.h>
+#include "apr_hash.h"
+#include "apr_strings.h"
+#include "httpd.h"
 
 #include "certs/certs.h"
 #include "certs/entry.h"

@@ -26,9 +26,9 @@
  * snivhost_leaves_make().
  */
 
-#include <apr_pools.h>
-#include <apr_tables.h>
-#include <apr_time.h>
+#include "apr_pools.h"
+#include "apr_tables.h"
+#include "apr_time.h"
 
 /** A certificate file. */
 typedef struct snivhost_leaf_t {

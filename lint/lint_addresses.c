@@ -11,9 +11,13 @@
  * limitations under the License.
  */
 
-
 #include "lint/checks.h"
-#include "module/words.h"
+
+#ifndef WIN32
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#endif
 
 #include "apr_hash.h"
 #include "apr_lib.h"
@@ -21,11 +25,7 @@
 #include "ap_listen.h"
 #include "http_core.h"
 
-#ifndef WIN32
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#endif
+#include "module/words.h"
 
 /*
  * Findings about addresses: virtual hosts that no connection can reach, and
@@ -49,17 +49,6 @@ typedef struct listeners_t {
 } listeners_t;
 
 static const sniv_ip_t any_ip;
-
-static int is_any(const sniv_ip_t *ip)
-{
-    return !memcmp(ip->bytes, any_ip.bytes, sizeof(ip->bytes));
-}
-
-static int is_same_ip(const sniv_ip_t *a, const sniv_ip_t *b)
-{
-    return !memcmp(a->bytes, b->bytes, sizeof(a->bytes))
-           && a->zone == b->zone;
-}
 
 /* A key without padding between its members. */
 static void *address_key(const sniv_ip_t *ip, apr_port_t port, apr_pool_t *p)
@@ -101,7 +90,7 @@ static void read_listeners(listeners_t *all, apr_pool_t *p)
             sniv_ip_t ip;
 
             if (!lr->bind_addr || !sniv_ip_from_sockaddr(&ip, lr->bind_addr)
-                || is_any(&ip) != want_any
+                || sniv_ip_is_any(&ip) != want_any
                 || has_listener(all, &ip, lr->bind_addr->port)) {
                 continue;
             }
@@ -123,7 +112,8 @@ static int is_heard_by(const listener_t *l, const sniv_ip_t *ip,
                        apr_port_t port)
 {
     return (!port || port == l->port)
-           && (is_any(ip) || is_any(&l->ip) || is_same_ip(ip, &l->ip));
+           && (sniv_ip_is_any(ip) || sniv_ip_is_any(&l->ip)
+               || sniv_ip_is_same(ip, &l->ip));
 }
 
 static int is_heard(const listeners_t *all, const sniv_ip_t *ip,
@@ -131,8 +121,9 @@ static int is_heard(const listeners_t *all, const sniv_ip_t *ip,
 {
     int i;
 
-    if (port && !is_any(ip))
-        return has_listener(all, ip, port) || has_listener(all, &any_ip, port);
+    if (port && !sniv_ip_is_any(ip))
+        return has_listener(all, ip, port)
+               || has_listener(all, &any_ip, port);
     for (i = 0; i < all->nelts; i++) {
         if (is_heard_by(&all->elts[i], ip, port))
             return 1;
@@ -149,9 +140,9 @@ static const sniv_set_t *taker_of(const sniv_table_t *table,
 {
     const sniv_set_t *taker = NULL;
 
-    if (!is_any(&set->ip))
+    if (!sniv_ip_is_any(&set->ip))
         return set->port ? NULL : sniv_table_get(table, &set->ip, l->port);
-    if (!is_any(&l->ip)) {
+    if (!sniv_ip_is_any(&l->ip)) {
         taker = sniv_table_get(table, &l->ip, l->port);
         if (!taker)
             taker = sniv_table_get(table, &l->ip, 0);
@@ -170,7 +161,7 @@ static const sniv_set_t *find_taker(const sniv_table_t *table,
     const sniv_set_t *taker = NULL;
     int i;
 
-    if (set->port && !is_any(&set->ip))
+    if (set->port && !sniv_ip_is_any(&set->ip))
         return NULL;
     for (i = 0; i < all->nelts; i++) {
         if (is_heard_by(&all->elts[i], &set->ip, set->port)) {
@@ -195,7 +186,7 @@ static int is_heard_otherwise(const listeners_t *all, const sniv_vhost_t *v,
 
     for (i = 0; i < v->naddrs; i++) {
         if (v->addrs[i].port == set->port
-            && is_same_ip(&v->addrs[i].ip, &set->ip)) {
+            && sniv_ip_is_same(&v->addrs[i].ip, &set->ip)) {
             text = v->addrs[i].text;
         }
     }
@@ -250,7 +241,7 @@ static void tell_not_heard(snivhost_lint_t *lint, const listeners_t *all,
                       "lines are for: %s", text, first->server_name,
                       and_more(n, lint->ptemp),
                       set->port ? apr_psprintf(lint->ptemp, "Add 'Listen %s'",
-                                               is_any(&set->ip)
+                                               sniv_ip_is_any(&set->ip)
                                                    ? text + 2 : text)
                                 : "Add a Listen line for it",
                       listeners_text(all, lint->ptemp));
@@ -276,9 +267,7 @@ static apr_array_header_t *own_addresses(apr_pool_t *p)
             const struct sockaddr_in *sin = (void *)one->ifa_addr;
 
             ip = apr_array_push(list);
-            memset(ip, 0, sizeof(*ip));
-            memset(ip->bytes + 10, 0xff, 2);
-            memcpy(ip->bytes + 12, &sin->sin_addr, 4);
+            sniv_ip_from_v4(ip, &sin->sin_addr);
         }
         else if (one->ifa_addr->sa_family == AF_INET6) {
             const struct sockaddr_in6 *sin6 = (void *)one->ifa_addr;
@@ -300,12 +289,6 @@ static apr_array_header_t *own_addresses(apr_pool_t *p)
 }
 #endif
 
-static int is_ip4(const sniv_ip_t *ip)
-{
-    return !memcmp(ip->bytes, any_ip.bytes, 10) && ip->bytes[10] == 0xff
-           && ip->bytes[11] == 0xff;
-}
-
 static const sniv_set_t *explicit_set(const sniv_table_t *table,
                                       const sniv_ip_t *ip, apr_port_t port)
 {
@@ -320,7 +303,7 @@ static int has_explicit(const sniv_vhost_t *v, apr_port_t port)
     int i;
 
     for (i = 0; i < v->naddrs; i++) {
-        if (!is_any(&v->addrs[i].ip)
+        if (!sniv_ip_is_any(&v->addrs[i].ip)
             && (!v->addrs[i].port || v->addrs[i].port == port)) {
             return 1;
         }
@@ -344,7 +327,7 @@ static void look_at_any(snivhost_lint_t *lint, const sniv_set_t *set,
     for (i = 0; i < own->nelts; i++) {
         const sniv_ip_t *ip = &APR_ARRAY_IDX(own, i, sniv_ip_t);
         const sniv_set_t *other = explicit_set(lint->table, ip, set->port);
-        int family = !is_ip4(ip);
+        int family = !sniv_ip_is_v4(ip);
 
         total[family]++;
         if (other) {
@@ -392,7 +375,7 @@ static void note_partly(snivhost_lint_t *lint, const listeners_t *all,
     for (i = 0; i < lint->table->nsets; i++) {
         const sniv_set_t *one = lint->table->sets[i];
 
-        if (!is_any(&one->ip) && (!one->port || one->port == set->port)
+        if (!sniv_ip_is_any(&one->ip) && (!one->port || one->port == set->port)
             && is_heard(all, &one->ip, set->port)) {
             other = other ? other : one;
             nothers++;
@@ -527,7 +510,7 @@ void snivhost_lint_addresses(snivhost_lint_t *lint)
                               snivhost_vhost_text(lint->ptemp,
                                                   taker->members[0]));
         }
-        else if (is_any(&set->ip) && set->port) {
+        else if (sniv_ip_is_any(&set->ip) && set->port) {
             own = own ? own : own_addresses(lint->ptemp);
             look_at_any(lint, set, own);
             if (lint->with_notes)

@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #include "lint/checks.h"
 
 #include "apr_hash.h"
@@ -20,9 +19,8 @@
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
-#include "tls/adopt.h"
-
 #include "module/words.h"
+#include "tls/adopt.h"
 
 /*
  * Findings about the certificates that virtual hosts name with

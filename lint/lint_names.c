@@ -11,14 +11,14 @@
  * limitations under the License.
  */
 
-
 #include "lint/checks.h"
-#include "module/words.h"
 
 #include "apr_hash.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
 #include "http_core.h"
+
+#include "module/words.h"
 
 /*
  * Findings about names: which are never matched, and which nobody has
@@ -513,8 +513,8 @@ static void note_default(snivhost_lint_t *lint, const sniv_set_t *set)
     snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT, v, NULL,
                       "%s answers on %s for every name that no virtual host "
                       "has, because its file is read before %s. If that is "
-                      "not meant, write a first virtual host for such names, in "
-                      "a file that is read earlier", v->server_name,
+                      "not meant, write a first virtual host for such "
+                      "names, in a file that is read earlier", v->server_name,
                       snivhost_set_text(lint->ptemp, set),
                       file_of(next->file));
 }

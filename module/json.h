@@ -20,9 +20,9 @@
  * is made of it. Any thread; results are the caller's.
  */
 
-#include "module/record.h"
-
 #include <jansson.h>
+
+#include "module/record.h"
 
 /** The version of the JSON shape; another one if a key changes its meaning
  * or goes. */

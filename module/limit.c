@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #include "module/limit.h"
 
 #include "apr_atomic.h"

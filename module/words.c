@@ -21,14 +21,13 @@
 const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
                                apr_port_t port)
 {
-    static const sniv_ip_t any;
     const unsigned char *b = ip->bytes;
     const char *host;
 
     if (sniv_ip_is_any(ip)) {
         host = "*";
     }
-    else if (!memcmp(b, any.bytes, 10) && b[10] == 0xff && b[11] == 0xff) {
+    else if (sniv_ip_is_v4(ip)) {
         host = apr_psprintf(p, "%u.%u.%u.%u", b[12], b[13], b[14], b[15]);
     }
     else {
@@ -101,6 +100,13 @@ const char *snivhost_handshake_text(request_rec *r)
 
 /* ----- numbers, times, modes ----- */
 
+const char *snivhost_place_text(apr_pool_t *p, const server_rec *s)
+{
+    if (!s->defn_name)
+        return s->is_virtual ? "not in a file" : "main server";
+    return apr_psprintf(p, "%s:%u", s->defn_name, s->defn_line_number);
+}
+
 const char *snivhost_mode_text(snivhost_mode_e mode)
 {
     return mode == SNIVHOST_ON ? "On" : mode == SNIVHOST_VERIFY ? "Verify"
@@ -133,7 +139,7 @@ const char *snivhost_distance_text(apr_pool_t *p, apr_time_t when,
     n /= units[i].seconds;
     return apr_psprintf(p, "%s%" APR_INT64_T_FMT " %s%s%s",
                         when > now ? "in " : "", n, units[i].name,
-                        n == 1 ? "" : "s", when > now ? "" : " ago");
+                        snivhost_plural(n), when > now ? "" : " ago");
 }
 
 const char *snivhost_number_text(apr_pool_t *p, unsigned long n)
@@ -207,6 +213,14 @@ const char *snivhost_one_line(apr_pool_t *p, const char *text)
     for (c = copy; (c = strchr(c, '\n')) != NULL;)
         *c = ' ';
     return snivhost_printable(p, copy);
+}
+
+char *snivhost_lower(apr_pool_t *p, const char *text)
+{
+    char *copy = apr_pstrdup(p, text);
+
+    ap_str_tolower(copy);
+    return copy;
 }
 
 const char *snivhost_plural(apr_int64_t n)

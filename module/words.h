@@ -32,6 +32,10 @@ const char *snivhost_addr_text(apr_pool_t *p, const sniv_ip_t *ip,
 /** `name (file:line)`, or `main server name` for the main server. */
 const char *snivhost_vhost_text(apr_pool_t *p, const sniv_vhost_t *vhost);
 
+/** Where a virtual host is defined: `file:line`, `not in a file`; or `main
+ * server`. */
+const char *snivhost_place_text(apr_pool_t *p, const server_rec *s);
+
 /**
  * The rule and its pattern: `alias 'www.example.com'`, `default`.
  */
@@ -66,6 +70,9 @@ const char *snivhost_printable(apr_pool_t *p, const char *text);
 
 /** The same on one line: line feeds become blanks. */
 const char *snivhost_one_line(apr_pool_t *p, const char *text);
+
+/** A copy in lower case; only A to Z are letters. */
+char *snivhost_lower(apr_pool_t *p, const char *text);
 
 /** What follows a number of things: "" or "s". */
 const char *snivhost_plural(apr_int64_t n);

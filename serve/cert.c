@@ -12,16 +12,17 @@
  */
 
 #include "serve/cert.h"
-#include "serve/donor.h"
 
 #include "apr_strings.h"
 
-#include "tls/adopt.h"
 #include "module/counters.h"
 #include "module/limit.h"
-#include "serve/refuse.h"
-#include "tls/store.h"
 #include "module/stock.h"
+#include "module/words.h"
+#include "serve/donor.h"
+#include "serve/refuse.h"
+#include "tls/adopt.h"
+#include "tls/store.h"
 
 static sniv_cert_id_t find(const server_rec *s, const char *name,
                            apr_size_t len)
@@ -132,14 +133,6 @@ static int is_challenge(const SSL *ssl)
               != SSL_CTX_get0_certificate(SSL_get_SSL_CTX(ssl));
 }
 
-/* Where a virtual host is defined. */
-static const char *place_text(apr_pool_t *p, const server_rec *s)
-{
-    return s->defn_name ? apr_psprintf(p, "%s:%u", s->defn_name,
-                                       s->defn_line_number)
-                        : "main server";
-}
-
 static void say_broken(conn_rec *c, const server_rec *s, apr_status_t rv,
                        const char *reason)
 {
@@ -151,7 +144,8 @@ static void say_broken(conn_rec *c, const server_rec *s, apr_status_t rv,
     ap_log_cerror(APLOG_MARK, APLOG_ERR, rv, c, "SNIV0111: "
                   "handshake refused: the certificate of virtual host %s (%s) "
                   "cannot be used: it %s%s", s->server_hostname,
-                  place_text(c->pool, s), reason ? reason : "is broken",
+                  snivhost_place_text(c->pool, s),
+                  reason ? reason : "is broken",
                   snivhost_unsaid_text(c->pool, unsaid));
 }
 
@@ -166,7 +160,7 @@ static void say_missing(conn_rec *c, const server_rec *s)
     ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0110: "
                   "handshake refused: virtual host %s (%s) has no certificate "
                   "that can be used%s", s->server_hostname,
-                  place_text(c->pool, s),
+                  snivhost_place_text(c->pool, s),
                   snivhost_unsaid_text(c->pool, unsaid));
 }
 

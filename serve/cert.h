@@ -31,10 +31,10 @@
  * site's.
  */
 
-#include "module/record.h"
-#include "certs/certs.h"
-
 #include <openssl/ssl.h>
+
+#include "certs/certs.h"
+#include "module/record.h"
 
 /** Set the callback on a server's SSL_CTX, if any virtual host needs it. */
 void snivhost_cert_init_server(SSL_CTX *ctx);

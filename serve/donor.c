@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #include "serve/donor.h"
 
 #include <openssl/evp.h>

@@ -21,9 +21,9 @@
  * donor, and makes and reads session tickets with its own keys.
  */
 
-#include "module/record.h"
-
 #include <openssl/ssl.h>
+
+#include "module/record.h"
 
 /**
  * mod_ssl has given the connection of a lean virtual host the SSL_CTX that it

@@ -12,16 +12,17 @@
  */
 
 #include "serve/env.h"
-#include "module/words.h"
-#include "serve/request.h"
 
-#include "ap_expr.h"
 #include "apr_optional.h"
 #include "apr_strings.h"
+#include "ap_expr.h"
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_ssl.h"
 #include "mod_log_config.h"
+
+#include "module/words.h"
+#include "serve/request.h"
 
 typedef const char *value_fn(request_rec *r, const snivhost_conn_t *conn,
                              apr_pool_t *p);

@@ -29,22 +29,22 @@
  *                                    take the callback off
  */
 
-#include "module/record.h"
-#include "module/counters.h"
-#include "serve/refuse.h"
+#include "serve/handshake.h"
 
 #include "apr_optional_hooks.h"
 #include "apr_strings.h"
 #include "http_vhost.h"
 #include "mod_ssl_openssl.h"
 
-#include "serve/handshake.h"
+#include "module/counters.h"
+#include "module/record.h"
+#include "module/stock.h"
+#include "module/words.h"
 #include "serve/cert.h"
 #include "serve/donor.h"
+#include "serve/refuse.h"
 #include "tls/library.h"
 #include "tls/store.h"
-#include "module/words.h"
-#include "module/stock.h"
 
 /* Where a connection's record hangs on its SSL, and a context's record on
  * its SSL_CTX. The numbers are kept over restarts: OpenSSL never takes one

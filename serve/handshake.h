@@ -20,9 +20,9 @@
  * OpenSSL's callbacks.
  */
 
-#include "module/record.h"
-
 #include <openssl/ssl.h>
+
+#include "module/record.h"
 
 /* The phases, for the hook table in mod_snivhost.c. */
 int snivhost_handshake_pre_config(apr_pool_t *p, apr_pool_t *plog,

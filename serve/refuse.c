@@ -22,9 +22,9 @@
 #include "module/counters.h"
 #include "module/limit.h"
 #include "module/stock.h"
+#include "module/words.h"
 #include "tls/library.h"
 #include "tls/store.h"
-#include "module/words.h"
 
 /* Where an ACME server asks for http-01 (RFC 8555, 8.3), and the protocol of
  * tls-alpn-01 (RFC 8737). */

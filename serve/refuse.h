@@ -24,9 +24,9 @@
  * thread. Not in force with SNIVHost Verify, where httpd decides.
  */
 
-#include "module/record.h"
-
 #include <openssl/ssl.h>
+
+#include "module/record.h"
 
 /** What is refused on one address set. */
 typedef struct snivhost_refuse_t {

@@ -103,11 +103,6 @@ static const char *read_allow(snivhost_allow_t **pallow, const char *path,
 
 /* ----- text ----- */
 
-static const char *plural(int n)
-{
-    return n == 1 ? "" : "s";
-}
-
 static const char *number(apr_pool_t *p, int n)
 {
     return snivhost_number_text(p, (unsigned long)n);
@@ -124,12 +119,13 @@ static const char *answer_text(const snivhost_comparison_t *x, apr_pool_t *p)
     if (!x->nchanged) {
         return apr_psprintf(p, "nothing changes for clients: %s name%s on %s "
                             "address%s compared with %s", number(p, x->nnames),
-                            plural(x->nnames), number(p, x->naddresses),
+                            snivhost_plural(x->nnames),
+                            number(p, x->naddresses),
                             x->naddresses == 1 ? "" : "es", of);
     }
     return apr_psprintf(p, "%s of %s name%s change%s on %s address%s, compared "
                         "with %s", number(p, x->nchanged),
-                        number(p, x->nnames), plural(x->nnames),
+                        number(p, x->nnames), snivhost_plural(x->nnames),
                         x->nchanged == 1 ? "s" : "",
                         number(p, x->naddresses),
                         x->naddresses == 1 ? "" : "es", of);

@@ -15,8 +15,8 @@
 
 #include <stdlib.h>
 
-#include "ap_listen.h"
 #include "apr_strings.h"
+#include "ap_listen.h"
 
 #include "module/words.h"
 #include "tell/answers.h"
@@ -103,7 +103,7 @@ static int is_member(const sniv_set_t *set, const sniv_vhost_t *v)
 
     for (i = 0; i < v->naddrs; i++) {
         if (set && v->addrs[i].port == set->port
-            && !memcmp(&v->addrs[i].ip, &set->ip, sizeof(set->ip))) {
+            && sniv_ip_is_same(&v->addrs[i].ip, &set->ip)) {
             return 1;
         }
     }
@@ -208,8 +208,10 @@ static void explain_vhost(comparer_t *c, draft_t *draft,
 
 /* One decision of both sides. */
 static void compare_vhosts(comparer_t *c, draft_t *draft, const char *what,
-                           const snivhost_answer_t *b, const sniv_decision_t *was,
-                           const snivhost_answer_t *a, const sniv_decision_t *now)
+                           const snivhost_answer_t *b,
+                           const sniv_decision_t *was,
+                           const snivhost_answer_t *a,
+                           const sniv_decision_t *now)
 {
     const char *text;
     unsigned bit = SNIVHOST_CHANGED_VHOST;
@@ -235,7 +237,8 @@ static void compare_vhosts(comparer_t *c, draft_t *draft, const char *what,
         explain_vhost(c, draft, b->set, was, a->set, now);
 }
 
-static void compare_certs(comparer_t *c, draft_t *draft, const snivhost_answer_t *b,
+static void compare_certs(comparer_t *c, draft_t *draft,
+                          const snivhost_answer_t *b,
                           const snivhost_answer_t *a)
 {
     const snivhost_side_vhost_t *was = b->cert, *now = a->cert;
@@ -298,7 +301,8 @@ static const char *settings_place(comparer_t *c, const char *was,
     return snivhost_side_place(c->after, v, NULL, c->p);
 }
 
-static void compare_tls(comparer_t *c, draft_t *draft, const snivhost_answer_t *b,
+static void compare_tls(comparer_t *c, draft_t *draft,
+                        const snivhost_answer_t *b,
                         const snivhost_answer_t *a)
 {
     const char *was = b->cert->settings, *now = a->cert->settings;
@@ -329,11 +333,13 @@ static const char *policy_place(apr_pool_t *p)
     return place;
 }
 
-static void explain_refusal(comparer_t *c, draft_t *draft, const snivhost_answer_t *b,
+static void explain_refusal(comparer_t *c, draft_t *draft,
+                            const snivhost_answer_t *b,
                             const snivhost_answer_t *a)
 {
     const sniv_vhost_t *first = snivhost_first_of(c->after, a->set);
-    const snivhost_refuse_conf_t *conf = &snivhost_side_more(c->after, first)->refuse;
+    const snivhost_refuse_conf_t *conf =
+        &snivhost_side_more(c->after, first)->refuse;
     const char *x = c->before->policy, *y = c->after->policy;
     int i;
 
@@ -431,15 +437,15 @@ static void report(comparer_t *c, const draft_t *draft, const char *client,
 }
 
 static void compare_handshakes(comparer_t *c, draft_t *draft,
-                               const snivhost_answer_t *b, const snivhost_answer_t *a)
+                               const snivhost_answer_t *b,
+                               const snivhost_answer_t *a)
 {
     if (b->tls != a->tls) {
         say(draft, SNIVHOST_CHANGED_TLS, a->tls ? "no TLS -> TLS"
                                                 : "TLS -> no TLS");
         draft->cause = "SSLEngine of the first virtual host";
-        draft->place = snivhost_side_place(c->after,
-                                           snivhost_first_of(c->after, a->set), NULL,
-                                           c->p);
+        draft->place = snivhost_side_place(
+            c->after, snivhost_first_of(c->after, a->set), NULL, c->p);
         return;
     }
     if (!a->tls)
@@ -519,13 +525,12 @@ static const sniv_ip_t other_ip = {
 
 static void add_ip(apr_array_header_t *ips, const sniv_ip_t *ip)
 {
-    static const sniv_ip_t any;
     int i;
 
-    if (!memcmp(ip, &any, sizeof(any)))
+    if (sniv_ip_is_any(ip))
         return;
     for (i = 0; i < ips->nelts; i++) {
-        if (!memcmp(&APR_ARRAY_IDX(ips, i, sniv_ip_t), ip, sizeof(*ip)))
+        if (sniv_ip_is_same(&APR_ARRAY_IDX(ips, i, sniv_ip_t), ip))
             return;
     }
     APR_ARRAY_PUSH(ips, sniv_ip_t) = *ip;
@@ -666,8 +671,8 @@ static void note_vhosts(comparer_t *c)
         const snivhost_side_vhost_t *now = &c->after->more[i];
         const sniv_vhost_t *twin = snivhost_twin_before(c->twins,
                                                         &table->vhosts[i]);
-        const snivhost_side_vhost_t *was = twin ? snivhost_side_more(c->before, twin)
-                                                : NULL;
+        const snivhost_side_vhost_t *was =
+            twin ? snivhost_side_more(c->before, twin) : NULL;
 
         if (!was)
             continue;
@@ -693,7 +698,7 @@ static void note_vhosts(comparer_t *c)
         note(c, apr_psprintf(c->p, "the certificate of %d virtual host%s is "
                              "not known on both sides (given by mod_md, or "
                              "not readable), and was not compared", unknown,
-                             unknown == 1 ? "" : "s"));
+                             snivhost_plural(unknown)));
     }
 }
 

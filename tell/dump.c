@@ -17,14 +17,14 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
-#include "tell/explain.h"
 #include "lint/lint.h"
+#include "module/asked.h"
+#include "module/json.h"
+#include "module/words.h"
+#include "tell/explain.h"
 #include "tell/question.h"
 #include "tell/render.h"
 #include "tell/side.h"
-#include "module/json.h"
-#include "module/words.h"
-#include "module/asked.h"
 
 /* Where the texts of a member begin. */
 #define INDENT 15
@@ -203,9 +203,10 @@ static json_t *json_vhost(const snivhost_facts_t *facts,
 
     json_object_set_new(json, "vhost", snivhost_json_text(v->server_name, p));
     json_object_set_new(json, "defined_at", snivhost_json_place(v, p));
-    json_object_set_new(json, "aliases", snivhost_json_texts(v->aliases, v->naliases,
-                                                    p));
-    json_object_set_new(json, "globs", snivhost_json_texts(v->globs, v->nglobs, p));
+    json_object_set_new(json, "aliases",
+                        snivhost_json_texts(v->aliases, v->naliases, p));
+    json_object_set_new(json, "globs",
+                        snivhost_json_texts(v->globs, v->nglobs, p));
     json_object_set_new(json, "path", snivhost_json_text(v->path, p));
     for (i = 0; i < v->naddrs; i++) {
         json_array_append_new(addrs, json_string(

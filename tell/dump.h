@@ -20,10 +20,10 @@
  * and the answers to SNIVHostExplain. Configuration time, one thread.
  */
 
+#include <jansson.h>
+
 #include "module/record.h"
 #include "tell/facts.h"
-
-#include <jansson.h>
 
 /**
  * The configuration as a JSON document, the caller's.

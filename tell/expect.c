@@ -92,7 +92,8 @@ static const char *parse(expectation_t *e, const char *line, apr_pool_t *p)
     e->words = words;
     if (!e->nwants) {
         return "nothing is expected: write vhost=, handshake=, rule=, "
-               "certificate=, status=, location= or refused= behind the question";
+               "certificate=, status=, location= or refused= behind the "
+               "question";
     }
     return snivhost_question_parse(&e->question, p, words);
 }

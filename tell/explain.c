@@ -12,7 +12,6 @@
  */
 
 #include "tell/explain.h"
-#include "module/words.h"
 
 #include <stdarg.h>
 
@@ -23,6 +22,8 @@
 #include "http_vhost.h"
 
 #include <openssl/ssl.h>
+
+#include "module/words.h"
 
 /* So many of those who lost are told of. */
 #define OTHERS_MAX 50

@@ -15,17 +15,17 @@
 
 #include <stdlib.h>
 
-#include "ap_listen.h"
 #include "apr_strings.h"
 #include "apr_thread_mutex.h"
+#include "ap_listen.h"
 #include "http_core.h"
 #include "http_main.h"
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "tls/adopt.h"
 #include "serve/cert.h"
+#include "tls/adopt.h"
 #include "tls/store.h"
 
 /* ----- making them ----- */

@@ -26,11 +26,11 @@
  * then described from memory, as they are served.
  */
 
+#include "certs/certs.h"
 #include "module/record.h"
 #include "serve/refuse.h"
-#include "tls/sni_policy.h"
 #include "tls/settings.h"
-#include "certs/certs.h"
+#include "tls/sni_policy.h"
 
 typedef struct snivhost_facts_t {
     server_rec *main_server;

@@ -19,10 +19,10 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
-#include "tell/facts.h"
 #include "lint/leaf.h"
-#include "tls/store.h"
 #include "module/words.h"
+#include "tell/facts.h"
+#include "tls/store.h"
 
 /*
  * -D DUMP_SNIVHOST_421: where browsers use one connection for several names
@@ -81,14 +81,6 @@ typedef struct dump_t {
 
 /* ----- who has a name ----- */
 
-static const char *lower(apr_pool_t *p, const char *text)
-{
-    char *copy = apr_pstrdup(p, text);
-
-    ap_str_tolower(copy);
-    return copy;
-}
-
 static void add_child(dump_t *dump, member_t *member, const char *name)
 {
     const char *dot = ap_strchr_c(name, '.'), *parent;
@@ -96,7 +88,7 @@ static void add_child(dump_t *dump, member_t *member, const char *name)
 
     if (!dot || !dot[1] || ap_is_matchexp(dot))
         return;
-    parent = lower(dump->p, dot + 1);
+    parent = snivhost_lower(dump->p, dot + 1);
     list = apr_hash_get(dump->by_parent, parent, APR_HASH_KEY_STRING);
     if (!list) {
         list = apr_array_make(dump->p, 4, sizeof(member_t *));
@@ -193,7 +185,7 @@ static apr_array_header_t *groups_of(dump_t *dump, const names_t *names)
 
         if (name[0] == '*' && name[1] == '.') {
             const apr_array_header_t *list =
-                apr_hash_get(dump->by_parent, lower(dump->p, name + 2),
+                apr_hash_get(dump->by_parent, snivhost_lower(dump->p, name + 2),
                              APR_HASH_KEY_STRING);
 
             for (k = 0; list && k < list->nelts; k++, covers = 1) {

@@ -28,8 +28,8 @@
 #include "http_core.h"
 #include "http_protocol.h"
 
-#include "tls/store.h"
 #include "module/words.h"
+#include "tls/store.h"
 
 /* Members of an address that is folded, and on a page of their own. */
 #define MEMBERS_FEW 8
@@ -157,12 +157,7 @@ static const char *link_to(page_t *page, const char *args)
 
 static const char *place(page_t *page, const sniv_vhost_t *v)
 {
-    const server_rec *s = v->server;
-
-    if (!s->is_virtual)
-        return "main server";
-    return v->file ? apr_psprintf(page->p, "%s:%u", esc(page, v->file),
-                                  v->line) : "not in a file";
+    return esc(page, snivhost_place_text(page->p, v->server));
 }
 
 /* ----- the question box ----- */

@@ -55,8 +55,10 @@ static void add(maker_t *m, const char *label, const char *name, int is_name)
     const char *host = as_host(name, m->p);
     snivhost_probe_t *probe;
 
-    if (!*name || *name == '.' || apr_hash_get(m->seen, name, APR_HASH_KEY_STRING))
+    if (!*name || *name == '.'
+        || apr_hash_get(m->seen, name, APR_HASH_KEY_STRING)) {
         return;
+    }
     apr_hash_set(m->seen, name, APR_HASH_KEY_STRING, name);
     probe = apr_array_push(m->probes);
     probe->label = label;

@@ -12,13 +12,13 @@
  */
 
 #include "tell/question.h"
-#include "module/words.h"
+
+#include <arpa/inet.h>
 
 #include "apr_strings.h"
 #include "ap_listen.h"
 
-#include <arpa/inet.h>
-
+#include "module/words.h"
 #include "tell/url.h"
 
 #define USAGE "SNIVHostExplain takes ADDR:PORT [sni=NAME] [host=NAME] " \

@@ -12,10 +12,11 @@
  */
 
 #include "tell/render.h"
-#include "module/json.h"
-#include "module/words.h"
 
 #include "apr_strings.h"
+
+#include "module/json.h"
+#include "module/words.h"
 
 /* ----- lines ----- */
 
@@ -257,7 +258,8 @@ json_t *snivhost_json_certificate(const snivhost_tls_facts_t *tls,
     json_object_set_new(json, "keys", snivhost_json_text(cert->kinds, p));
     json_object_set_new(json, "fingerprints",
                         snivhost_json_text(cert->fingerprints, p));
-    json_object_set_new(json, "not_before", snivhost_json_time(cert->not_before));
+    json_object_set_new(json, "not_before",
+                        snivhost_json_time(cert->not_before));
     json_object_set_new(json, "not_after", snivhost_json_time(cert->not_after));
     return json;
 }

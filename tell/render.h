@@ -20,11 +20,11 @@
  * docs/json.md has the shape of the JSON.
  */
 
+#include <jansson.h>
+
 #include "module/record.h"
 #include "tell/explain.h"
 #include "tell/facts.h"
-
-#include <jansson.h>
 
 /** Columns of a terminal. */
 #define SNIVHOST_COLUMNS 100

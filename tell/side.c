@@ -15,15 +15,15 @@
 
 #include <stdlib.h>
 
-#include "ap_listen.h"
 #include "apr_strings.h"
+#include "ap_listen.h"
 #include "http_core.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "module/words.h"
 #include "lint/leaf.h"
+#include "module/words.h"
 #include "tls/store.h"
 
 /* ----- the directives of a virtual host ----- */

@@ -24,12 +24,13 @@
  * One thread; everything lives in the pool that is given.
  */
 
+#include "apr_hash.h"
+
+#include <jansson.h>
+
 #include "module/record.h"
 #include "serve/refuse.h"
 #include "tell/facts.h"
-
-#include <apr_hash.h>
-#include <jansson.h>
 
 /** What a virtual host has beside its names and addresses. */
 typedef struct snivhost_side_vhost_t {

@@ -13,11 +13,10 @@
 
 #include "tell/side.h"
 
+#include <arpa/inet.h>
 #include <net/if.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <arpa/inet.h>
 
 #include "apr_strings.h"
 
@@ -213,8 +212,7 @@ static apr_array_header_t *texts_of(reader_t *r, const json_t *json,
  * asked. */
 static int parse_addr(sniv_addr_t *addr, const char *text, apr_pool_t *p)
 {
-    static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-                                              0xff, 0xff };
+    unsigned char v4[4];
     const char *colon = strrchr(text, ':');
     char *host, *zone, *end;
     long port = 0;
@@ -232,8 +230,10 @@ static int parse_addr(sniv_addr_t *addr, const char *text, apr_pool_t *p)
     if (!strcmp(host, "*"))
         return 1;
     if (*host != '[') {
-        memcpy(addr->ip.bytes, mapped, sizeof(mapped));
-        return inet_pton(AF_INET, host, addr->ip.bytes + 12) == 1;
+        if (inet_pton(AF_INET, host, v4) != 1)
+            return 0;
+        sniv_ip_from_v4(&addr->ip, v4);
+        return 1;
     }
     if (host[strlen(host) - 1] != ']')
         return 0;

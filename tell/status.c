@@ -24,12 +24,12 @@
 #include "http_request.h"
 #include "mod_status.h"
 
-#include "tell/dump.h"
 #include "module/json.h"
 #include "module/limit.h"
+#include "module/words.h"
+#include "tell/dump.h"
 #include "tell/render.h"
 #include "tls/store.h"
-#include "module/words.h"
 
 #define HANDLER "snivhost-status"
 

@@ -29,8 +29,8 @@
  *     dump                             with format=json: everything
  */
 
-#include "module/record.h"
 #include "module/counters.h"
+#include "module/record.h"
 #include "tell/explain.h"
 #include "tell/facts.h"
 #include "tell/question.h"

@@ -17,9 +17,9 @@
 #include <string.h>
 #include <strings.h>
 
-#include <apr_lib.h>
-#include <apr_strings.h>
-#include <apr_uri.h>
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "apr_uri.h"
 
 #ifdef SNIVHOST_HAVE_IDN2
 #include <idn2.h>

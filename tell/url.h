@@ -22,8 +22,8 @@
  * bytes are safe to give. Any thread; everything lives in the given pool.
  */
 
-#include <apr_network_io.h>
-#include <apr_pools.h>
+#include "apr_network_io.h"
+#include "apr_pools.h"
 
 typedef struct sniv_url_t {
     int is_https;

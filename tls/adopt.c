@@ -18,10 +18,11 @@
 #include "http_core.h"
 #include "http_ssl.h"
 
+#include "module/words.h"
+#include "tls/keyfile.h"
 #include "tls/lean.h"
 #include "tls/settings.h"
 #include "tls/store.h"
-#include "tls/keyfile.h"
 
 static snivhost_adoption_t *adoption;
 
@@ -326,7 +327,7 @@ static int note_all_files(apr_pool_t *pconf)
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: "
                          "virtual host %s (%s): its certificate files cannot "
                          "be noted", c->s->server_hostname,
-                         snivhost_lean_place(pconf, c->s));
+                         snivhost_place_text(pconf, c->s));
             status = HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -363,7 +364,7 @@ static int read_tickets(apr_pool_t *pconf)
                          "less than 48 bytes. Write 48 random bytes into it, "
                          "for example with 'openssl rand -out FILE 48'",
                          c->s->server_hostname,
-                         snivhost_lean_place(pconf, c->s), path);
+                         snivhost_place_text(pconf, c->s), path);
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -417,7 +418,7 @@ int snivhost_adopt_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
         if (err) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0205: "
                          "virtual host %s (%s): %s", c->s->server_hostname,
-                         snivhost_lean_place(ptemp, c->s), err);
+                         snivhost_place_text(ptemp, c->s), err);
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -470,7 +471,7 @@ int snivhost_adopt_after_ssl(apr_pool_t *pconf, apr_pool_t *plog,
         if (err) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0206: "
                          "virtual host %s (%s): %s", c->s->server_hostname,
-                         snivhost_lean_place(ptemp, c->s), err);
+                         snivhost_place_text(ptemp, c->s), err);
             return HTTP_INTERNAL_SERVER_ERROR;
         }
     }

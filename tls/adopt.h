@@ -39,30 +39,7 @@
  * Configuration time, one thread; snivhost_adopt_get() at any time.
  */
 
-#include "module/record.h"
-#include "certs/certs.h"
-
-/** Who does the TLS of a virtual host. */
-typedef enum {
-    SNIVHOST_TLS_NONE,          /**< it has none */
-    SNIVHOST_TLS_STOCK,         /**< mod_ssl as a whole */
-    SNIVHOST_TLS_LEAN           /**< mod_ssl, with the SSL_CTX of a donor and
-                                     our certificate */
-} snivhost_tls_e;
-
-/** What was decided for a server. */
-typedef struct snivhost_tls_t {
-    snivhost_tls_e how;
-    const char *why_not;        /**< a phrase that completes "not lean:"; NULL
-                                     if it is lean or has no TLS */
-    sniv_cert_id_t cert;        /**< of its certificate files, if lean */
-    server_rec *donor;          /**< whose SSL_CTX it uses, if lean */
-    int min_version, max_version; /**< of SSLProtocol; 0: the donor's */
-    unsigned protocol_set:1;    /**< SSLProtocol is in effect: mod_ssl gives
-                                     the connection limits */
-    unsigned auto_chain:1;      /**< where a certificate file has no chain,
-                                     OpenSSL looks for one in the CA files */
-} snivhost_tls_t;
+#include "tls/lean.h"
 
 /**
  * What was decided for a server; NULL if nothing was: no mod_ssl, or neither

@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #include "tls/keyfile.h"
 
 #include "apr_file_io.h"

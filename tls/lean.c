@@ -11,26 +11,20 @@
  * limitations under the License.
  */
 
-
 #include "tls/lean.h"
 
 #include <string.h>
 
-#include <apr_hash.h>
-#include <apr_strings.h>
+#include "apr_hash.h"
+#include "apr_strings.h"
+
+#include <openssl/opensslv.h>
 
 #include "certs/judge.h"
+#include "module/words.h"
 #include "tls/library.h"
 #include "tls/store.h"
 #include "tls/values.h"
-#include "module/words.h"
-
-const char *snivhost_lean_place(apr_pool_t *p, const server_rec *s)
-{
-    if (!s->defn_name)
-        return s->is_virtual ? "not in a file" : "main server";
-    return apr_psprintf(p, "%s:%u", s->defn_name, s->defn_line_number);
-}
 
 /* ----- reasons ----- */
 
@@ -118,7 +112,7 @@ static void judge_member(snivhost_adoption_t *adoption,
     apr_pool_t *p = adoption->p;
     const char *of = apr_psprintf(p, "the first virtual host of %s (%s)",
                                   snivhost_set_text(p, set),
-                                  snivhost_lean_place(p, first->s));
+                                  snivhost_place_text(p, first->s));
 
     if (!first->conf->engine) {
         refuse(adoption, c, "the first virtual host of its address has no "
@@ -138,6 +132,16 @@ static void judge_member(snivhost_adoption_t *adoption,
                               "none", NULL),
                   first->conf->of[SNIVHOST_SET_TICKET_KEYS]->node);
     }
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+    /* There is no callback that could use the keys of each. */
+    else if (first->conf->of[SNIVHOST_SET_TICKET_KEYS]) {
+        refuse_at(adoption, c,
+                  apr_pstrcat(p, of, " has SSLSessionTicketKeyFile, which "
+                              "lean virtual hosts follow with OpenSSL 3.0 or "
+                              "later only", NULL),
+                  first->conf->of[SNIVHOST_SET_TICKET_KEYS]->node);
+    }
+#endif
 }
 
 static snivhost_candidate_t *candidate_of(const snivhost_adoption_t *adoption,
@@ -428,7 +432,7 @@ static const char *donor_text(snivhost_adoption_t *adoption,
                             c->nusers > 1 ? "" : "s");
     }
     first = first_of(adoption, c);
-    place = snivhost_lean_place(adoption->p, first->s);
+    place = snivhost_place_text(adoption->p, first->s);
     if (first != c && first->conf->obstacles->nelts > 0) {
         const snivhost_obstacle_t *obstacle =
             &APR_ARRAY_IDX(first->conf->obstacles, 0, snivhost_obstacle_t);
@@ -607,7 +611,7 @@ void snivhost_lean_report(const snivhost_adoption_t *adoption, server_rec *s,
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "SNIV0203: "
                          "not lean: virtual host %s (%s): %s",
                          c->s->server_hostname,
-                         snivhost_lean_place(ptemp, c->s), c->tls->why_not);
+                         snivhost_place_text(ptemp, c->s), c->tls->why_not);
         }
     }
 }

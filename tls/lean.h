@@ -27,8 +27,31 @@
  * Configuration time, one thread: for tls/adopt.c.
  */
 
-#include "tls/adopt.h"
+#include "certs/certs.h"
+#include "module/record.h"
 #include "tls/share.h"
+
+/** Who does the TLS of a virtual host. */
+typedef enum {
+    SNIVHOST_TLS_NONE,          /**< it has none */
+    SNIVHOST_TLS_STOCK,         /**< mod_ssl as a whole */
+    SNIVHOST_TLS_LEAN           /**< mod_ssl, with the SSL_CTX of a donor and
+                                     our certificate */
+} snivhost_tls_e;
+
+/** What was decided for a server. */
+typedef struct snivhost_tls_t {
+    snivhost_tls_e how;
+    const char *why_not;        /**< a phrase that completes "not lean:"; NULL
+                                     if it is lean or has no TLS */
+    sniv_cert_id_t cert;        /**< of its certificate files, if lean */
+    server_rec *donor;          /**< whose SSL_CTX it uses, if lean */
+    int min_version, max_version; /**< of SSLProtocol; 0: the donor's */
+    unsigned protocol_set:1;    /**< SSLProtocol is in effect: mod_ssl gives
+                                     the connection limits */
+    unsigned auto_chain:1;      /**< where a certificate file has no chain,
+                                     OpenSSL looks for one in the CA files */
+} snivhost_tls_t;
 
 /** A virtual host while it is being judged. */
 typedef struct snivhost_candidate_t {
@@ -87,8 +110,5 @@ void snivhost_lean_files(const snivhost_tlsconf_t *conf,
 /** Log how many are lean, and why the others are not. */
 void snivhost_lean_report(const snivhost_adoption_t *adoption, server_rec *s,
                           apr_pool_t *ptemp);
-
-/** `file:line` of a virtual host. */
-const char *snivhost_lean_place(apr_pool_t *p, const server_rec *s);
 
 #endif /* SNIVHOST_TLS_LEAN_H */

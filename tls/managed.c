@@ -11,23 +11,16 @@
  * limitations under the License.
  */
 
-
 #include "tls/managed.h"
 
-#include <apr_strings.h>
+#include "apr_strings.h"
 
-static char *lower(apr_pool_t *p, const char *text)
-{
-    char *copy = apr_pstrdup(p, text);
-
-    ap_str_tolower(copy);
-    return copy;
-}
+#include "module/words.h"
 
 static void add_name(apr_hash_t *names, const char *name)
 {
     if (*name) {
-        apr_hash_set(names, lower(apr_hash_pool_get(names), name),
+        apr_hash_set(names, snivhost_lower(apr_hash_pool_get(names), name),
                      APR_HASH_KEY_STRING, "");
     }
 }
@@ -51,7 +44,7 @@ void snivhost_managed_add(apr_hash_t *names, const char *args)
 static int has_name(const apr_hash_t *names, const char *name)
 {
     apr_pool_t *p = apr_hash_pool_get(names);
-    const char *host = lower(p, name);
+    const char *host = snivhost_lower(p, name);
     const char *dot = ap_strchr_c(host, '.');
     apr_hash_index_t *hi;
 

@@ -23,9 +23,8 @@
  * The names are a hash of lower-case names. One thread.
  */
 
-#include <apr_hash.h>
-
-#include <httpd.h>
+#include "apr_hash.h"
+#include "httpd.h"
 
 /** Add the names of an MDomain, <MDomainSet or MDMember line. */
 void snivhost_managed_add(apr_hash_t *names, const char *args);

@@ -11,17 +11,16 @@
  * limitations under the License.
  */
 
-
 #include "tls/settings.h"
 
 #include <stdlib.h>
 
-#include <apr_hash.h>
-#include <apr_lib.h>
-#include <apr_strings.h>
+#include "apr_hash.h"
+#include "apr_lib.h"
+#include "apr_strings.h"
+#include "ap_listen.h"
+#include "http_core.h"
 
-#include <ap_listen.h>
-#include <http_core.h>
 #include <openssl/ssl.h>
 
 #include "certs/judge.h"

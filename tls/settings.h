@@ -34,8 +34,8 @@
  * from and belong to one thread.
  */
 
-#include <httpd.h>
-#include <http_config.h>
+#include "httpd.h"
+#include "http_config.h"
 
 /** Directives whose value is kept. */
 typedef enum {

@@ -11,11 +11,10 @@
  * limitations under the License.
  */
 
-
 #include "tls/share.h"
 
-#include <apr_hash.h>
-#include <apr_strings.h>
+#include "apr_hash.h"
+#include "apr_strings.h"
 
 #include "tls/values.h"
 

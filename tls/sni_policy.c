@@ -11,11 +11,11 @@
  * limitations under the License.
  */
 
-
 #include "tls/sni_policy.h"
-#include "module/words.h"
 
 #include "apr_strings.h"
+
+#include "module/words.h"
 
 /*
  * The settings that mod_ssl's digest has, in its order, as ssl_engine_init.c

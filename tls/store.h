@@ -35,8 +35,8 @@
  * certs/certs.h.
  */
 
-#include "module/record.h"
 #include "certs/certs.h"
+#include "module/record.h"
 
 /** The store, or NULL if nothing needs one. Any thread of any process. */
 sniv_certs_t *snivhost_store(void);

@@ -18,6 +18,8 @@
 #include "apr_strings.h"
 #include "http_log.h"
 
+#include "module/words.h"
+
 #define GROUPS_MAX 100          /* an hour; more are one number */
 #define LINES_MAX 15            /* about problems, after a load */
 #define KIND_LEN 60
@@ -243,7 +245,7 @@ static void say_numbers(snivhost_storelog_t *log)
         ap_log_error(APLOG_MARK, APLOG_WARNING | to, 0, log->s, "SNIV0342: "
                      "certificates: %u more events in %u more place%s have "
                      "no line of their own", rest, places,
-                     places == 1 ? "" : "s");
+                     snivhost_plural(places));
     }
 }
 

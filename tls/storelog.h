@@ -25,8 +25,8 @@
  * Parent only, one thread.
  */
 
-#include "module/record.h"
 #include "certs/certs.h"
+#include "module/record.h"
 
 typedef struct snivhost_storelog_t snivhost_storelog_t;
 

@@ -13,6 +13,10 @@
 
 #include "tls/tickets.h"
 
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <unistd.h>
+
 #include "apr_hash.h"
 #include "apr_strings.h"
 #include "http_core.h"
@@ -22,12 +26,6 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-
-#if APR_HAVE_SYS_TYPES_H
-#include <sys/types.h>
-#endif
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "certs/ring.h"
 #include "module/words.h"
@@ -84,7 +82,6 @@ typedef struct grouping_t {
     EVP_MD_CTX *md;
     unsigned char main_lines[SNIV_GROUP_ID_LEN];
     int main_is_closed;         /* with files that are not looked at */
-    int main_has_key_file;
     apr_hash_t *by_id;          /* id -> int *: number of the group */
     apr_hash_t *files;          /* path -> digest of what is in it */
     apr_array_header_t *ids;    /* of SNIV_GROUP_ID_LEN bytes */
@@ -235,22 +232,13 @@ static int group_of(grouping_t *g, const group_id_t *id)
     return *number;
 }
 
-static int has_key_file(const ap_directive_t *node)
-{
-    for (; node; node = node->next) {
-        if (!ap_cstr_casecmp(node->directive, "SSLSessionTicketKeyFile"))
-            return 1;
-    }
-    return 0;
-}
-
 /* Whether a default's SSL_CTX makes tickets with keys of OpenSSL's own. */
 static int is_left_to_openssl(const grouping_t *g, const server_rec *base)
 {
     const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(g->confs, base);
 
-    return snivhost_conf(base)->ssl_ctx && conf && !g->main_has_key_file
-           && !(conf->node && has_key_file(conf->node->first_child));
+    return snivhost_conf(base)->ssl_ctx && conf
+           && !conf->of[SNIVHOST_SET_TICKET_KEYS];
 }
 
 /* The group of a virtual host behind a default; -1: none. */
@@ -445,9 +433,8 @@ static int group_members(grouping_t *g, const behind_t *behind)
     }
     for (i = 0; i < behind->members->nelts; i++) {
         const server_rec *s = APR_ARRAY_IDX(behind->members, i, server_rec *);
-        char *name = apr_pstrdup(g->ptemp, s->server_hostname);
+        const char *name = snivhost_lower(g->ptemp, s->server_hostname);
 
-        ap_str_tolower(name);
         if (group_behind(s, behind->base) < 0) {
             join(g, behind->base, s,
                  apr_hash_get(by_name, name, APR_HASH_KEY_STRING));
@@ -464,7 +451,6 @@ static int make_groups(grouping_t *g)
 
     if (!EVP_DigestInit_ex(g->md, EVP_sha256(), NULL))
         return 0;
-    g->main_has_key_file = has_key_file(ap_conftree);
     g->main_is_closed = add_lines(g, ap_conftree) < 0;
     if (!EVP_DigestFinal_ex(g->md, g->main_lines, NULL))
         return 0;

@@ -31,9 +31,9 @@
  * whose files are not looked at.
  */
 
-#include "module/record.h"
-
 #include <openssl/ssl.h>
+
+#include "module/record.h"
 
 /** A virtual host's part: with this default, it is of this group. */
 typedef struct snivhost_ticket_group_t {

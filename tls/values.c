@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #include "tls/values.h"
 
 #include <stdlib.h>
@@ -19,7 +18,6 @@
 #include "apr_escape.h"
 #include "apr_file_io.h"
 #include "apr_strings.h"
-
 #include "httpd.h"
 #include "http_config.h"
 
@@ -29,15 +27,9 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 
+#include "module/words.h"
+
 /* ----- words ----- */
-
-static const char *lower(apr_pool_t *p, const char *text)
-{
-    char *copy = apr_pstrdup(p, text);
-
-    ap_str_tolower(copy);
-    return copy;
-}
 
 static const char *path_value(apr_pool_t *p, const char *word)
 {
@@ -55,7 +47,7 @@ static const char *verify_value(apr_pool_t *p, const char *word)
         return "none";
     if (!ap_cstr_casecmp(word, "on"))
         return "require";
-    return lower(p, word);
+    return snivhost_lower(p, word);
 }
 
 static const char *words_value(apr_pool_t *p, const char *args)
@@ -63,7 +55,7 @@ static const char *words_value(apr_pool_t *p, const char *args)
     const char *value = "";
 
     while (*args) {
-        const char *word = lower(p, ap_getword_conf(p, &args));
+        const char *word = snivhost_lower(p, ap_getword_conf(p, &args));
 
         value = *value ? apr_pstrcat(p, value, " ", word, NULL) : word;
     }

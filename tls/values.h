@@ -23,8 +23,8 @@
  * Configuration time or a request, any thread; results are from the pool.
  */
 
-#include <apr_pools.h>
-#include <apr_tables.h>
+#include "apr_pools.h"
+#include "apr_tables.h"
 
 /** How the arguments of a directive become a value. */
 typedef enum {

@@ -121,7 +121,7 @@ static const char *file_of(const sniv_certs_t *certs, const char *name)
     return info.files[0] + strlen(dir) + 1;
 }
 
-/* ----- handshakes in memory */
+/* ----- handshakes in memory ----- */
 
 static const sniv_certs_t *served;
 static sniv_cert_id_t served_id;
@@ -204,7 +204,7 @@ static int serves(const sniv_certs_t *certs, sniv_cert_id_t id,
     return ok;
 }
 
-/* ----- layouts */
+/* ----- layouts ----- */
 
 static void test_layouts(void **state)
 {
@@ -374,7 +374,7 @@ static void test_kinds(void **state)
         pems_free(&made[i]);
 }
 
-/* ----- bad files */
+/* ----- bad files ----- */
 
 static void test_bad_files(void **state)
 {
@@ -468,7 +468,7 @@ static void test_no_folder(void **state)
     assert_int_equal(mkdir(dir, 0700), 0);
 }
 
-/* ----- named files, installing */
+/* ----- named files, installing ----- */
 
 static sniv_cert_files_t *files(const char **certs, int ncerts,
                                 const char **keys, int nkeys,

@@ -140,7 +140,7 @@ static int has(const sniv_certs_t *certs, const char *name)
            != SNIV_CERT_NONE;
 }
 
-/* ----- one path */
+/* ----- one path ----- */
 
 static const char *opened(sniv_trust_e trust, const char *name)
 {
@@ -408,7 +408,7 @@ static void test_self_signed(void **state)
     pems_free(&ca);
 }
 
-/* ----- how much */
+/* ----- how much ----- */
 
 static void test_empty_files(void **state)
 {

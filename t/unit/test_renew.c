@@ -86,7 +86,7 @@ static int teardown(void **state)
     return system(command);
 }
 
-/* ----- looking for changes */
+/* ----- looking for changes ----- */
 
 static sniv_certs_t *load(const char *path)
 {
@@ -539,7 +539,7 @@ static void test_budget(void **state)
     assert_int_equal(n, 40);
 }
 
-/* ----- under load */
+/* ----- under load ----- */
 
 static const sniv_certs_t *loaded;
 
