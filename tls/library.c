@@ -13,13 +13,13 @@
 
 #include "tls/library.h"
 
+#include <dlfcn.h>
+
 #include "apr_dso.h"
 #include "apr_optional.h"
 #include "apr_strings.h"
 #include "http_log.h"
 #include "mod_ssl.h"
-
-#include <dlfcn.h>
 
 #include <openssl/crypto.h>
 

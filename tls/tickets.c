@@ -21,14 +21,13 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
-#include "tls/library.h"
-
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
 #include "certs/ring.h"
 #include "module/words.h"
+#include "tls/library.h"
 #include "tls/settings.h"
 
 /* Files of authorities are part of what they stand for up to this size. */
