@@ -37,6 +37,7 @@ static apr_status_t destroy(void *data)
         free(books->items[i]);
     }
     for (i = 0; i < books->nfolders; i++) {
+        free(books->folders[i]->own_share.passed_first);
         free(books->folders[i]);
     }
     free(books->items);

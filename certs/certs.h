@@ -229,6 +229,9 @@ typedef struct sniv_certs_top_t {
     const char *path;
     apr_uint32_t files;         /**< that could be certificates, below it */
     apr_uint32_t served;
+    apr_uint32_t passed;        /**< that look like certificates or keys and
+                                     are no part of an entry ... */
+    const char *passed_first;   /**< ... and the first of them, or NULL */
     int is_unread;              /**< it could not be read, or is another path
                                      to one that was */
 } sniv_certs_top_t;

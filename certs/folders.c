@@ -136,6 +136,8 @@ int sniv_certs_top(const sniv_certs_t *certs, int i, sniv_certs_top_t *top)
     top->path = folder->path;
     top->files = folder->own_share.files;
     top->served = folder->own_share.served;
+    top->passed = folder->own_share.passed;
+    top->passed_first = folder->own_share.passed_first;
     top->is_unread = folder->problem != APR_SUCCESS || folder->is_alias;
     return 1;
 }
@@ -337,6 +339,7 @@ void sniv_folder_remove(sniv_certs_t *certs, sniv_folder_t *folder)
             folder->next->prev = folder->prev;
         }
         folder->parent->share->folders--;
+        folder->top_share->passed -= folder->passed;
     }
     free(folder);
 }
@@ -385,6 +388,19 @@ static void visit_pair(void *baton, const char *cert, const char *key,
     }
     else {
         report_too_many(certs, folder);
+    }
+}
+
+/* It may have been read before. */
+static void visit_passed(void *baton, const char *first, int n)
+{
+    visit_t *visit = baton;
+    sniv_share_t *share = visit->folder->top_share;
+
+    share->passed += (apr_uint32_t)n - visit->folder->passed;
+    visit->folder->passed = (apr_uint32_t)n;
+    if (first && !share->passed_first) {
+        share->passed_first = strdup(first);
     }
 }
 
@@ -453,6 +469,7 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
         visit.added = added;
         visitor.pair = visit_pair;
         visitor.folder = visit_folder;
+        visitor.passed = visit_passed;
         visitor.baton = &visit;
         rv = sniv_folder_visit_fd(fd, &folder->walk, folder->path,
                                   folder->depth ? SNIV_FOLDER_NAMES_IN

@@ -81,6 +81,8 @@ typedef struct sniv_share_t {
     apr_uint64_t names_max;
     apr_uint64_t bytes_max;
     int is_told;                /**< that it is full */
+    apr_uint32_t passed;        /**< files that are no part of an entry */
+    char *passed_first;         /**< malloc()ed: the first of them */
 } sniv_share_t;
 
 typedef struct sniv_item_t sniv_item_t;
@@ -100,6 +102,7 @@ struct sniv_folder_t {
     sniv_share_t *share;        /**< the one of its top's sub-folder ... */
     sniv_share_t *top_share;    /**< ... and of its top; may be the same */
     sniv_share_t own_share;     /**< of a top and of folders in it */
+    apr_uint32_t passed;        /**< files in it, see sniv_share_t */
     sniv_stamp_t stamp;         /**< when it was read */
     apr_time_t pause;           /**< not to be read again before */
     apr_uint64_t place[3];      /**< scope, device, inode: key in by_place */

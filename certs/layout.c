@@ -37,6 +37,8 @@ typedef enum {
     ROLE_FULL,                  /* certificate and chain */
     ROLE_KEY,
     ROLE_CHAIN,
+    ROLE_BUNDLE,                /* PKCS#12 */
+    ROLE_PASSED,                /* an old one, or in no format of ours */
     ROLE_NONE                   /* not looked at */
 } role_e;
 
@@ -60,11 +62,11 @@ static const ending_t endings[] = {
     { ".ca", ROLE_CHAIN },
     { ".csr", ROLE_NONE }, { ".json", ROLE_NONE }, { ".conf", ROLE_NONE },
     { ".ocsp", ROLE_NONE }, { ".sctl", ROLE_NONE }, { ".crl", ROLE_NONE },
-    { ".p7b", ROLE_NONE }, { ".pfx", ROLE_NONE }, { ".p12", ROLE_NONE },
+    { ".p7b", ROLE_PASSED }, { ".pfx", ROLE_BUNDLE }, { ".p12", ROLE_BUNDLE },
     { ".sh", ROLE_NONE }, { ".log", ROLE_NONE }, { ".md", ROLE_NONE },
-    { ".bak", ROLE_NONE }, { ".old", ROLE_NONE }, { ".tmp", ROLE_NONE },
-    { ".dsa", ROLE_NONE }, { ".html", ROLE_NONE }, { ".zip", ROLE_NONE },
-    { "~", ROLE_NONE }
+    { ".bak", ROLE_PASSED }, { ".old", ROLE_PASSED }, { ".tmp", ROLE_NONE },
+    { ".dsa", ROLE_PASSED }, { ".html", ROLE_NONE }, { ".zip", ROLE_NONE },
+    { "~", ROLE_PASSED }
 };
 #define NENDINGS ((int)(sizeof(endings) / sizeof(endings[0])))
 
@@ -89,6 +91,7 @@ struct item_t {
     role_e role;
     int stem;                   /* length of the name that belongs to it */
     int is_used;
+    int is_useful;              /* its content was read, and is something */
     int is_pair;                /* a certificate to be reported, with ... */
     item_t *key, *chain;        /* ... these, or NULL */
     sniv_beside_t *content;     /* of few, while they are compared */
@@ -236,7 +239,7 @@ static void classify(item_t *item)
     item->role = ROLE_UNKNOWN;
     item->stem = len;
     if (is_archived(name)) {
-        item->role = ROLE_NONE;
+        item->role = ROLE_PASSED;
         return;
     }
     for (i = 0; i < NENDINGS; i++) {
@@ -444,7 +447,7 @@ static int is_something_left(const folder_t *folder)
     for (i = 0; i < folder->nitems; i++) {
         const item_t *item = &folder->items[i];
 
-        if (!item->is_used && item->role != ROLE_NONE && !is_cert(item)) {
+        if (!item->is_used && item->role < ROLE_BUNDLE && !is_cert(item)) {
             return 1;
         }
         is_lonely |= !item->is_used && is_cert(item);
@@ -462,7 +465,7 @@ static void read_contents(folder_t *folder)
     folder->read = apr_palloc(folder->p, sizeof(item_t *) * CONTENT_MAX);
     for (i = 0; i < folder->nitems && folder->nread < CONTENT_MAX; i++) {
         item = &folder->items[i];
-        if (item->role != ROLE_NONE
+        if (item->role < ROLE_BUNDLE
             && (!item->is_used || folder->nitems <= SMALL)) {
             item->content = apr_palloc(folder->p, sizeof(*item->content));
             sniv_beside_read(item->content, folder->walk,
@@ -561,6 +564,8 @@ static void by_contents(folder_t *folder)
         if (item->content->nleaves == 0 && item->content->ncerts > 0) {
             item->is_used = 1;
         }
+        item->is_useful = item->content->ncerts > 0 || item->content->has_secret
+                          || item->content->key.data != NULL;
         sniv_beside_free(item->content);
         item->content = NULL;
     }
@@ -582,6 +587,37 @@ static void each_file(folder_t *folder)
         if (!cert->is_used && is_cert(cert)) {
             found(cert, NULL, named_chain(folder, cert));
         }
+    }
+    for (i = 0; i < folder->nitems; i++) {
+        cert = &folder->items[i];
+        /* beside PEM files it is the same again, for Windows */
+        if (cert->role == ROLE_BUNDLE && !same_stem(folder, cert, ROLE_CERT)
+            && !same_stem(folder, cert, ROLE_FULL)) {
+            found(cert, NULL, NULL);
+        }
+    }
+}
+
+/* What looks like a certificate or a key, and is no part of a pair. */
+static void count_passed(const folder_t *folder, int is_one)
+{
+    const item_t *item, *first = NULL;
+    int i, n = 0;
+
+    for (i = 0; i < folder->nitems; i++) {
+        item = &folder->items[i];
+        if (!item->is_folder && !item->is_used
+            && (item->role == ROLE_PASSED
+                || (!is_one && (item->is_useful || item->role == ROLE_KEY
+                                || item->role == ROLE_CHAIN)))) {
+            first = first ? first : item;
+            n++;
+        }
+    }
+    if (folder->visitor->passed) {
+        folder->visitor->passed(folder->visitor->baton,
+                                first ? in_folder(folder, first->name) : NULL,
+                                n);
     }
 }
 
@@ -646,7 +682,7 @@ apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
 {
     folder_t folder;
     apr_status_t rv;
-    int i;
+    int i, is_one;
 
     memset(&folder, 0, sizeof(folder));
     folder.path = path;
@@ -658,9 +694,11 @@ apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
         return rv;
     }
     classify_all(&folder);
-    if (!as_one(&folder)) {
+    is_one = as_one(&folder);
+    if (!is_one) {
         each_file(&folder);
     }
+    count_passed(&folder, is_one);
     each_pair(&folder);
     for (i = 0; i < folder.nitems; i++) {
         if (folder.items[i].is_folder) {

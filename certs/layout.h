@@ -29,6 +29,8 @@
  *                             chain.E, ...
  *     NAME.pem                a bundle of leaf, chain and key, as HAProxy
  *                             takes it; NAME.pem.rsa, NAME.pem.ecdsa
+ *     NAME.pfx, NAME.p12      PKCS#12 without a password, if no PEM file of
+ *                             that name is there
  *     others                  by their content: a key belongs to the
  *                             certificate with its public key, an authority's
  *                             certificate to what it has issued
@@ -63,6 +65,9 @@ typedef struct sniv_folder_visitor_t {
     void (*pair)(void *baton, const char *cert, const char *key,
                  const char *chain);
     void (*folder)(void *baton, const char *path);
+    /** How many files look like certificates or keys and are no part of a
+     * pair, and the first of them; 0: none. May be NULL. */
+    void (*passed)(void *baton, const char *first, int n);
     void *baton;
 } sniv_folder_visitor_t;
 

@@ -12,6 +12,7 @@
  */
 
 #include "certs/reader.h"
+#include "certs/reading.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,42 +24,6 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
-
-#include "certs/issuer.h"
-#include "certs/judge.h"
-
-/* Certificates in one file. */
-#define CERTS_MAX 64
-
-/* Beside the flags of reader.h: a file names the chain. */
-#define READ_CHAINED 0x100u
-
-/* What is in a file. All views point into its buffer. */
-typedef struct file_t {
-    const char *path;
-    sniv_buffer_t buffer;
-    sniv_bytes_t certs[CERTS_MAX];
-    int ncerts;
-    sniv_pem_t key;             /* the first private key */
-    int has_key;
-    const char *damage;         /* why the whole cannot be read as OpenSSL
-                                   reads certificates, to the end */
-    const char *key_damage;     /* ... as a key, up to the first */
-    unsigned flags;             /* SNIV_CERT_* of the file */
-} file_t;
-
-struct sniv_reader_t {
-    sniv_judge_t *judge;
-    const sniv_walk_t *walk;            /* or NULL */
-    sniv_trusted_t trusted;
-    file_t files[SNIV_FILES_MAX];
-    int nfiles;                         /* in use */
-    sniv_buffer_t keys[SNIV_PAIRS_MAX]; /* keys written anew */
-    sniv_buffer_t chains[2 * SNIV_PAIRS_MAX + 1];
-    int nchains;
-    sniv_buffer_t paths;
-    char reason[1024];
-};
 
 /* A leaf as it is being judged. */
 typedef struct draft_t {
@@ -154,14 +119,8 @@ int sniv_files_list(const sniv_cert_files_t *files, const char **list)
     return files->chain ? add_path(list, n, files->chain) : n;
 }
 
-#if defined(__GNUC__)
-static apr_status_t fail(sniv_reader_t *reader, const char **preason,
-                         const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-#endif
-
-static apr_status_t fail(sniv_reader_t *reader, const char **preason,
-                         const char *format, ...)
+apr_status_t sniv_fail(sniv_reader_t *reader, const char **preason,
+                       const char *format, ...)
 {
     va_list args;
 
@@ -172,7 +131,7 @@ static apr_status_t fail(sniv_reader_t *reader, const char **preason,
     return APR_EGENERAL;
 }
 
-static file_t *file_of(sniv_reader_t *reader, const char *path)
+sniv_file_t *sniv_reader_file(sniv_reader_t *reader, const char *path)
 {
     int i;
 
@@ -182,137 +141,6 @@ static file_t *file_of(sniv_reader_t *reader, const char *path)
         }
     }
     return NULL;
-}
-
-static int contains(const sniv_buffer_t *buffer, const char *text)
-{
-    apr_size_t i, n = strlen(text);
-
-    for (i = 0; i + n <= buffer->len; i++) {
-        if (memcmp(buffer->data + i, text, n) == 0) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
-/*
- * A file without PEM blocks: DER, or nothing that can be read. mod_ssl reads
- * keys in DER, certificates only in PEM; folders may have both.
- */
-static void sort_der(file_t *file, unsigned flags)
-{
-    static const sniv_key_label_e labels[] = {
-        SNIV_KEY_LABEL_ANY, SNIV_KEY_LABEL_RSA, SNIV_KEY_LABEL_EC
-    };
-    const unsigned char *data = file->buffer.data;
-    apr_size_t len = file->buffer.len;
-    sniv_leaf_t leaf;
-    sniv_key_t key;
-    int i;
-
-    file->damage = file->key_damage = "is not PEM: it has no line that "
-                                      "begins with -----BEGIN";
-    if (len > 1 && ((data[0] == 0xff && data[1] == 0xfe)
-                    || (data[0] == 0xfe && data[1] == 0xff))) {
-        file->damage = file->key_damage = "is written in UTF-16: save it as "
-                                          "plain text (ASCII or UTF-8)";
-    }
-    else if (contains(&file->buffer, "-----BEGIN ")) {
-        file->damage = file->key_damage = "is not PEM as OpenSSL reads it: "
-            "-----BEGIN has to begin a line, and lines have to end with LF "
-            "or CR LF";
-    }
-    if (len == 0 || data[0] != 0x30) {
-        return;
-    }
-    if (!sniv_der_leaf(&leaf, data, len)) {
-        file->damage = "is a certificate in DER, which mod_ssl does not "
-                       "read: convert it with openssl x509 -inform DER";
-        if (flags & SNIV_READ_ANY_ORDER) {
-            file->certs[0] = leaf.whole;
-            file->ncerts = 1;
-            file->damage = NULL;
-        }
-        return;
-    }
-    for (i = 0; i < 3 && !file->has_key; i++) {
-        if (!sniv_der_key(&key, labels[i], data, len)) {
-            file->has_key = 1;
-            file->key.what = SNIV_PEM_KEY;
-            file->key.label = labels[i];
-            file->key.der.data = data;
-            file->key.der.len = len;
-            file->key_damage = NULL;
-        }
-    }
-}
-
-/* A certificate of a file. */
-static void sort_cert(file_t *file, const sniv_pem_t *block, unsigned flags)
-{
-    if (block->is_trusted && !(flags & SNIV_READ_ANY_ORDER)
-        && (file->ncerts > 0 || (flags & READ_CHAINED))) {
-        return;                 /* OpenSSL passes over it */
-    }
-    if (file->ncerts == CERTS_MAX) {
-        file->damage = "holds more than " APR_STRINGIFY(CERTS_MAX)
-                       " certificates";
-        return;
-    }
-    file->certs[file->ncerts++] = block->der;
-}
-
-static void sort_key(file_t *file, const sniv_pem_t *block)
-{
-    if (block->what == SNIV_PEM_ENCRYPTED_KEY) {
-        file->flags |= SNIV_CERT_ENCRYPTED_KEY;
-    }
-    if (!file->has_key) {
-        file->has_key = 1;
-        file->key = *block;
-    }
-}
-
-/* Sort the blocks of a file that has just been read. */
-static void sort_blocks(file_t *file, unsigned flags)
-{
-    sniv_pem_t block;
-    apr_size_t at = 0;
-    int n = 0;
-
-    file->ncerts = 0;
-    file->has_key = 0;
-    file->damage = file->key_damage = NULL;
-    file->flags = 0;
-    for (; sniv_pem_next(&file->buffer, &at, &block); n++) {
-        if (block.is_damaged) {
-            file->damage = block.what == SNIV_PEM_CERTIFICATE
-                           ? "holds a damaged or unfinished certificate"
-                           : block.what == SNIV_PEM_KEY
-                             ? "holds a damaged or unfinished private key"
-                             : "holds a damaged or unfinished PEM block";
-            if (!file->has_key) {
-                file->key_damage = file->damage;
-            }
-        }
-        else if (block.what == SNIV_PEM_CERTIFICATE) {
-            sort_cert(file, &block, flags);
-        }
-        else if (block.what == SNIV_PEM_KEY
-                 || block.what == SNIV_PEM_ENCRYPTED_KEY) {
-            sort_key(file, &block);
-        }
-        else if (block.what == SNIV_PEM_DH_PARAMETERS) {
-            file->flags |= SNIV_CERT_DH_PARAMETERS;
-        }
-        else if (block.what == SNIV_PEM_EC_PARAMETERS) {
-            file->flags |= SNIV_CERT_EC_PARAMETERS;
-        }
-    }
-    if (n == 0) {
-        sort_der(file, flags);
-    }
 }
 
 /* Whether a file is only a chain that lies beside a leaf, in a folder. */
@@ -338,11 +166,11 @@ static apr_status_t read_files(sniv_reader_t *reader,
 
     if (n == 0) {
         *pfile = files->ncerts > 0 ? files->certs[0] : "";
-        return fail(reader, preason, "is one of more than %d certificates "
-                    "for one virtual host", SNIV_PAIRS_MAX);
+        return sniv_fail(reader, preason, "is one of more than %d "
+                         "certificates for one virtual host", SNIV_PAIRS_MAX);
     }
     for (i = 0; i < n; i++) {
-        file_t *file = &reader->files[i];
+        sniv_file_t *file = &reader->files[i];
 
         file->path = list[i];
         reader->nfiles = i + 1;
@@ -355,7 +183,7 @@ static apr_status_t read_files(sniv_reader_t *reader,
         }
         rv = sniv_buffer_read(&file->buffer, reader->walk, list[i],
                               stamps ? &stamps[i] : NULL, &reason);
-        sort_blocks(file, files->chain ? flags | READ_CHAINED : flags);
+        sniv_file_sort(file, files->chain ? flags | SNIV_READ_CHAINED : flags);
         entry->flags |= file->flags;
         if (result != APR_SUCCESS) {
             continue;           /* the other stamps are wanted too */
@@ -364,10 +192,10 @@ static apr_status_t read_files(sniv_reader_t *reader,
             *pfile = list[i];
             if (!reason) {
                 apr_strerror(rv, text, sizeof(text));
-                fail(reader, preason, "cannot be read: %s", text);
+                sniv_fail(reader, preason, "cannot be read: %s", text);
             }
             else {
-                fail(reader, preason, "%s", reason);
+                sniv_fail(reader, preason, "%s", reason);
             }
             result = rv;
         }
@@ -376,7 +204,7 @@ static apr_status_t read_files(sniv_reader_t *reader,
 }
 
 /* Make room in an output buffer, which is empty or wiped. */
-static int room_for(sniv_buffer_t *buffer, apr_size_t room)
+int sniv_reader_room(sniv_buffer_t *buffer, apr_size_t room)
 {
     if (buffer->room < room) {
         sniv_buffer_free(buffer);
@@ -419,7 +247,8 @@ static int keep_key(sniv_reader_t *reader, int i, const draft_t *draft,
         pair->key = *der;
     }
     else if (draft->key.kind == SNIV_KEY_EC) {
-        if (!room_for(out, draft->key.der.len + draft->key.curve.len + 16)) {
+        if (!sniv_reader_room(out, draft->key.der.len
+                                   + draft->key.curve.len + 16)) {
             return 0;
         }
         len = sniv_der_ec_key(&draft->key, out->data);
@@ -456,8 +285,9 @@ static int is_alone(const sniv_bytes_t *der, const sniv_leaf_t *leaf)
  * Choose the leaf among the certificates of a file: the first, or the first
  * that fits the key.
  */
-static apr_status_t choose_leaf(sniv_reader_t *reader, const file_t *certs,
-                                const file_t *keys, unsigned flags,
+static apr_status_t choose_leaf(sniv_reader_t *reader,
+                                const sniv_file_t *certs,
+                                const sniv_file_t *keys, unsigned flags,
                                 draft_t *draft, sniv_pair_t *pair,
                                 const char **pfile, const char **preason)
 {
@@ -474,7 +304,7 @@ static apr_status_t choose_leaf(sniv_reader_t *reader, const file_t *certs,
         }
         if (reason) {
             *pfile = certs->path;
-            return fail(reader, preason, "%s", reason);
+            return sniv_fail(reader, preason, "%s", reason);
         }
         match = sniv_der_match(&draft->leaf, &draft->key);
         if (match < 0) {
@@ -488,89 +318,14 @@ static apr_status_t choose_leaf(sniv_reader_t *reader, const file_t *certs,
     }
     *pfile = keys->path;
     if (reason && strstr(reason, "decode")) {
-        return fail(reader, preason, "%s", reason);
+        return sniv_fail(reader, preason, "%s", reason);
     }
     if (certs == keys) {
-        return fail(reader, preason, "holds a key that does not belong to "
-                    "its certificate");
+        return sniv_fail(reader, preason, "holds a key that does not belong "
+                         "to its certificate");
     }
-    return fail(reader, preason, "holds a key that does not belong to the "
-                "certificate in %s", certs->path);
-}
-
-static void add_to_chain(sniv_buffer_t *out, const sniv_bytes_t *cert)
-{
-    apr_uint32_t len = (apr_uint32_t)cert->len;
-
-    memcpy(out->data + out->len, &len, sizeof(len));
-    memcpy(out->data + out->len + sizeof(len), cert->data, cert->len);
-    out->len += sizeof(len) + cert->len;
-}
-
-/*
- * Write a chain: the certificates of a file but for one (-1: all). In any
- * order: each after the one that it has issued, as far as they link up, then
- * the rest; the same only once.
- */
-static apr_status_t write_chain(sniv_reader_t *reader, const file_t *file,
-                                int but, const sniv_leaf_t *leaf,
-                                unsigned flags, sniv_bytes_t *chain,
-                                const char **pfile, const char **preason)
-{
-    sniv_buffer_t *out = &reader->chains[reader->nchains++];
-    sniv_leaf_t ca[CERTS_MAX];
-    char done[CERTS_MAX];
-    sniv_bytes_t issuer = leaf->issuer;
-    apr_size_t room = 1;
-    int i, k, left = 0;
-
-    memset(done, 0, sizeof(done));
-    for (i = 0; i < file->ncerts; i++) {
-        const char *reason = sniv_der_leaf(&ca[i], file->certs[i].data,
-                                           file->certs[i].len);
-
-        if (reason) {
-            *pfile = file->path;
-            return fail(reader, preason, "%s", reason);
-        }
-        room += sizeof(apr_uint32_t) + file->certs[i].len;
-        done[i] = i == but;
-        for (k = 0; (flags & SNIV_READ_ANY_ORDER) && k < i; k++) {
-            if (sniv_bytes_equal(&ca[i].whole, &ca[k].whole)) {
-                done[i] = 1;
-            }
-        }
-        left += !done[i];
-    }
-    if (!room_for(out, room)) {
-        fail(reader, preason, "cannot be read: no memory");
-        return APR_ENOMEM;
-    }
-    while (left > 0) {
-        k = -1;
-        for (i = 0; i < file->ncerts; i++) {
-            if (done[i]) {
-                continue;
-            }
-            if (k < 0) {
-                k = i;
-            }
-            if (!(flags & SNIV_READ_ANY_ORDER)) {
-                break;
-            }
-            if (sniv_bytes_equal(&ca[i].subject, &issuer)) {
-                k = i;
-                break;
-            }
-        }
-        add_to_chain(out, &ca[k].whole);
-        issuer = ca[k].issuer;
-        done[k] = 1;
-        left--;
-    }
-    chain->data = out->data;
-    chain->len = out->len;
-    return APR_SUCCESS;
+    return sniv_fail(reader, preason, "holds a key that does not belong to "
+                     "the certificate in %s", certs->path);
 }
 
 static unsigned flags_of(const sniv_leaf_t *leaf)
@@ -596,80 +351,37 @@ static unsigned flags_of(const sniv_leaf_t *leaf)
     return flags;
 }
 
-/*
- * The chain of a leaf from a file that lies beside it: who has issued it, who
- * has issued that one, and so on, without the root. What else is in the file
- * does not count.
- */
-static void chain_beside(sniv_reader_t *reader, const char *path,
-                         const sniv_leaf_t *leaf, sniv_bytes_t *chain)
+/* The key of a pair, as it is kept. */
+static apr_status_t read_key(sniv_reader_t *reader, int i,
+                             const sniv_file_t *keys, int is_bundle,
+                             draft_t *draft, sniv_pair_t *pair,
+                             const char **preason)
 {
-    sniv_buffer_t *out = &reader->chains[reader->nchains++];
-    file_t *file = file_of(reader, path);
-    sniv_leaf_t ca[CERTS_MAX], of = *leaf;
     const char *reason;
-    apr_size_t room = 1;
-    int i, n;
 
-    if (sniv_buffer_read(&file->buffer, reader->walk, path, NULL, &reason)
-        != APR_SUCCESS) {
-        return;
+    if (keys->key_damage) {
+        return sniv_fail(reader, preason, "%s", keys->key_damage);
     }
-    sort_blocks(file, SNIV_READ_ANY_ORDER);
-    for (i = 0; i < file->ncerts; i++) {
-        room += sizeof(apr_uint32_t) + file->certs[i].len;
-        if (file->damage || sniv_der_leaf(&ca[i], file->certs[i].data,
-                                          file->certs[i].len)) {
-            return;
-        }
+    if (!keys->has_key) {
+        return sniv_fail(reader, preason, "holds no private key%s",
+                         is_bundle ? ", and no other file with the key is "
+                         "named or lies beside it" : "");
     }
-    if (!room_for(out, room)) {
-        return;
+    if (keys->key.what == SNIV_PEM_ENCRYPTED_KEY) {
+        return sniv_fail(reader, preason, "holds a private key that is "
+                         "encrypted with a pass phrase");
     }
-    for (n = 0; n < file->ncerts && !sniv_is_self_issued(&of); n++) {
-        for (i = 0; i < file->ncerts; i++) {
-            if (!sniv_is_self_issued(&ca[i]) && sniv_has_issued(&ca[i], &of)) {
-                break;
-            }
-        }
-        if (i == file->ncerts) {
-            break;
-        }
-        of = ca[i];
-        add_to_chain(out, &of.whole);
+    draft->label = keys->key.label;
+    reason = sniv_der_key(&draft->key, draft->label, keys->key.der.data,
+                          keys->key.der.len);
+    if (reason) {
+        return sniv_fail(reader, preason, "%s", reason);
     }
-    chain->data = out->data;
-    chain->len = out->len;
-}
-
-/* What a chain says about itself, as it is going to be sent. */
-static unsigned flags_of_chain(sniv_reader_t *reader, const sniv_leaf_t *leaf,
-                               const sniv_bytes_t *chain)
-{
-    sniv_leaf_t of = *leaf, next;
-    sniv_bytes_t der;
-    apr_size_t at = 0;
-    unsigned flags = 0;
-
-    if (sniv_is_self_issued(leaf)) {
-        flags |= SNIV_CERT_SELF_SIGNED;
+    if (!keep_key(reader, i, draft, &keys->key.der, pair)) {
+        sniv_fail(reader, preason, "cannot be read: no memory");
+        return APR_ENOMEM;
     }
-    else if (chain->len == 0
-             && !sniv_trusted_issuer(&reader->trusted, leaf)) {
-        flags |= SNIV_CERT_NO_ISSUER;
-    }
-    while (sniv_chain_next(chain, &at, &der) > 0
-           && !sniv_der_leaf(&next, der.data, der.len)) {
-        if (!sniv_bytes_equal(&of.issuer, &next.subject)
-            || sniv_is_self_issued(&of)) {
-            flags |= SNIV_CERT_CHAIN_ORDER;
-        }
-        if (sniv_is_self_issued(&next)) {
-            flags |= SNIV_CERT_CHAIN_ROOT;
-        }
-        of = next;
-    }
-    return flags;
+    return APR_SUCCESS;
 }
 
 static apr_status_t read_pair(sniv_reader_t *reader,
@@ -678,41 +390,22 @@ static apr_status_t read_pair(sniv_reader_t *reader,
                               draft_t *draft, const char **pfile,
                               const char **preason)
 {
-    const file_t *certs = file_of(reader, files->certs[i]);
-    const file_t *keys = file_of(reader, key_path(files, i));
+    const sniv_file_t *certs = sniv_reader_file(reader, files->certs[i]);
+    const sniv_file_t *keys = sniv_reader_file(reader, key_path(files, i));
     sniv_pair_t *pair = &entry->pairs[i];
-    const char *reason;
     apr_status_t rv;
 
     *pfile = certs->path;
     if (certs->damage) {
-        return fail(reader, preason, "%s", certs->damage);
+        return sniv_fail(reader, preason, "%s", certs->damage);
     }
     if (certs->ncerts == 0) {
-        return fail(reader, preason, "holds no certificate");
+        return sniv_fail(reader, preason, "holds no certificate");
     }
     *pfile = keys->path;
-    if (keys->key_damage) {
-        return fail(reader, preason, "%s", keys->key_damage);
-    }
-    if (!keys->has_key) {
-        return fail(reader, preason, "holds no private key%s",
-                    certs == keys ? ", and no other file with the key is "
-                    "named or lies beside it" : "");
-    }
-    if (keys->key.what == SNIV_PEM_ENCRYPTED_KEY) {
-        return fail(reader, preason, "holds a private key that is encrypted "
-                    "with a pass phrase");
-    }
-    draft->label = keys->key.label;
-    reason = sniv_der_key(&draft->key, draft->label, keys->key.der.data,
-                          keys->key.der.len);
-    if (reason) {
-        return fail(reader, preason, "%s", reason);
-    }
-    if (!keep_key(reader, i, draft, &keys->key.der, pair)) {
-        fail(reader, preason, "cannot be read: no memory");
-        return APR_ENOMEM;
+    rv = read_key(reader, i, keys, certs == keys, draft, pair, preason);
+    if (rv != APR_SUCCESS) {
+        return rv;
     }
     rv = choose_leaf(reader, certs, keys, flags, draft, pair, pfile,
                      preason);
@@ -723,20 +416,22 @@ static apr_status_t read_pair(sniv_reader_t *reader,
     entry->flags |= flags_of(&draft->leaf);
     *pfile = certs->path;
     if ((flags & SNIV_READ_NAMED) && (entry->flags & SNIV_CERT_NO_NAMES)) {
-        return fail(reader, preason, "holds a certificate without a DNS name "
-                    "in subjectAltName, so no server name leads to it");
+        return sniv_fail(reader, preason, "holds a certificate without a DNS "
+                         "name in subjectAltName, so no server name leads to "
+                         "it");
     }
     if (!files->chain || (flags & SNIV_READ_ANY_ORDER)) {
-        rv = write_chain(reader, certs, draft->which, &draft->leaf, flags,
+        rv = sniv_chain_write(reader, certs, draft->which, &draft->leaf, flags,
                          &pair->chain, pfile, preason);
         if (rv == APR_SUCCESS && pair->chain.len == 0 && files->chain
             && is_beside(files, flags, files->chain)) {
-            chain_beside(reader, files->chain, &draft->leaf, &pair->chain);
+            sniv_chain_beside(reader, files->chain, &draft->leaf,
+                              &pair->chain);
         }
         if (pair->chain.len == 0) {
             entry->flags |= SNIV_CERT_NO_CHAIN;
         }
-        entry->flags |= flags_of_chain(reader, &draft->leaf, &pair->chain);
+        entry->flags |= sniv_chain_flags(reader, &draft->leaf, &pair->chain);
     }
     return rv;
 }
@@ -751,26 +446,26 @@ static apr_status_t read_chain_file(sniv_reader_t *reader,
                                     const draft_t *draft, const char **pfile,
                                     const char **preason)
 {
-    const file_t *file = file_of(reader, files->chain);
+    const sniv_file_t *file = sniv_reader_file(reader, files->chain);
     sniv_bytes_t chain = { NULL, 0 };
     apr_status_t rv;
     int i, but = -1;
 
     if (file->damage) {
         *pfile = file->path;
-        return fail(reader, preason, "%s", file->damage);
+        return sniv_fail(reader, preason, "%s", file->damage);
     }
     for (i = 0; i < files->ncerts; i++) {
         if (strcmp(files->certs[i], files->chain) == 0) {
             but = 0;
         }
     }
-    rv = write_chain(reader, file, but, &draft->leaf,
+    rv = sniv_chain_write(reader, file, but, &draft->leaf,
                      flags & ~SNIV_READ_ANY_ORDER, &chain, pfile, preason);
     for (i = 0; i < entry->npairs; i++) {
         entry->pairs[i].chain = chain;
     }
-    entry->flags |= flags_of_chain(reader, &draft->leaf, &chain);
+    entry->flags |= sniv_chain_flags(reader, &draft->leaf, &chain);
     return rv;
 }
 
@@ -794,7 +489,7 @@ static apr_status_t judge(sniv_reader_t *reader,
             *pfile = about == SNIV_JUDGE_KEY ? key_path(files, i)
                      : about == SNIV_JUDGE_CHAIN && files->chain
                      ? files->chain : files->certs[i];
-            return fail(reader, preason, "%s", reason);
+            return sniv_fail(reader, preason, "%s", reason);
         }
     }
     return APR_SUCCESS;
@@ -808,7 +503,7 @@ static int list_paths(sniv_reader_t *reader, sniv_entry_t *entry)
     for (i = 0; i < reader->nfiles; i++) {
         room += strlen(reader->files[i].path) + 1;
     }
-    if (!room_for(&reader->paths, room)) {
+    if (!sniv_reader_room(&reader->paths, room)) {
         return 0;
     }
     for (i = 0; i < reader->nfiles; i++) {
@@ -879,7 +574,7 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
     if (rv == APR_SUCCESS) {
         sort_pairs(entry);
         if (!list_paths(reader, entry)) {
-            fail(reader, preason, "cannot be read: no memory");
+            sniv_fail(reader, preason, "cannot be read: no memory");
             rv = APR_ENOMEM;
         }
     }

@@ -57,6 +57,12 @@ make_cert($work, 'kinds-rsa', names => ['kinds.test'], key => 'rsa',
           ca => 'mid', chain => ['mid']);
 put("certs/$_.pem", slurp("$work/$_.crt") . slurp("$work/$_.key"))
     for qw(stored hidden staple kinds kinds-rsa);
+make_cert($work, 'pfx', ca => 'mid', chain => ['mid']);
+system('openssl', 'pkcs12', '-export', '-in', "$work/pfx.crt", '-inkey',
+       "$work/pfx.key", '-passout', 'pass:', '-out', "$work/certs/pfx.pfx") == 0
+    or die "openssl pkcs12\n";
+put("certs/lost.key", slurp("$work/own.key"));
+put("certs/old.pem.bak", "old\n");
 put('junk.crt', "no certificate\n");
 
 sub own {
@@ -111,6 +117,7 @@ my @CASES = (
      qr/valid until/],
     ['kinds.test', 'kinds', undef,
      qr{/kinds\.pem \(EC prime256v1, RSA 2048\).*supports also: \S+/kinds-rsa\.pem}s],
+    ['pfx.test', 'pfx', undef, qr{/pfx\.pfx \(EC prime256v1\)}],
     ['staple.test', 'staple', undef, qr/must-staple/],
     ['bare.test', 'bare', undef, qr/without a chain: .* issuer, CN=mid/],
     ['junk.test', 80], ['foreign.test', 80],
@@ -162,6 +169,9 @@ for my $case (@CASES) {
         unlike($head, qr/reject/, 'the head');
     }
 }
+like($h->read('error.log'),
+     qr{SNIV0320: certificates: passed over in folder \Q$work\E/certs: 2 files, the first is \Q$work\E/certs/lost\.key$}m,
+     'what is passed over');
 $h->stop;
 $h->remove;
 

@@ -261,11 +261,28 @@ static void say_empty(const snivhost_storelog_t *log)
         ap_log_error(APLOG_MARK, APLOG_WARNING | to_console(log), 0, log->s,
                      "SNIV0341: certificates: nothing in folder %s can be "
                      "served: %s", top.path, top.files == 0
-                     ? "it has no file that ends in .pem, .crt, .cer or "
-                       ".cert. Convert others (.pfx, .p12), or name the "
+                     ? "it has no file that ends in .pem, .crt, .cer, "
+                       ".cert, .pfx or .p12. Convert others, or name the "
                        "folder that has the certificates"
                      : "none of its files can be used, see the lines "
                        "before");
+    }
+}
+
+/* Files that look like certificates or keys, and belong to none: an old one,
+ * a key whose certificate is missing. Not under -t. */
+static void say_passed(const snivhost_storelog_t *log)
+{
+    sniv_certs_top_t top;
+    int i;
+
+    for (i = 0; log->s && sniv_certs_top(log->certs, i, &top); i++) {
+        if (top.passed == 0 || !top.passed_first)
+            continue;
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, log->s, "SNIV0320: "
+                     "certificates: passed over in folder %s: %u file%s, the "
+                     "first is %s", top.path, top.passed,
+                     top.passed == 1 ? "" : "s", top.passed_first);
     }
 }
 
@@ -282,6 +299,7 @@ void snivhost_storelog_flush(snivhost_storelog_t *log)
     log->events = NULL;
     say_numbers(log);
     say_empty(log);
+    say_passed(log);
     log->is_loaded = 1;
     begin_hour(log);
 }

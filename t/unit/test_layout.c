@@ -56,6 +56,7 @@ static void visit_pair(void *baton, const char *cert, const char *keyfile,
     apr_size_t at = 0;
     int n = 0;
 
+    memset(&files, 0, sizeof(files));
     files.certs = &cert;
     files.ncerts = 1;
     files.keys = &keyfile;
@@ -75,9 +76,20 @@ static void visit_pair(void *baton, const char *cert, const char *keyfile,
                            base_of(keyfile), n);
 }
 
+/* [N FIRST]: what is passed over. */
+static void visit_passed(void *baton, const char *first, int n)
+{
+    (void)baton;
+    if (n > 0)
+        visited = apr_psprintf(pool, "%s[%d %s]", visited, n, base_of(first));
+    else
+        assert_null(first);
+}
+
 static void visit_folder(void *baton, const char *path)
 {
-    sniv_folder_visitor_t visitor = { visit_pair, visit_folder, baton };
+    sniv_folder_visitor_t visitor = { visit_pair, visit_folder, visit_passed,
+                                      baton };
 
     assert_int_equal(sniv_folder_visit(path, &visitor, pool), APR_SUCCESS);
 }
@@ -129,7 +141,8 @@ static void test_tools(void **state)
 {
     (void)state;
     /* certbot: live, archive */
-    LAYOUT("(live/a/fullchain.pem live/a/privkey.pem +1)",
+    LAYOUT("[5 archive/a/cert1.pem](live/a/fullchain.pem live/a/privkey.pem "
+           "+1)",
            "live/README", JUNK, "live/a/README", JUNK,
            "live/a/cert.pem", LEAF, "live/a/chain.pem", MID,
            "live/a/fullchain.pem", FULL, "live/a/privkey.pem", KEY,
@@ -229,7 +242,21 @@ static void test_content(void **state)
     /* nothing to use: as before */
     LAYOUT("(a.crt holds no private key, and no other file with the key is "
            "named or lies beside it)", "a.crt", LEAF);
-    LAYOUT("", "notes", JUNK, "a.txt", JUNK, "a.key", KEY, "ca.crt", MID);
+    LAYOUT("[1 a.key]", "notes", JUNK, "a.txt", JUNK, "a.key", KEY,
+           "ca.crt", MID);
+}
+
+/* What is passed over is counted; what is no certificate is not. */
+static void test_passed(void **state)
+{
+    (void)state;
+    LAYOUT("[3 a.crt.bak](a.crt a.key +1)", "a.crt", FULL, "a.key", KEY,
+           "a.crt.bak", FULL, "a.p7b", JUNK, "lost.key", other_key, NULL,
+           "a.csr", JUNK, "README", JUNK);
+    /* PKCS#12 beside PEM files is for others */
+    LAYOUT("(a.crt a.key +1)", "a.crt", FULL, "a.key", KEY, "a.pfx", JUNK);
+    LAYOUT("(a.pfx is not PEM: it has no line that begins with -----BEGIN)",
+           "a.pfx", JUNK);
 }
 
 int main(void)
@@ -237,10 +264,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tools),
         cmocka_unit_test(test_twice),
-        cmocka_unit_test(test_content)
+        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_passed)
     };
     pems_want_t want = { PEMS_EC, NULL, 0, 0, NULL, "root", 1, 0 };
     pems_t r, m, a, b;
+    int failed;
 
     apr_initialize();
     apr_pool_create(&pool, NULL);
@@ -263,5 +292,18 @@ int main(void)
     other = pems_cert(&b);
     other_key = pems_key(&b, PEMS_TYPED);
     junk = strdup("not a certificate\n");
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    pems_free(&r);
+    pems_free(&m);
+    pems_free(&a);
+    pems_free(&b);
+    free(root);
+    free(mid);
+    free(leaf);
+    free(key);
+    free(other);
+    free(other_key);
+    free(junk);
+    apr_terminate();
+    return failed;
 }

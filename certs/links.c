@@ -1,0 +1,166 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "certs/reading.h"
+
+#include <string.h>
+
+static void add_to_chain(sniv_buffer_t *out, const sniv_bytes_t *cert)
+{
+    apr_uint32_t len = (apr_uint32_t)cert->len;
+
+    memcpy(out->data + out->len, &len, sizeof(len));
+    memcpy(out->data + out->len + sizeof(len), cert->data, cert->len);
+    out->len += sizeof(len) + cert->len;
+}
+
+/* The next certificate of a chain: the one with this subject, else the first
+ * that is not done. */
+static int next_of(const sniv_leaf_t *ca, int n, const char *done,
+                   const sniv_bytes_t *subject)
+{
+    int i, first = -1;
+
+    for (i = 0; i < n; i++) {
+        if (!done[i] && first < 0) {
+            first = i;
+        }
+        if (!done[i] && subject && sniv_bytes_equal(&ca[i].subject,
+                                                    subject)) {
+            return i;
+        }
+    }
+    return first;
+}
+
+apr_status_t sniv_chain_write(sniv_reader_t *reader, const sniv_file_t *file,
+                              int but, const sniv_leaf_t *leaf,
+                              unsigned flags, sniv_bytes_t *chain,
+                              const char **pfile, const char **preason)
+{
+    sniv_buffer_t *out = &reader->chains[reader->nchains++];
+    sniv_leaf_t ca[SNIV_CERTS_MAX];
+    char done[SNIV_CERTS_MAX];
+    sniv_bytes_t issuer = leaf->issuer;
+    apr_size_t room = 1;
+    int i, k, left = 0;
+
+    memset(done, 0, sizeof(done));
+    for (i = 0; i < file->ncerts; i++) {
+        const char *reason = sniv_der_leaf(&ca[i], file->certs[i].data,
+                                           file->certs[i].len);
+
+        if (reason) {
+            *pfile = file->path;
+            return sniv_fail(reader, preason, "%s", reason);
+        }
+        room += sizeof(apr_uint32_t) + file->certs[i].len;
+        done[i] = i == but;
+        for (k = 0; (flags & SNIV_READ_ANY_ORDER) && k < i; k++) {
+            if (sniv_bytes_equal(&ca[i].whole, &ca[k].whole)) {
+                done[i] = 1;
+            }
+        }
+        left += !done[i];
+    }
+    if (!sniv_reader_room(out, room)) {
+        sniv_fail(reader, preason, "cannot be read: no memory");
+        return APR_ENOMEM;
+    }
+    for (; left > 0; left--) {
+        k = next_of(ca, file->ncerts, done, flags & SNIV_READ_ANY_ORDER
+                                            ? &issuer : NULL);
+        add_to_chain(out, &ca[k].whole);
+        issuer = ca[k].issuer;
+        done[k] = 1;
+    }
+    chain->data = out->data;
+    chain->len = out->len;
+    return APR_SUCCESS;
+}
+
+/*
+ * The chain of a leaf from a file that lies beside it: who has issued it, who
+ * has issued that one, and so on, without the root. What else is in the file
+ * does not count.
+ */
+void sniv_chain_beside(sniv_reader_t *reader, const char *path,
+                         const sniv_leaf_t *leaf, sniv_bytes_t *chain)
+{
+    sniv_buffer_t *out = &reader->chains[reader->nchains++];
+    sniv_file_t *file = sniv_reader_file(reader, path);
+    sniv_leaf_t ca[SNIV_CERTS_MAX], of = *leaf;
+    const char *reason;
+    apr_size_t room = 1;
+    int i, n;
+
+    if (sniv_buffer_read(&file->buffer, reader->walk, path, NULL, &reason)
+        != APR_SUCCESS) {
+        return;
+    }
+    sniv_file_sort(file, SNIV_READ_ANY_ORDER);
+    for (i = 0; i < file->ncerts; i++) {
+        room += sizeof(apr_uint32_t) + file->certs[i].len;
+        if (file->damage || sniv_der_leaf(&ca[i], file->certs[i].data,
+                                          file->certs[i].len)) {
+            return;
+        }
+    }
+    if (!sniv_reader_room(out, room)) {
+        return;
+    }
+    for (n = 0; n < file->ncerts && !sniv_is_self_issued(&of); n++) {
+        for (i = 0; i < file->ncerts; i++) {
+            if (!sniv_is_self_issued(&ca[i]) && sniv_has_issued(&ca[i], &of)) {
+                break;
+            }
+        }
+        if (i == file->ncerts) {
+            break;
+        }
+        of = ca[i];
+        add_to_chain(out, &of.whole);
+    }
+    chain->data = out->data;
+    chain->len = out->len;
+}
+
+/* What a chain says about itself, as it is going to be sent. */
+unsigned sniv_chain_flags(sniv_reader_t *reader, const sniv_leaf_t *leaf,
+                               const sniv_bytes_t *chain)
+{
+    sniv_leaf_t of = *leaf, next;
+    sniv_bytes_t der;
+    apr_size_t at = 0;
+    unsigned flags = 0;
+
+    if (sniv_is_self_issued(leaf)) {
+        flags |= SNIV_CERT_SELF_SIGNED;
+    }
+    else if (chain->len == 0
+             && !sniv_trusted_issuer(&reader->trusted, leaf)) {
+        flags |= SNIV_CERT_NO_ISSUER;
+    }
+    while (sniv_chain_next(chain, &at, &der) > 0
+           && !sniv_der_leaf(&next, der.data, der.len)) {
+        if (!sniv_bytes_equal(&of.issuer, &next.subject)
+            || sniv_is_self_issued(&of)) {
+            flags |= SNIV_CERT_CHAIN_ORDER;
+        }
+        if (sniv_is_self_issued(&next)) {
+            flags |= SNIV_CERT_CHAIN_ROOT;
+        }
+        of = next;
+    }
+    return flags;
+}
