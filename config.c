@@ -28,7 +28,7 @@
  */
 
 /* The parent calls its monitor hooks about so often. */
-#define CHECK_LEAST 10
+#define CHECK_LEAST 1
 
 /* ----- create and merge ----- */
 
@@ -287,8 +287,7 @@ static const char *set_certificate_check(cmd_parms *cmd, void *dummy,
     (void)dummy;
     if (!err && n < 0) {
         err = apr_psprintf(cmd->pool, "SNIVHostCertificateCheck takes Off or "
-                           "a number of seconds from 10 to 86400 (httpd's "
-                           "parent process looks about every 10), not '%s'",
+                           "a number of seconds from 1 to 86400, not '%s'",
                            arg);
     }
     snivhost_conf(cmd->server)->store.check = n;

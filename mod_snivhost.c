@@ -266,6 +266,8 @@ static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
         snivhost_tickets_post_config,
         /* asks the tables and the store */
         snivhost_lint_post_config,
+        /* a process of its own: nothing fails after it */
+        snivhost_store_keep,
         NULL
     };
     int status = make_tables(s, p, get_work(ptemp));

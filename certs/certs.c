@@ -435,8 +435,10 @@ void sniv_certs_stats(const sniv_certs_t *certs, sniv_certs_stats_t *stats)
 {
     memset(stats, 0, sizeof(*stats));
     if (certs->shm) {
-        stats->entries = certs->books.nserved;
-        stats->chains = certs->books.nused_chains;
+        stats->entries = sniv_shm_count(certs->shm, SNIV_SLOT_ENTRY(0),
+                                        certs->nentries);
+        stats->chains = sniv_shm_count(certs->shm, certs->nentries + 1,
+                                       certs->nchains);
         sniv_shm_usage(certs->shm, &stats->bytes, &stats->room);
         sniv_cache_stats(certs->cache, &stats->cached, &stats->hits,
                          &stats->misses);

@@ -37,7 +37,8 @@
  *     children        _find(), _install(), _install_leaf(), _info(), _each():
  *                     any thread, any time
  *     parent          _look(), from time to time: reads what has changed.
- *                     The children see it with their next handshake
+ *                     The children see it with their next handshake. Better
+ *                     in a process of its own: _fork(), _take_over()
  *
  * Private keys are kept as DER and decoded in a child by the first handshake
  * that needs them, once however many arrive together; the decoded ones are
@@ -271,11 +272,34 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
                     apr_interval_time_t interval, apr_interval_time_t budget,
                     sniv_certs_report_fn *report, void *baton);
 
+/** What sniv_certs_look() has left to do. */
+typedef enum {
+    SNIV_CERTS_IDLE,        /**< nothing before the next round */
+    SNIV_CERTS_SETTLE,      /**< files that have changed: look again soon */
+    SNIV_CERTS_MORE         /**< the round is not over: go on */
+} sniv_certs_due_e;
+
+sniv_certs_due_e sniv_certs_due(const sniv_certs_t *certs);
+
+/**
+ * Fork a process that looks, in place of the parent, which does not any more.
+ * @return as fork(); -1 also where children do not see what is found
+ */
+pid_t sniv_certs_fork(sniv_certs_t *certs);
+
+/**
+ * For a process from sniv_certs_fork() that is not the first one, before it
+ * looks: go on where the one before was killed.
+ */
+apr_status_t sniv_certs_take_over(sniv_certs_t *certs,
+                                  sniv_certs_report_fn *report, void *baton);
+
 /** Sizes and counters of this process, for a status page. */
 typedef struct sniv_certs_stats_t {
     apr_uint32_t entries;       /**< that can be served */
     apr_uint32_t chains;        /**< different ones */
-    apr_uint64_t bytes;         /**< of shared memory in use */
+    apr_uint64_t bytes;         /**< of shared memory in use; all of these
+                                     are the same in all processes */
     apr_uint64_t room;          /**< of shared memory in all */
     apr_uint32_t cached;        /**< decoded, in this process */
     apr_uint64_t hits;          /**< in this process */

@@ -13,6 +13,8 @@
 
 #include "certs/inside.h"
 
+#include <string.h>
+
 static sniv_chain_t *chain_at(sniv_certs_t *certs, apr_uint32_t slot)
 {
     return &certs->books.chains[slot - certs->nentries - 1];
@@ -52,6 +54,49 @@ apr_status_t sniv_chain_take(sniv_certs_t *certs, sniv_pair_t *pair)
     pair->chain_slot = chain->slot;
     pair->chain_version = chain->version;
     return APR_SUCCESS;
+}
+
+int sniv_chain_adopt(sniv_certs_t *certs, apr_uint32_t slot,
+                     apr_uint64_t version)
+{
+    apr_uint64_t is;
+    sniv_chain_t *chain;
+    const void *bytes;
+    apr_size_t len;
+
+    if (slot <= certs->nentries || slot > certs->nentries + certs->nchains
+        || !(bytes = sniv_shm_peek(certs->shm, slot, &len, &is))
+        || is != version) {
+        return 0;
+    }
+    chain = chain_at(certs, slot);
+    if (chain->users++ == 0) {
+        chain->slot = slot;
+        chain->version = version;
+        apr_hash_set(certs->books.by_chain, bytes, (apr_ssize_t)len, chain);
+        certs->books.nused_chains++;
+    }
+    return 1;
+}
+
+void sniv_chains_restart(sniv_certs_t *certs)
+{
+    memset(certs->books.chains, 0,
+           certs->nchains * sizeof(*certs->books.chains));
+    apr_hash_clear(certs->books.by_chain);
+    certs->books.nused_chains = 0;
+    certs->books.free_chain = 0;
+}
+
+void sniv_chains_sweep(sniv_certs_t *certs)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < certs->nchains; i++) {
+        if (!certs->books.chains[i].users) {
+            sniv_shm_drop(certs->shm, certs->nentries + 1 + i);
+        }
+    }
 }
 
 static void give(sniv_certs_t *certs, apr_uint32_t slot)

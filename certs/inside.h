@@ -26,11 +26,13 @@
  *     chains.c    chains that entries share
  *     folders.c   folders, and what they take up
  *     renew.c     looking for changes
+ *     takeover.c  going on in the place of a process that was killed
  *
  * The store has three lives, and a struct for each: sniv_certs_t is what
  * children look at and never changes after the load; sniv_books_t is what
- * the parent knows about files; sniv_round_t is where its looking stands.
- * A child has the books of the fork and does not open them.
+ * the writer (the parent, or a process that it has forked to be it) knows
+ * about files; sniv_round_t is where its looking stands. A child has the
+ * books of the fork and does not open them.
  *
  * Slots of the sealed memory:
  *
@@ -287,6 +289,10 @@ void sniv_ids_out(sniv_certs_t *certs);
 /** A look later: those are free. */
 void sniv_ids_free(sniv_certs_t *certs);
 
+/** A new writer: no item of a folder has an id, all are free. @return 0 if
+ * there is no memory */
+int sniv_ids_restart(sniv_certs_t *certs);
+
 void sniv_books_report(sniv_certs_t *certs, sniv_certs_event_e event,
                        sniv_cert_id_t id, const char *file,
                        const char *reason);
@@ -297,7 +303,24 @@ void sniv_books_report(sniv_certs_t *certs, sniv_certs_event_e event,
 apr_status_t sniv_chain_take(sniv_certs_t *certs, sniv_pair_t *pair);
 void sniv_chains_give(sniv_certs_t *certs, const apr_uint32_t *slots, int n);
 
+/** A new writer: which chains there are is not known ... */
+void sniv_chains_restart(sniv_certs_t *certs);
+/** ... a record names this one ... @return 0 if it is not there */
+int sniv_chain_adopt(sniv_certs_t *certs, apr_uint32_t slot,
+                     apr_uint64_t version);
+/** ... and the rest is nobody's. */
+void sniv_chains_sweep(sniv_certs_t *certs);
+
 /* certs/serving.c */
+
+/** An item serves the record that is in the slot of an id. @return 0 if the
+ * record's chains are not there */
+int sniv_item_attach(sniv_certs_t *certs, sniv_item_t *item,
+                     sniv_cert_id_t id, const sniv_entry_t *entry);
+
+/** Let a record go that belongs to no item. @param entry NULL: unreadable */
+void sniv_record_leave(sniv_certs_t *certs, sniv_cert_id_t id,
+                       const sniv_entry_t *entry);
 
 /** Take away what an item serves. */
 void sniv_item_withdraw(sniv_certs_t *certs, sniv_item_t *item);

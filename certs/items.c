@@ -158,6 +158,29 @@ void sniv_ids_free(sniv_certs_t *certs)
     books->nleaving = n;
 }
 
+int sniv_ids_restart(sniv_certs_t *certs)
+{
+    sniv_books_t *books = &certs->books;
+    apr_uint32_t i;
+
+    while (books->rids < certs->nentries) {
+        if (!room_for_ids(books)) {
+            return 0;
+        }
+    }
+    for (i = 0; i < books->rids; i++) {
+        if (books->by_id[i] && books->by_id[i]->folder) {
+            books->by_id[i]->id = SNIV_CERT_NONE;
+            books->by_id[i] = NULL;
+        }
+    }
+    memset(books->is_leaving, 0, books->rids);
+    books->nids = certs->nentries;
+    books->nleaving = 0;
+    books->free_hint = 0;
+    return 1;
+}
+
 /* ----- items */
 
 /* Scope, level and paths, in a text that no other item has. */

@@ -552,3 +552,10 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
     certs->books.baton = NULL;
     return look.is_changed;
 }
+
+sniv_certs_due_e sniv_certs_due(const sniv_certs_t *certs)
+{
+    return certs->round.phase != SNIV_ROUND_IDLE ? SNIV_CERTS_MORE
+           : certs->round.nwaiting > 0 ? SNIV_CERTS_SETTLE
+           : SNIV_CERTS_IDLE;
+}

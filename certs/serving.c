@@ -297,6 +297,72 @@ static sniv_item_e serve(sniv_certs_t *certs, sniv_item_t *item,
     return SNIV_ITEM_NEW;
 }
 
+/* Take the chains that a record names; those of a broken one are let go. */
+static int adopt_chains(sniv_certs_t *certs, sniv_item_t *item,
+                        const sniv_entry_t *entry)
+{
+    int i;
+
+    item->nchains = 0;
+    for (i = 0; i < entry->npairs; i++) {
+        const sniv_pair_t *pair = &entry->pairs[i];
+
+        if (pair->chain_version == 0) {
+            continue;
+        }
+        if (!sniv_chain_adopt(certs, pair->chain_slot,
+                              pair->chain_version)) {
+            sniv_chains_give(certs, item->chains, item->nchains);
+            item->nchains = 0;
+            return 0;
+        }
+        item->chains[item->nchains++] = pair->chain_slot;
+    }
+    return 1;
+}
+
+void sniv_record_leave(sniv_certs_t *certs, sniv_cert_id_t id,
+                       const sniv_entry_t *entry)
+{
+    sniv_item_t item;
+
+    memset(&item, 0, sizeof(item));
+    item.id = id;
+    if (!entry || !adopt_chains(certs, &item, entry)) {
+        item.nchains = 0;
+    }
+    sniv_id_leave(certs, &item, 1);
+}
+
+int sniv_item_attach(sniv_certs_t *certs, sniv_item_t *item,
+                     sniv_cert_id_t id, const sniv_entry_t *entry)
+{
+    apr_size_t len;
+    names_t names;
+    int i;
+
+    if (!adopt_chains(certs, item, entry)) {
+        return 0;
+    }
+    count_names(entry, &names);
+    item->id = id;
+    certs->books.by_id[id] = item;
+    item->is_served = 1;
+    item->flags = entry->flags;
+    item->nnames = names.n;
+    item->name_bytes = names.bytes;
+    item->names_hash = names.hash;
+    item->bytes = sniv_record_size(entry);
+    for (i = 0; i < item->nchains; i++) {
+        if (sniv_shm_peek(certs->shm, item->chains[i], &len, NULL)) {
+            item->bytes += len;
+        }
+    }
+    certs->books.nserved++;
+    sniv_share_add(item);
+    return 1;
+}
+
 /* Whether it may be otherwise next time although the file is the same. */
 static int may_pass(apr_status_t rv)
 {

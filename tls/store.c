@@ -20,6 +20,7 @@
 #include "mpm_common.h"
 
 #include "certs/issuer.h"
+#include "tls/keeper.h"
 #include "tls/library.h"
 #include "tls/settings.h"
 #include "tls/storelog.h"
@@ -401,6 +402,23 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
     return OK;
 }
 
+static apr_interval_time_t interval_of(const server_rec *s)
+{
+    int check = snivhost_conf(s)->store.check;
+
+    return apr_time_from_sec(check < 0 ? CHECK_DEFAULT : check);
+}
+
+int snivhost_store_keep(apr_pool_t *pconf, apr_pool_t *plog,
+                        apr_pool_t *ptemp, server_rec *s)
+{
+    (void)plog;
+    (void)ptemp;
+    if (store && interval_of(s) > 0)
+        (void)snivhost_keeper_start(store, storelog, interval_of(s), s, pconf);
+    return OK;
+}
+
 /* Not for -S and its like: they are not about certificates. */
 void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s)
 {
@@ -421,13 +439,10 @@ void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s)
 
 int snivhost_store_monitor(apr_pool_t *p, server_rec *s)
 {
-    int check = snivhost_conf(s)->store.check;
-
     (void)p;
-    if (store && check != 0) {
-        sniv_certs_look(store, apr_time_now(),
-                        apr_time_from_sec(check < 0 ? CHECK_DEFAULT : check),
-                        LOOK_BUDGET, snivhost_storelog_note, storelog);
+    if (store && interval_of(s) > 0 && !snivhost_keeper_monitor()) {
+        sniv_certs_look(store, apr_time_now(), interval_of(s), LOOK_BUDGET,
+                        snivhost_storelog_note, storelog);
         snivhost_storelog_tick(storelog);
     }
     return DECLINED;

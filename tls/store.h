@@ -28,7 +28,10 @@
  *     post_config     as soon as all files are noted: read them, as root
  *     post_config     after everybody: let children inherit it. Daemons that
  *                     other modules fork in post_config inherit no key
- *     monitor         in the parent, about every 10 seconds: look for changes
+ *     post_config     the very last: start the keeper (tls/keeper.h), which
+ *                     looks for changes from now on
+ *     monitor         in the parent, about every 10 seconds: where there is no
+ *                     keeper, look for changes
  *     test_config     with -t: read all files and tell what is wrong
  *
  * Words for the administrator are here; what they are about is in
@@ -98,6 +101,8 @@ int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
                                   apr_array_header_t *key_files);
 int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
                            apr_pool_t *ptemp, server_rec *s);
+int snivhost_store_keep(apr_pool_t *pconf, apr_pool_t *plog,
+                        apr_pool_t *ptemp, server_rec *s);
 int snivhost_store_monitor(apr_pool_t *p, server_rec *s);
 
 #endif /* SNIVHOST_TLS_STORE_H */
