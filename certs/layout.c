@@ -442,7 +442,7 @@ static void by_names(const folder_t *folder)
 /* Whether the content has to be looked at, after the names. */
 static int is_something_left(const folder_t *folder)
 {
-    int i, is_lonely = 0, is_bare = 0;
+    int i, nlonely = 0, is_bare = 0;
 
     for (i = 0; i < folder->nitems; i++) {
         const item_t *item = &folder->items[i];
@@ -450,11 +450,11 @@ static int is_something_left(const folder_t *folder)
         if (!item->is_used && item->role < ROLE_BUNDLE && !is_cert(item)) {
             return 1;
         }
-        is_lonely |= !item->is_used && is_cert(item);
+        nlonely += !item->is_used && is_cert(item);
         is_bare |= item->is_pair && !item->chain;
     }
-    /* what has no key may be the issuer of what has no chain */
-    return is_lonely && is_bare && folder->nitems <= SMALL;
+    /* what has no key may be the issuer of what has no chain, or a key */
+    return nlonely + is_bare > 1 && folder->nitems <= SMALL;
 }
 
 static void read_contents(folder_t *folder)

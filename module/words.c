@@ -157,6 +157,16 @@ const char *snivhost_number_text(apr_pool_t *p, unsigned long n)
     return text;
 }
 
+/* Line separators, and what changes the direction of the text around it:
+ * U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+static int turns_text(const unsigned char *text)
+{
+    return text[0] == 0xe2
+           && ((text[1] == 0x80 && (text[2] == 0x8e || text[2] == 0x8f
+                                    || (text[2] >= 0xa8 && text[2] <= 0xae)))
+               || (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9));
+}
+
 /* The length of the UTF-8 character at text that a terminal prints, else 0
  * (RFC 3629). */
 static int printable_length(const unsigned char *text)
@@ -174,7 +184,7 @@ static int printable_length(const unsigned char *text)
     }
     if ((c == 0xc2 && text[1] < 0xa0) || (c == 0xe0 && text[1] < 0xa0)
         || (c == 0xed && text[1] > 0x9f) || (c == 0xf0 && text[1] < 0x90)
-        || (c == 0xf4 && text[1] > 0x8f)) {
+        || (c == 0xf4 && text[1] > 0x8f) || turns_text(text)) {
         return 0;
     }
     return n;

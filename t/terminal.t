@@ -96,7 +96,7 @@ make_path("$work/sites");
     (my $name = $evil) =~ tr/\n//d;
     open my $out, '>', "$work/sites/$evil.conf" or die "conf: $!\n";
     print $out "<VirtualHost 127.0.0.1:$port>\nServerName n$name.test\n",
-        "ServerAlias \"n$name\"\nSSLEngine on\nSSLCipherSuite \"HIGH\"\n",
+        "ServerAlias \"n$name\" \"turned\xe2\x80\xae.test\"\nSSLEngine on\nSSLCipherSuite \"HIGH\"\n",
         "SSLProtocol TLSv1.2\nSSLCertificateFile \"$work/own",
         $name, ".pem\"\n</VirtualHost>\n";
     close $out;
@@ -107,7 +107,8 @@ sub bad { return $_[0] =~ /([\x00-\x09\x0b-\x1f\x7f]|\xc2[\x80-\x9f])/ ? sprintf
 
 for my $args (['-D', 'DUMP_SNIVHOST'], ['-D', 'DUMP_SNIVHOST_JSON'],
               ['-D', 'DUMP_SNIVHOST_421'], ['-D', 'DUMP_SNIVHOST_LINT'],
-              ['-D', 'DUMP_SNIVHOST_LINT_JSON'], [],
+              ['-D', 'DUMP_SNIVHOST_LINT_JSON'],
+              ['-D', 'DUMP_SNIVHOST_EXPECT'], [],
               map { ['-c', "SNIVHostExplain $_"] }
               "https://a.test:$port/", "https://b.test:$port/ format=json",
               "127.0.0.1:$port sni=own.test host=a.test",
@@ -117,6 +118,8 @@ for my $args (['-D', 'DUMP_SNIVHOST'], ['-D', 'DUMP_SNIVHOST_JSON'],
     is(bad($out), '', 'no control character')
         or diag $out =~ s/([^\n -~])/sprintf '<%02x>', ord $1/ger;
     unlike($out, qr/^forged/m, 'no line of its own');
+    unlike($out, qr/\xe2\x80\xae/, 'no text that turns what follows')
+        unless "@$args" =~ /JSON|json/;
     if ("@$args" =~ /JSON|json/) {
         $out =~ s/^SNIV.*\n//mg;
         $out =~ s/^Syntax OK\n//m;

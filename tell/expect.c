@@ -365,15 +365,17 @@ static void write_probe(apr_file_t *out, const snivhost_facts_t *facts,
     for (i = 0; i < all->nelts; i++) {
         const snivhost_question_t *q = &APR_ARRAY_IDX(all, i,
                                                       snivhost_question_t);
-        const char *text;
+        const char *text, *line;
 
         if (sniv_table_find(facts->table, &q->ip, q->port) != set)
             continue;
         text = answer_text(snivhost_explain(facts, q, p), probe->host, p);
         if (text) {
-            apr_file_printf(out, "%s %s\n",
-                            question_text(probe, q, is_tls, all->nelts, p),
-                            text);
+            text = apr_pstrcat(p, question_text(probe, q, is_tls, all->nelts,
+                                                p), " ", text, NULL);
+            line = snivhost_printable(p, text);
+            /* what no terminal may see, no client can ask */
+            apr_file_printf(out, "%s%s\n", line == text ? "" : "# ", line);
         }
         return;
     }

@@ -236,6 +236,12 @@ static void test_content(void **state)
     LAYOUT("(a.crt b.key +0)(b.crt a.key +0)", "a.crt", LEAF,
            "a.key", other_key, NULL, "b.crt", other, NULL, "b.key", KEY);
     LAYOUT("(x zz +1)", "x", LEAF, "y", MID, "zz", KEY);
+    /* names that say the same of both: mod_md's for another curve, ... */
+    LAYOUT("(pubcert.secp384r1.pem privkey.secp384r1.pem +1)",
+           "pubcert.secp384r1.pem", FULL, "privkey.secp384r1.pem", KEY);
+    LAYOUT("(a.crt a.pem +1)", "a.crt", FULL, "a.pem", KEY);
+    LAYOUT("(full chain.pem priv key.pem +1)", "full chain.pem", FULL,
+           "priv key.pem", KEY);
     /* the other one's issuer is no chain of this one */
     LAYOUT("(a.crt a.key +0)", "a.crt", LEAF, "a.key", KEY,
            "chain.crt", root, NULL);
