@@ -442,7 +442,7 @@ static void by_names(const folder_t *folder)
 /* Whether the content has to be looked at, after the names. */
 static int is_something_left(const folder_t *folder)
 {
-    int i, nlonely = 0, is_bare = 0;
+    int i, is_lonely = 0, is_bare = 0;
 
     for (i = 0; i < folder->nitems; i++) {
         const item_t *item = &folder->items[i];
@@ -450,11 +450,11 @@ static int is_something_left(const folder_t *folder)
         if (!item->is_used && item->role < ROLE_BUNDLE && !is_cert(item)) {
             return 1;
         }
-        nlonely += !item->is_used && is_cert(item);
+        is_lonely |= !item->is_used && is_cert(item);
         is_bare |= item->is_pair && !item->chain;
     }
-    /* what has no key may be the issuer of what has no chain, or a key */
-    return nlonely + is_bare > 1 && folder->nitems <= SMALL;
+    /* what has no key may be the issuer of what has no chain */
+    return is_lonely && is_bare && folder->nitems <= SMALL;
 }
 
 static void read_contents(folder_t *folder)
@@ -549,19 +549,38 @@ static void settle(const folder_t *folder, item_t *item)
     }
 }
 
-static void by_contents(folder_t *folder)
+/* mod_md names the key for another curve privkey.secp384r1.pem. */
+static int is_key_named_cert(const folder_t *folder)
+{
+    int i;
+
+    for (i = 0; i < folder->nread; i++) {
+        const item_t *item = folder->read[i];
+
+        if (is_cert(item) && item->content->ncerts == 0
+            && item->content->key.data) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* @param is_needed or else only to find keys that are named otherwise */
+static void by_contents(folder_t *folder, int is_needed)
 {
     item_t *item;
     int i;
 
     read_contents(folder);
-    for (i = 0; i < folder->nread; i++) {
+    is_needed |= is_key_named_cert(folder);
+    for (i = 0; is_needed && i < folder->nread; i++) {
         settle(folder, folder->read[i]);
     }
     for (i = 0; i < folder->nread; i++) {
         item = folder->read[i];
         /* authorities beside leaves are no leaves, and no junk is */
-        if (item->content->nleaves == 0 && item->content->ncerts > 0) {
+        if (is_needed && item->content->nleaves == 0
+            && item->content->ncerts > 0) {
             item->is_used = 1;
         }
         item->is_useful = item->content->ncerts > 0 || item->content->has_secret
@@ -574,12 +593,16 @@ static void by_contents(folder_t *folder)
 static void each_file(folder_t *folder)
 {
     item_t *cert;
-    int i;
+    int i, is_needed, nlonely = 0;
 
     by_names(folder);
-    if ((folder->nkeys > 1 && folder->nitems <= SMALL)
-        || is_something_left(folder)) {
-        by_contents(folder);
+    for (i = 0; i < folder->nitems; i++) {
+        nlonely += !folder->items[i].is_used && is_cert(&folder->items[i]);
+    }
+    is_needed = (folder->nkeys > 1 && folder->nitems <= SMALL)
+                || is_something_left(folder);
+    if (is_needed || (nlonely > 1 && folder->nitems <= SMALL)) {
+        by_contents(folder, is_needed);
     }
     for (i = 0; i < folder->nitems; i++) {
         cert = &folder->items[i];

@@ -500,6 +500,16 @@ like($log, qr/SNIV0202: adopted 1 of 2/, 'a broken file stops nothing');
 like($log, qr/SNIV0301: certificate not used: \S+junk\.crt is not PEM/,
      '... and is named');
 
+# mod_ssl would not start with it, and shall say so
+{
+    my $server = Sniv::Httpd->new(name => 'adopt-conditions', conf =>
+        "SNIVHostAdopt On\n" . vhost('127.0.0.1:100', 'a.test', @ON)
+        . vhost('127.0.0.1:100', 'b.test', @ON, 'SSLProtocol all -ALL'));
+    ($status, $said) = $server->check('-t', '-D', 'DUMP_SNIVHOST');
+    like($said, qr/SSLProtocol leaves no protocol\s+\(\S+:\d+\)/,
+         'no protocol: not lean');
+}
+
 # ----- mod_perl: what a program adds
 
 SKIP: {

@@ -78,6 +78,10 @@ static void judge_alone(snivhost_adoption_t *adoption,
 
         refuse_at(adoption, c, obstacle->what, obstacle->node);
     }
+    if (!snivhost_sharing_has_protocol(c->conf)) {
+        refuse_at(adoption, c, "SSLProtocol leaves no protocol",
+                  c->conf->of[SNIVHOST_SET_PROTOCOL]->node);
+    }
     if (c->conf->managed)
         refuse(adoption, c, "mod_md manages one of its names", NULL);
     else if (c->conf->certs->nelts == 0 && !snivhost_conf(c->s)->store.dirs)

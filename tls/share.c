@@ -250,8 +250,15 @@ static int lowest(const snivhost_tlsconf_t *conf)
 {
     int min, max;
 
-    snivhost_value_limits(protocols_of(conf), &min, &max);
+    (void)snivhost_value_limits(protocols_of(conf), &min, &max);
     return min;
+}
+
+int snivhost_sharing_has_protocol(const snivhost_tlsconf_t *conf)
+{
+    int min, max;
+
+    return snivhost_value_limits(protocols_of(conf), &min, &max);
 }
 
 int snivhost_sharing_limits(const snivhost_tlsconf_t *conf, int *pmin,
@@ -261,7 +268,7 @@ int snivhost_sharing_limits(const snivhost_tlsconf_t *conf, int *pmin,
     if (!conf->of[SNIVHOST_SET_PROTOCOL])
         return 0;
     if (!has_limits(conf))
-        snivhost_value_limits(protocols_of(conf), pmin, pmax);
+        (void)snivhost_value_limits(protocols_of(conf), pmin, pmax);
     return 1;
 }
 

@@ -55,6 +55,9 @@ const char *snivhost_sharing_differs(snivhost_sharing_t *sharing,
                                      const snivhost_tlsconf_t *b,
                                      apr_pool_t *p);
 
+/** Whether SSLProtocol leaves any: mod_ssl does not start without. */
+int snivhost_sharing_has_protocol(const snivhost_tlsconf_t *conf);
+
 /**
  * Whether OpenSSL gets to ask about every version that a virtual host allows,
  * when a connection begins with the SSL_CTX of another one: it refuses what

@@ -137,9 +137,9 @@ static unsigned bits_of(const char *value)
     return set;
 }
 
-void snivhost_value_limits(const char *value, int *pmin, int *pmax)
+int snivhost_value_limits(const char *value, int *pmin, int *pmax)
 {
-    unsigned set = bits_of(value);
+    const unsigned set = bits_of(value);
     int i = (int)(sizeof(versions) / sizeof(*versions)) - 1;
 
     while (i > 0 && !(set & (1u << i)))
@@ -148,6 +148,7 @@ void snivhost_value_limits(const char *value, int *pmin, int *pmax)
     while (i > 0 && (set & (1u << (i - 1))))
         i--;
     *pmin = versions[i];
+    return set != 0;
 }
 
 const char *snivhost_value(apr_pool_t *p, snivhost_as_e as, const char *args)

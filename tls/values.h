@@ -44,8 +44,9 @@ const char *snivhost_value(apr_pool_t *p, snivhost_as_e as, const char *args);
  * one (ssl_init_ctx_protocol).
  * @param value of SNIVHOST_AS_PROTOCOLS
  * @param pmin receives a version as SSL_set_min_proto_version() takes it
+ * @return whether there is any protocol
  */
-void snivhost_value_limits(const char *value, int *pmin, int *pmax);
+int snivhost_value_limits(const char *value, int *pmin, int *pmax);
 
 /**
  * What OpenSSL makes of cipher lists: all ciphers in their order and the
