@@ -14,7 +14,6 @@
 #include "lint/finding.h"
 
 #include "apr_strings.h"
-#include "ap_listen.h"
 #include "http_core.h"
 
 #include "module/json.h"
@@ -199,17 +198,11 @@ int snivhost_lint_is_nameless(const snivhost_lint_t *lint,
            && !snivhost_lint_directive(lint, vhost, "ServerName");
 }
 
-/*
- * Without SSLEngine mod_ssl is on where the protocol is https. A server takes
- * that from the first Listen line that equals one of its addresses
- * (ap_setup_listeners), and it is the default of port 443.
- */
+/* Without SSLEngine mod_ssl is on where the protocol is https. */
 int snivhost_lint_is_tls(const snivhost_lint_t *lint, const sniv_vhost_t *v)
 {
-    server_rec *s = v->server;
-    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(lint->tls, s);
-    const char *protocol = ap_get_server_protocol(s);
-    const server_addr_rec *sar;
+    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(lint->tls,
+                                                          v->server);
 
     if (conf->engine)
         return 1;
@@ -217,17 +210,7 @@ int snivhost_lint_is_tls(const snivhost_lint_t *lint, const sniv_vhost_t *v)
         return 0;
     if (!conf->node)
         return -1;
-    for (sar = s->addrs; sar && !protocol; sar = sar->next) {
-        const ap_listen_rec *lr;
-
-        for (lr = ap_listeners; lr && !protocol; lr = lr->next) {
-            if (lr->bind_addr && lr->bind_addr->port == sar->host_port
-                && apr_sockaddr_equal(lr->bind_addr, sar->host_addr)) {
-                protocol = lr->protocol;
-            }
-        }
-    }
-    return protocol && !strcmp(protocol, "https");
+    return !strcmp(snivhost_tlsconf_protocol(v->server), "https");
 }
 
 /* ----- texts ----- */

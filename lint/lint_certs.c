@@ -639,6 +639,58 @@ static cert_t *get_cert(apr_array_header_t *certs, snivhost_leaf_t *leaf,
     return leaf->data;
 }
 
+/* Whether any kind that needs certificate files is wanted: none is read
+ * otherwise. */
+static int is_wanted(const snivhost_lint_t *lint)
+{
+    int i;
+
+    for (i = SNIVHOST_LINT_CERT_SERVERNAME; i <= SNIVHOST_LINT_CHAIN_ROOT;
+         i++) {
+        if ((i <= SNIVHOST_LINT_FOLDER_UNSERVED
+             || i >= SNIVHOST_LINT_FOLDER_HIDDEN)
+            && snivhost_lint_wants(lint, i, lint->table->main_server)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static void look_at_vhost(gaps_t *gaps, apr_array_header_t *certs,
+                          snivhost_leaves_t *leaves, const sniv_vhost_t *v)
+{
+    snivhost_lint_t *lint = gaps->lint;
+    const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(lint->tls,
+                                                          v->server);
+    int i;
+
+    /* What mod_md manages it replaces in time. */
+    if (conf->managed || !v->naddrs || apr_is_empty_array(conf->certs)
+        || snivhost_lint_is_tls(lint, v) != 1) {
+        return;
+    }
+    for (i = 0; i < conf->certs->nelts; i++) {
+        snivhost_leaf_t *leaf = snivhost_leaf_get(
+            leaves, APR_ARRAY_IDX(conf->certs, i, const char *));
+        cert_t *cert;
+
+        if (!leaf->is_read)
+            continue;
+        cert = get_cert(certs, leaf, lint->ptemp);
+        if (!cert->user) {
+            look_at_chain(lint, conf, leaf, v);
+            look_at_staple(lint, leaf, v);
+        }
+        cert->user = cert->user ? cert->user : v;
+        cert->nusers++;
+        cert->is_default = cert->is_default || is_default(lint->table, v);
+        /* of several the first speaks for all: they differ in the kind of
+         * their keys */
+        if (i == 0)
+            look_at_names(gaps, leaf, v);
+    }
+}
+
 void snivhost_lint_certs(snivhost_lint_t *lint)
 {
     const sniv_table_t *table = lint->table;
@@ -646,53 +698,16 @@ void snivhost_lint_certs(snivhost_lint_t *lint)
     apr_array_header_t *certs = apr_array_make(lint->ptemp, 16,
                                                sizeof(cert_t *));
     gaps_t gaps = { lint, NULL, NULL, NULL, 0 };
-    int i, k;
+    int i;
 
-    /* No file is read for who wants to hear nothing of it. */
-    for (i = SNIVHOST_LINT_CERT_SERVERNAME;
-         i <= SNIVHOST_LINT_CHAIN_ROOT
-         && ((i > SNIVHOST_LINT_FOLDER_UNSERVED
-              && i < SNIVHOST_LINT_FOLDER_HIDDEN)
-             || !snivhost_lint_wants(lint, i, table->main_server)); i++)
-        ;
-    if (i > SNIVHOST_LINT_CHAIN_ROOT)
+    if (!is_wanted(lint))
         return;
 
     gaps.all = apr_array_make(lint->ptemp, 4, sizeof(gap_t));
     gaps.habits = apr_array_make(lint->ptemp, 4, sizeof(habit_t *));
     gaps.by_shape = apr_hash_make(lint->ptemp);
-    for (i = 0; i < table->nvhosts; i++) {
-        const sniv_vhost_t *v = &table->vhosts[i];
-        const snivhost_tlsconf_t *conf =
-            snivhost_tlsconf_get(lint->tls, v->server);
-
-        /* What mod_md manages it replaces in time. */
-        if (conf->managed || !v->naddrs || apr_is_empty_array(conf->certs)
-            || snivhost_lint_is_tls(lint, v) != 1) {
-            continue;
-        }
-        for (k = 0; k < conf->certs->nelts; k++) {
-            snivhost_leaf_t *leaf =
-                snivhost_leaf_get(leaves, APR_ARRAY_IDX(conf->certs, k,
-                                                        const char *));
-            cert_t *cert;
-
-            if (!leaf->is_read)
-                continue;
-            cert = get_cert(certs, leaf, lint->ptemp);
-            if (!cert->user) {
-                look_at_chain(lint, conf, leaf, v);
-                look_at_staple(lint, leaf, v);
-            }
-            cert->user = cert->user ? cert->user : v;
-            cert->nusers++;
-            cert->is_default = cert->is_default || is_default(table, v);
-            /* of several the first speaks for all: they differ in the kind
-             * of their keys */
-            if (k == 0)
-                look_at_names(&gaps, leaf, v);
-        }
-    }
+    for (i = 0; i < table->nvhosts; i++)
+        look_at_vhost(&gaps, certs, leaves, &table->vhosts[i]);
     for (i = 0; i < certs->nelts; i++) {
         const cert_t *cert = APR_ARRAY_IDX(certs, i, cert_t *);
 

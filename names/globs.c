@@ -243,65 +243,53 @@ static apr_uint32_t plan_node(sniv_globs_plan_t *plan, entry_t *entries,
     return number;
 }
 
-sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
-                                   sniv_pattern_t *patterns, apr_uint32_t n,
-                                   apr_uint32_t *place, apr_pool_t *ptemp)
+/* How large the filters are, by the number of globs. */
+static void size_filters(sniv_globs_t *globs, apr_uint32_t wild)
 {
-    const sniv_pieces_t *pieces;
-    sniv_globs_plan_t *plan;
-    entry_t *entries;
-    apr_uint32_t wild = 0, i, j;
+    apr_uint32_t bytes = BYTES_MIN;
 
-    for (i = 0; i < n; i++) {
-        wild += patterns[i].is_wild;
+    if (wild <= RUN_MAX) {
+        return;
     }
-    if (!wild) {
-        return NULL;
+    while (bytes < BYTES_MAX && bytes <= wild) {
+        bytes *= 2;
     }
-
-    if (wild > RUN_MAX) {
-        apr_uint32_t bytes = BYTES_MIN;
-
-        while (bytes < BYTES_MAX && bytes <= wild) {
-            bytes *= 2;
-        }
-        globs->byte_mask = bytes - 1;
-        if (wild <= WINDOWED_MAX) {
-            globs->window_shift = 31;
-            while (wild >> (33 - globs->window_shift)) {
-                globs->window_shift--;
-            }
+    globs->byte_mask = bytes - 1;
+    if (wild <= WINDOWED_MAX) {
+        globs->window_shift = 31;
+        while (wild >> (33 - globs->window_shift)) {
+            globs->window_shift--;
         }
     }
-    plan = apr_pcalloc(ptemp, sizeof(*plan));
+}
+
+static sniv_globs_plan_t *make_plan(const sniv_globs_t *globs,
+                                    sniv_pattern_t *patterns,
+                                    apr_uint32_t wild, apr_pool_t *ptemp)
+{
+    sniv_globs_plan_t *plan = apr_pcalloc(ptemp, sizeof(*plan));
+    /* Index 0 is unused; runs, each with a glob of its own; groups, at each
+     * level at most one for more than RUN_MAX globs. */
+    const apr_uint32_t most = 1 + wild
+                              + SNIV_LITERALS * (wild / (RUN_MAX + 1));
+
     plan->patterns = patterns;
-
-    /* Nobody; runs, each with a glob of its own; groups, at each level at
-     * most one for more than RUN_MAX globs. */
-    i = 1 + wild + SNIV_LITERALS * (wild / (RUN_MAX + 1));
-    plan->nodes = apr_palloc(ptemp, i * sizeof(*plan->nodes));
+    plan->nodes = apr_palloc(ptemp, most * sizeof(*plan->nodes));
     plan->nnodes = 1;
-    plan->items = apr_palloc(ptemp, i * sizeof(*plan->items));
-    plan->scratch = apr_palloc(ptemp, i * sizeof(*plan->items));
+    plan->items = apr_palloc(ptemp, most * sizeof(*plan->items));
+    plan->scratch = apr_palloc(ptemp, most * sizeof(*plan->items));
     plan->marks = apr_pcalloc(ptemp, sniv_globs_marks_size(globs));
-
-    pieces = sniv_pieces_list(patterns, n, ptemp);
-    entries = apr_palloc(ptemp, wild * sizeof(*entries));
     plan->literals = apr_palloc(ptemp, wild * sizeof(literals_t));
-    for (i = j = 0; i < n; i++) {
-        if (patterns[i].is_wild) {
-            dissect(&plan->literals[j], pieces, globs, patterns[i].text,
-                    patterns[i].len);
-            entries[j].rank = i;
-            entries[j].number = j;
-            j++;
-        }
-    }
-    globs->lowest = entries[0].rank;
-    plan_node(plan, entries, wild, 0);
+    return plan;
+}
 
-    /* Nodes that a hash leads to are laid out by the directory; then those
-     * that have none. */
+/* Nodes that a hash leads to are laid out by the directory; then those that
+ * have none. */
+static void place_nodes(sniv_globs_t *globs, sniv_globs_plan_t *plan,
+                        apr_uint32_t *place)
+{
+    apr_uint32_t i, j;
+
     sniv_sort(plan->items, sizeof(*plan->items), plan->nitems, plan->scratch);
     *place = sniv_slots_plan(&globs->slots, plan->items, plan->nitems,
                              *place);
@@ -318,13 +306,46 @@ sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
         }
         at = node->place;
         for (j = 0; !node->is_group && j < node->n; j++) {
-            sniv_pattern_t *pattern = &patterns[node->entries[j].rank];
+            sniv_pattern_t *pattern = &plan->patterns[node->entries[j].rank];
 
             pattern->place = at;
             at += record_units(pattern);
         }
     }
     globs->root = plan->nodes[1].place;
+}
+
+sniv_globs_plan_t *sniv_globs_plan(sniv_globs_t *globs,
+                                   sniv_pattern_t *patterns, apr_uint32_t n,
+                                   apr_uint32_t *place, apr_pool_t *ptemp)
+{
+    const sniv_pieces_t *pieces;
+    sniv_globs_plan_t *plan;
+    entry_t *entries;
+    apr_uint32_t wild = 0, i, j;
+
+    for (i = 0; i < n; i++) {
+        wild += patterns[i].is_wild;
+    }
+    if (!wild) {
+        return NULL;
+    }
+    size_filters(globs, wild);
+    plan = make_plan(globs, patterns, wild, ptemp);
+    pieces = sniv_pieces_list(patterns, n, ptemp);
+    entries = apr_palloc(ptemp, wild * sizeof(*entries));
+    for (i = j = 0; i < n; i++) {
+        if (patterns[i].is_wild) {
+            dissect(&plan->literals[j], pieces, globs, patterns[i].text,
+                    patterns[i].len);
+            entries[j].rank = i;
+            entries[j].number = j;
+            j++;
+        }
+    }
+    globs->lowest = entries[0].rank;
+    plan_node(plan, entries, wild, 0);
+    place_nodes(globs, plan, place);
     return plan;
 }
 

@@ -24,6 +24,7 @@
 #include "tell/explain.h"
 #include "tell/question.h"
 #include "tell/render.h"
+#include "tell/sets.h"
 #include "tell/side.h"
 
 /* Where the texts of a member begin. */

@@ -23,6 +23,7 @@
 #include "tell/explain.h"
 #include "tell/probes.h"
 #include "tell/render.h"
+#include "tell/sets.h"
 
 #define DUMP "DUMP_SNIVHOST_EXPECT"
 

@@ -24,6 +24,7 @@
 #include <openssl/ssl.h>
 
 #include "module/words.h"
+#include "tell/sets.h"
 
 /* So many of those who lost are told of. */
 #define OTHERS_MAX 50

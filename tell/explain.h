@@ -26,8 +26,8 @@
  */
 
 #include "module/record.h"
-#include "tell/facts.h"
 #include "tell/question.h"
+#include "tell/tlsfacts.h"
 #include "tell/whole.h"
 
 /** The parts of an explanation. */

@@ -29,6 +29,7 @@
 #include "http_protocol.h"
 
 #include "module/words.h"
+#include "tell/sets.h"
 #include "tls/store.h"
 
 /* Members of an address that is folded, and on a page of their own. */

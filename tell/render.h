@@ -24,7 +24,7 @@
 
 #include "module/record.h"
 #include "tell/explain.h"
-#include "tell/facts.h"
+#include "tell/tlsfacts.h"
 
 /** Columns of a terminal. */
 #define SNIVHOST_COLUMNS 100

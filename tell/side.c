@@ -24,6 +24,7 @@
 
 #include "lint/leaf.h"
 #include "module/words.h"
+#include "tell/tlsfacts.h"
 #include "tls/store.h"
 
 /* ----- the directives of a virtual host ----- */

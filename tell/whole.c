@@ -17,6 +17,8 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
+#include "tell/tlsfacts.h"
+
 /* ----- paths ----- */
 
 /*

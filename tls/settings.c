@@ -475,7 +475,7 @@ static void inherit(reader_t *r, snivhost_tlsconf_t *conf,
 
 /* The protocol of a server, which open_logs sets and -t never does
  * (ap_setup_listeners). */
-static const char *server_protocol(server_rec *s)
+const char *snivhost_tlsconf_protocol(server_rec *s)
 {
     const char *protocol = ap_get_server_protocol(s);
     server_addr_rec *sar;
@@ -574,7 +574,8 @@ static void settle(reader_t *r, snivhost_tlsconf_t *conf)
         conf->optional = !strcmp(engine, "optional");
     }
     else if (conf->certs->nelts > 0) {
-        conf->engine = !strcmp(server_protocol(conf->server), "https");
+        conf->engine = !strcmp(snivhost_tlsconf_protocol(conf->server),
+                               "https");
     }
     settle_level(r, conf);
     refuse_values(r, conf);

@@ -133,6 +133,10 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
                                                 int nonly, apr_pool_t *p,
                                                 apr_pool_t *ptemp);
 
+/** The protocol that connections to a server speak: of its own lines, or of the
+ * Listen line that it belongs to, also under -t; "http" if none says it. */
+const char *snivhost_tlsconf_protocol(server_rec *s);
+
 /** What is in effect for a server; never NULL for one that was read. */
 const snivhost_tlsconf_t *snivhost_tlsconf_get(const snivhost_tlsconfs_t *all,
                                                const server_rec *s);
