@@ -16,7 +16,7 @@
 
 /**
  * @file module/json.h
- * JSON of texts that may hold any bytes. docs/json.md has the shape of what
+ * JSON of texts that may hold any bytes. the manual has the shape of what
  * is made of it. Any thread; results are the caller's.
  */
 

@@ -17,7 +17,7 @@
 /**
  * @file tell/render.h
  * Explanations and what they are made of as text for a terminal and as JSON.
- * docs/json.md has the shape of the JSON.
+ * The manual has the shape of the JSON.
  */
 
 #include <jansson.h>

@@ -34,7 +34,7 @@ my @tables = map {
     join ' ', sort 'version', map { /<code>(\w+)<\/code>/g }
         m{<tr><td>(.*?)</td>}gs
 } $section =~ m{<table(.*?)</table>}gs;
-is scalar @tables, 3, 'the manual lists the keys of three documents';
+is scalar @tables, 4, 'the manual lists the keys of four documents';
 
 my $h = Sniv::Httpd->new(name => 'docs-json', mode => 'none', conf => '');
 $h->{conf} = 'LoadModule snivhost_module "' . Sniv::Httpd::module_so()
@@ -61,7 +61,11 @@ my @asked = (
         . 'sni=shop.example host=first.example format=json'],
     ['the configuration', '-D', 'DUMP_SNIVHOST_JSON'],
 );
-for my $i (0 .. $#asked) {
+my (undef, $before) = $h->check('-t', '-D', 'DUMP_SNIVHOST_JSON');
+$h->write('before.json', $before =~ s/^Syntax OK\n//mr);
+push @asked, undef, ['a comparison', '-c',
+    'SNIVHostCompare ' . $h->dir . '/before.json format=json'];
+for my $i (grep { $asked[$_] } 0 .. $#asked) {
     my ($what, @args) = @{ $asked[$i] };
     my ($exit, $said) = $h->check('-t', @args);
     $said =~ s/^Syntax OK\n//m;
