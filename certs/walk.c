@@ -41,6 +41,9 @@ static const char stranger[] =
 static const char writable[] =
     "is not trusted: others than its owner may write to it, or to a folder "
     "on the way";
+static const char other_names[] =
+    "is not trusted: it has several names (hard links), and somebody else may "
+    "have put this one into the folder. Copy it";
 static const char not_a_file[] = "is not a regular file";
 static const char not_a_folder[] = "is not a folder";
 
@@ -52,6 +55,9 @@ typedef struct step_t {
     uid_t folder_owner;         /* of the last folder before any link */
     uid_t link_owner;           /* of links that a stranger has made */
     int has_stranger;           /* ... if there was one */
+    uid_t dir_owner;            /* of the folder that has been come to */
+    int is_strangers;           /* it belongs to somebody else */
+    int is_sticky;              /* everybody can put names into it */
     int is_linked;              /* a link has been followed */
     int nlinks;
     char rest[2 * PATH_MAX];    /* of the path */
@@ -138,6 +144,24 @@ static int is_writable_for_others(const struct stat *st)
            || ((st->st_mode & S_IWGRP) && st->st_gid != st->st_uid);
 }
 
+/*
+ * Whether a file or link may be another's that a stranger has given a name in his
+ * folder: a hard link keeps its owner.
+ */
+static int is_planted(step_t *step, const struct stat *st, int is_ours)
+{
+    if (S_ISDIR(st->st_mode)) {
+        step->dir_owner = st->st_uid;
+        step->is_strangers = !is_ours;
+        step->is_sticky = (st->st_mode & S_ISVTX)
+                          && (st->st_mode & (S_IWGRP | S_IWOTH));
+        return 0;
+    }
+    return st->st_nlink > 1
+           && (step->is_sticky
+               || (step->is_strangers && st->st_uid != step->dir_owner));
+}
+
 /* Whether a folder, link or file may be used. */
 static apr_status_t check(step_t *step, const struct stat *st, int is_last)
 {
@@ -145,6 +169,9 @@ static apr_status_t check(step_t *step, const struct stat *st, int is_last)
 
     if (step->walk->trust == SNIV_TRUST_ANY) {
         return APR_SUCCESS;
+    }
+    if (is_planted(step, st, is_ours)) {
+        return refuse(step, APR_EACCES, other_names);
     }
     if (is_writable_for_others(st)) {
         return refuse(step, APR_EACCES, writable);

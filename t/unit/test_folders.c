@@ -287,6 +287,24 @@ static void test_strangers(void **state)
                         "is not trusted: ");
     assert_string_equal(opened(SNIV_TRUST_ANY, "tenant/mail.pem"), "ok");
 
+    /* a hard link keeps its owner */
+    assert_int_equal(link(in_dir("secret/mail.pem"),
+                          in_dir("top/tenant/hard.pem")), 0);
+    assert_string_equal(opened(SNIV_TRUST_OWNER, "tenant/hard.pem"),
+                        "is not trusted: ");
+    assert_string_equal(opened(SNIV_TRUST_ANY, "tenant/hard.pem"), "ok");
+    unlink(in_dir("top/tenant/hard.pem"));
+    assert_int_equal(link(in_dir("top/tenant/own.pem"),
+                          in_dir("top/tenant/hard.pem")), 0);
+    assert_string_equal(opened(SNIV_TRUST_OWNER, "tenant/hard.pem"), "ok");
+    make("top/sticky", 01777);
+    chmod(in_dir("top/sticky"), 01777);
+    assert_int_equal(link(in_dir("secret/mail.pem"),
+                          in_dir("top/sticky/hard.pem")), 0);
+    assert_string_equal(opened(SNIV_TRUST_STRICT, "sticky/hard.pem"),
+                        "is not trusted: ");
+    unlink(in_dir("top/sticky/hard.pem"));
+
     /* one stranger's file in another's folder, by a link of either */
     make("top/other", 0755);
     link_to("../tenant/own.pem", "top/other/own.pem");
