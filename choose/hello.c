@@ -20,6 +20,7 @@
 #define HANDSHAKE_CLIENT_HELLO  1
 #define EXT_SERVER_NAME         0
 #define EXT_ALPN                16
+#define EXT_ENCRYPTED_HELLO     0xfe0d          /* RFC 9849 */
 #define NAME_TYPE_HOST_NAME     0
 #define RANDOM_LEN              32
 
@@ -150,15 +151,40 @@ sniv_hello_e sniv_hello_server_name(const unsigned char *msg, apr_size_t len,
     }
 }
 
-int sniv_hello_offers_only(const unsigned char *msg, apr_size_t len,
-                           const char *protocol)
+sniv_hello_e sniv_hello_server_name_in(const unsigned char *data,
+                                       apr_size_t len, const char **name,
+                                       apr_size_t *name_len)
 {
-    reader_t extensions, ext, list, entry;
+    reader_t ext = { data, len };
 
-    return read_extensions(msg, len, &extensions)
-           && find_extension(extensions, EXT_ALPN, &ext) == 1
-           && read_vector(&ext, 2, &list) && ext.n == 0
+    return read_server_name(ext, name, name_len);
+}
+
+int sniv_hello_may_be_outer(const unsigned char *msg, apr_size_t len)
+{
+    reader_t extensions, ext;
+
+    return !read_extensions(msg, len, &extensions)
+           || find_extension(extensions, EXT_ENCRYPTED_HELLO, &ext) != 0;
+}
+
+int sniv_hello_offers_only_in(const unsigned char *data, apr_size_t len,
+                              const char *protocol)
+{
+    reader_t ext = { data, len }, list, entry;
+
+    return read_vector(&ext, 2, &list) && ext.n == 0
            && read_vector(&list, 1, &entry) && list.n == 0
            && entry.n == strlen(protocol)
            && !memcmp(entry.p, protocol, entry.n);
+}
+
+int sniv_hello_offers_only(const unsigned char *msg, apr_size_t len,
+                           const char *protocol)
+{
+    reader_t extensions, ext;
+
+    return read_extensions(msg, len, &extensions)
+           && find_extension(extensions, EXT_ALPN, &ext) == 1
+           && sniv_hello_offers_only_in(ext.p, ext.n, protocol);
 }

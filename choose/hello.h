@@ -48,11 +48,31 @@ sniv_hello_e sniv_hello_server_name(const unsigned char *msg, apr_size_t len,
                                     const char **name, apr_size_t *name_len);
 
 /**
+ * The same for the content of a server_name extension alone.
+ * @param data points to its first byte after type and length
+ * @return SNIV_HELLO_NAME or SNIV_HELLO_MALFORMED
+ */
+sniv_hello_e sniv_hello_server_name_in(const unsigned char *data,
+                                       apr_size_t len, const char **name,
+                                       apr_size_t *name_len);
+
+/**
+ * Whether there may be another ClientHello, encrypted, inside (ECH, RFC
+ * 9849): it has the extension encrypted_client_hello, or cannot be read. A
+ * client that has no key sends the extension as well, with random bytes.
+ */
+int sniv_hello_may_be_outer(const unsigned char *msg, apr_size_t len);
+
+/**
  * Whether a ClientHello offers exactly one application protocol, this one
  * (ALPN, RFC 7301). An ACME server does so for tls-alpn-01 (RFC 8737).
  * @param protocol NUL-terminated
  */
 int sniv_hello_offers_only(const unsigned char *msg, apr_size_t len,
                            const char *protocol);
+
+/** The same for the content of an ALPN extension alone. */
+int sniv_hello_offers_only_in(const unsigned char *data, apr_size_t len,
+                              const char *protocol);
 
 #endif /* SNIVHOST_CHOOSE_HELLO_H */

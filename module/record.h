@@ -174,6 +174,11 @@ typedef struct snivhost_conn_t {
 
     unsigned is_mod_ssl:1;      /**< its TLS is mod_ssl's */
     unsigned hello_seen:1;      /**< sni and hello are valid */
+    unsigned inner_due:1;       /**< a ClientHello has come with another one
+                                     inside (ECH), which OpenSSL has not shown
+                                     yet */
+    unsigned is_inner:1;        /**< sni and hello are those of OpenSSL, not
+                                     of the message: it may be an inner one */
     unsigned narrowed:1;        /**< the window is open: the three fields
                                      below have to be put back */
     unsigned logged:1;          /**< c->log was set for the window */

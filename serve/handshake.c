@@ -27,6 +27,11 @@
  *      session look-up, certificate, ALPN, ...
  *        message callback, write     put back (if something failed before),
  *                                    take the callback off
+ *
+ * With Encrypted Client Hello (RFC 9849) the message has an outer name and,
+ * encrypted, the hello that OpenSSL goes on with. Nothing is narrowed then:
+ * mod_ssl searches all of core's chain for the inner name, and the decision
+ * is made right after that, in the security callback, from the inner hello.
  */
 
 #include "serve/handshake.h"
@@ -45,6 +50,11 @@
 #include "serve/refuse.h"
 #include "tls/library.h"
 #include "tls/store.h"
+
+#if OPENSSL_VERSION_NUMBER >= 0x40000000L && !defined(OPENSSL_NO_ECH)
+#include <openssl/ech.h>
+#define HAVE_ECH
+#endif
 
 /* Where a connection's record hangs on its SSL, and a context's record on
  * its SSL_CTX. The numbers are kept over restarts: OpenSSL never takes one
@@ -122,12 +132,14 @@ static void log_decision(const snivhost_conn_t *conn, const char *name,
     if (!APLOGcdebug(c))
         return;
     ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, "SNIV0100: "
-                  "SNI %s%s%s on %pI: vhost %s, rule %s, address set %s",
+                  "SNI %s%s%s%s on %pI: vhost %s, rule %s, address set %s",
                   is_name ? "'" : "",
                   is_name ? ap_escape_logitem(c->pool,
                                 apr_pstrmemdup(c->pool, name, len))
                           : without_name[conn->hello],
-                  is_name ? "'" : "", c->local_addr,
+                  is_name ? "'" : "",
+                  conn->is_inner ? " (Encrypted Client Hello offered)" : "",
+                  c->local_addr,
                   snivhost_vhost_text(c->pool, conn->sni.vhost),
                   snivhost_rule_text(c->pool, &conn->sni),
                   snivhost_set_text(c->pool, conn->set));
@@ -164,50 +176,130 @@ static void verify_search(const snivhost_conn_t *conn, const char *name)
     }
 }
 
-/* The first ClientHello of a connection has arrived. */
-static void hello_arrived(snivhost_conn_t *conn, const unsigned char *msg,
-                          apr_size_t msg_len)
+/* A ClientHello, as the message or as OpenSSL has parsed it. */
+typedef struct hello_t {
+    const unsigned char *msg;
+    apr_size_t msg_len;
+    SSL *ssl;                   /* NULL: it is the message */
+    sniv_hello_e what;
+    const char *name;           /* NULL unless what is SNIV_HELLO_NAME */
+    apr_size_t len;
+} hello_t;
+
+static void read_message(hello_t *h, const unsigned char *msg, apr_size_t len)
 {
-    const char *name = NULL;
-    apr_size_t len = 0;
+    memset(h, 0, sizeof(*h));
+    h->msg = msg;
+    h->msg_len = len;
+    h->what = sniv_hello_server_name(msg, len, &h->name, &h->len);
+    if (h->what != SNIV_HELLO_NAME)
+        h->name = NULL;
+}
 
-    conn->hello_seen = 1;
-    conn->hello = sniv_hello_server_name(msg, msg_len, &name, &len);
-    if (conn->hello != SNIV_HELLO_NAME)
-        name = NULL;
-    sniv_decide_sni(snivhost_live->table, conn->set, name, len, &conn->sni);
-    snivhost_cert_choose(conn, name, len);
-    count_hello(conn);
-    log_decision(conn, name, len);
-    if (snivhost_refuse_in_handshakes()) {
-        snivhost_refuse_judge_hello(conn, &conn->sni, name, len, msg,
-                                    msg_len);
+/* What mod_ssl's client_hello callback has read. OpenSSL has it until it has
+ * looked at all extensions. */
+static void read_parsed(hello_t *h, SSL *ssl)
+{
+    const unsigned char *data;
+    size_t len;
+
+    memset(h, 0, sizeof(*h));
+    h->ssl = ssl;
+    h->what = SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &data,
+                                        &len)
+              ? sniv_hello_server_name_in(data, len, &h->name, &h->len)
+              : SNIV_HELLO_NO_SNI;
+    if (h->what != SNIV_HELLO_NAME)
+        h->name = NULL;
+}
+
+static int offers_acme(const hello_t *h)
+{
+    const unsigned char *data;
+    size_t len;
+
+    if (!h->ssl) {
+        return sniv_hello_offers_only(h->msg, h->msg_len, SNIVHOST_ACME_TLS);
     }
+    return SSL_client_hello_get0_ext(
+               h->ssl, TLSEXT_TYPE_application_layer_protocol_negotiation,
+               &data, &len)
+           && sniv_hello_offers_only_in(data, len, SNIVHOST_ACME_TLS);
+}
 
-    if (conn->hello != SNIV_HELLO_NAME || !conn->chain)
+static void judge_hello(snivhost_conn_t *conn, const sniv_decision_t *d,
+                        const hello_t *h)
+{
+    if (snivhost_refuse_in_handshakes()
+        && snivhost_refuse_judge_hello(conn, d, h->name, h->len)) {
+        conn->offers_acme = offers_acme(h);
+    }
+}
+
+/* The first ClientHello of a connection has arrived. */
+static void hello_arrived(snivhost_conn_t *conn, const hello_t *h)
+{
+    conn->hello_seen = 1;
+    conn->hello = h->what;
+    conn->is_inner = h->ssl != NULL;
+    sniv_decide_sni(snivhost_live->table, conn->set, h->name, h->len,
+                    &conn->sni);
+    snivhost_cert_choose(conn, h->name, h->len);
+    count_hello(conn);
+    log_decision(conn, h->name, h->len);
+    judge_hello(conn, &conn->sni, h);
+
+    if (!h->name || !conn->chain)
         return;                     /* there is nothing to search */
     if (snivhost_live->mode == SNIVHOST_VERIFY) {
-        verify_search(conn, apr_pstrmemdup(conn->c->pool, name, len));
+        verify_search(conn, apr_pstrmemdup(conn->c->pool, h->name, h->len));
         conn->verify_sni = 1;
     }
-    else
+    else if (!conn->is_inner)       /* else mod_ssl has searched */
         narrow(conn);
 }
 
 /* The ClientHello after a HelloRetryRequest. It may say nothing new (RFC
  * 8446, 4.1.2), but that is the client's business: what was chosen stays, and
  * a name that is refused is refused here too. */
-static void hello_again(snivhost_conn_t *conn, const unsigned char *msg,
-                        apr_size_t msg_len)
+static void hello_again(snivhost_conn_t *conn, const hello_t *h)
 {
-    const char *name = NULL;
-    apr_size_t len = 0;
     sniv_decision_t d;
 
-    if (sniv_hello_server_name(msg, msg_len, &name, &len) != SNIV_HELLO_NAME)
-        name = NULL;
-    sniv_decide_sni(snivhost_live->table, conn->set, name, len, &d);
-    snivhost_refuse_judge_hello(conn, &d, name, len, msg, msg_len);
+    if (!snivhost_refuse_in_handshakes())
+        return;
+    sniv_decide_sni(snivhost_live->table, conn->set, h->name, h->len, &d);
+    judge_hello(conn, &d, h);
+}
+
+/* A second one chooses nothing: mod_ssl does not search again. */
+static void hello_read(snivhost_conn_t *conn, const hello_t *h)
+{
+    if (!conn->hello_seen)
+        hello_arrived(conn, h);
+    else
+        hello_again(conn, h);
+}
+
+/*
+ * Whether OpenSSL may go on with another ClientHello than this one, which is
+ * encrypted inside (ECH). Only if this SSL has keys for it: what many
+ * browsers send to all servers, random bytes, is what it seems to be.
+ */
+static int is_outer(const SSL *ssl, const unsigned char *msg, apr_size_t len)
+{
+#ifdef HAVE_ECH
+    OSSL_ECHSTORE *keys = sniv_hello_may_be_outer(msg, len)
+                          ? SSL_get1_echstore(ssl) : NULL;
+
+    OSSL_ECHSTORE_free(keys);
+    return keys != NULL;
+#else
+    (void)ssl;
+    (void)msg;
+    (void)len;
+    return 0;
+#endif
 }
 
 /* The server whose SSL_CTX the handshake would have had from us. */
@@ -256,6 +348,7 @@ static void message_callback(int write_p, int version, int content_type,
                              void *arg)
 {
     snivhost_conn_t *conn = arg;
+    hello_t hello;
 
     (void)version;
     if (!write_p) {
@@ -263,11 +356,11 @@ static void message_callback(int write_p, int version, int content_type,
             || *(const unsigned char *)buf != SSL3_MT_CLIENT_HELLO) {
             return;
         }
-        /* A second one chooses nothing: mod_ssl does not search again. */
-        if (!conn->hello_seen)
-            hello_arrived(conn, buf, len);
-        else if (snivhost_refuse_in_handshakes())
-            hello_again(conn, buf, len);
+        conn->inner_due = is_outer(ssl, buf, len);
+        if (!conn->inner_due) {
+            read_message(&hello, buf, len);
+            hello_read(conn, &hello);
+        }
         return;
     }
 
@@ -286,12 +379,18 @@ static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
                              int bits, int nid, void *other, void *ex)
 {
     const tls_ctx_t *tls;
+    hello_t hello;
 
     if (op == SSL_SECOP_VERSION && ssl) {
         snivhost_conn_t *conn = SSL_get_ex_data(ssl, tls_index->ssl);
 
         if (conn) {
             put_back(conn);
+            if (conn->inner_due) {
+                conn->inner_due = 0;
+                read_parsed(&hello, (SSL *)ssl);
+                hello_read(conn, &hello);
+            }
             if (conn->verify_sni)
                 verify_sni(conn, ssl);
             if (!snivhost_donor_use(conn, (SSL *)ssl, nid))
@@ -315,12 +414,14 @@ static int servername_callback(SSL *ssl, int *al, void *arg)
     snivhost_conn_t *conn = SSL_get_ex_data(ssl, tls_index->ssl);
     const char *name;
     int is_known, alert = 0;
+    hello_t hello;
 
     (void)arg;
     if (conn) {
         if (!conn->hello_seen) {
             /* In the format of SSL 2 there are no extensions. */
-            hello_arrived(conn, NULL, 0);
+            read_message(&hello, NULL, 0);
+            hello_arrived(conn, &hello);
         }
         if (conn->refused)
             alert = snivhost_refuse_handshake(conn, ssl);

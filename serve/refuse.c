@@ -26,10 +26,8 @@
 #include "tls/library.h"
 #include "tls/store.h"
 
-/* Where an ACME server asks for http-01 (RFC 8555, 8.3), and the protocol of
- * tls-alpn-01 (RFC 8737). */
+/* Where an ACME server asks for http-01 (RFC 8555, 8.3). */
 #define ACME_HTTP01 "/.well-known/acme-challenge/"
-#define ACME_TLS    "acme-tls/1"
 
 /* ----- from what is written to what holds ----- */
 
@@ -228,20 +226,19 @@ int snivhost_refuses_request(const snivhost_refuse_t *refuse,
            ? OK : HTTP_BAD_REQUEST;
 }
 
-void snivhost_refuse_judge_hello(snivhost_conn_t *conn,
-                                 const sniv_decision_t *d, const char *name,
-                                 apr_size_t len, const unsigned char *msg,
-                                 apr_size_t msg_len)
+int snivhost_refuse_judge_hello(snivhost_conn_t *conn,
+                                const sniv_decision_t *d, const char *name,
+                                apr_size_t len)
 {
     int refused = snivhost_refuses_hello(snivhost_refuse_of(conn->set), d,
                                          name, len);
 
     if (!refused)
-        return;
+        return 0;
     conn->refused = refused;
     conn->refused_name = name ? apr_pstrmemdup(conn->c->pool, name, len)
                               : NULL;
-    conn->offers_acme = name && sniv_hello_offers_only(msg, msg_len, ACME_TLS);
+    return name != NULL;
 }
 
 /* Each refusal of a handshake comes here. */
@@ -295,7 +292,7 @@ static int has_challenge(const conn_rec *c, const char *name)
 
     if (!ap_find_linked_module("mod_md.c")
         || !ap_is_allowed_protocol((conn_rec *)c, NULL, c->base_server,
-                                   ACME_TLS)) {
+                                   SNIVHOST_ACME_TLS)) {
         return 0;
     }
     copy = apr_pmemdup(c->pool, c, sizeof(*c));
@@ -304,7 +301,7 @@ static int has_challenge(const conn_rec *c, const char *name)
         ap_set_module_config(copy->conn_config, m,
                              ap_get_module_config(c->conn_config, m));
     }
-    return ap_switch_protocol(copy, NULL, c->base_server, ACME_TLS)
+    return ap_switch_protocol(copy, NULL, c->base_server, SNIVHOST_ACME_TLS)
            == APR_SUCCESS
            && ap_ssl_answer_challenge(copy, name, &cert, &key);
 }

@@ -28,6 +28,9 @@
 
 #include "module/record.h"
 
+/** The protocol of tls-alpn-01 (RFC 8737). */
+#define SNIVHOST_ACME_TLS "acme-tls/1"
+
 /** What is refused on one address set. */
 typedef struct snivhost_refuse_t {
     unsigned unknown_sni:1;             /**< 1: refuse */
@@ -88,15 +91,15 @@ int snivhost_refuses_request(const snivhost_refuse_t *refuse,
 int snivhost_refuse_in_handshakes(void);
 
 /**
- * Judge a ClientHello: sets conn->refused, and what it takes to carry it out.
+ * Judge a ClientHello: sets conn->refused and conn->refused_name.
  * @param d the decision for its name
  * @param name its server name, NULL if there is none
- * @param msg the ClientHello
+ * @return whether it is refused for its name: then conn->offers_acme is to be
+ *         set, too
  */
-void snivhost_refuse_judge_hello(snivhost_conn_t *conn,
-                                 const sniv_decision_t *d, const char *name,
-                                 apr_size_t len, const unsigned char *msg,
-                                 apr_size_t msg_len);
+int snivhost_refuse_judge_hello(snivhost_conn_t *conn,
+                                const sniv_decision_t *d, const char *name,
+                                apr_size_t len);
 
 /**
  * Refuse the handshake, or let it through for a challenge that mod_md is

@@ -38,6 +38,7 @@
 #define RECORD_MAX 16384
 #define RECORD_HEADER 5
 #define MESSAGE_HEADER 4
+#define ENCRYPTED_HELLO 0xfe0d
 
 /* What the parser said, and what mod_ssl would search for. */
 typedef struct answer_t {
@@ -48,6 +49,7 @@ typedef struct answer_t {
     int asked;                  /* OpenSSL has called the second time */
     int has_extension;
     int has_name;
+    int may_be_outer;
 } answer_t;
 
 static void disagree(const answer_t *answer, const char *what)
@@ -68,6 +70,21 @@ static void parse(const unsigned char *msg, size_t len, answer_t *answer)
         abort();
     }
     sniv_hello_offers_only(msg, len, "acme-tls/1");
+    answer->may_be_outer = sniv_hello_may_be_outer(msg, len);
+}
+
+/* Of the extension alone the parser has to say the same. */
+static void check_alone(const answer_t *answer, const unsigned char *data,
+                        size_t len)
+{
+    const char *name = NULL;
+    apr_size_t name_len = 0;
+
+    if (sniv_hello_server_name_in(data, len, &name, &name_len) != answer->rv
+        || name_len != answer->found_len
+        || memcmp(name, answer->found, name_len) != 0) {
+        disagree(answer, "has another extension");
+    }
 }
 
 static void on_message(int is_write, int version, int type, const void *msg,
@@ -89,6 +106,11 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
     (void)arg;
     *alert = SSL_AD_HANDSHAKE_FAILURE;
     answer->asked = 1;
+    /* OpenSSL before 4.0 does not know the extension, and never has it. */
+    if (SSL_client_hello_get0_ext(ssl, ENCRYPTED_HELLO, &pos, &remaining)
+        && !answer->may_be_outer) {
+        disagree(answer, "has an encrypted hello");
+    }
     if (!SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_server_name, &pos,
                                    &remaining)) {
         return SSL_CLIENT_HELLO_ERROR;
@@ -107,6 +129,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *arg)
         return SSL_CLIENT_HELLO_ERROR;
     }
     answer->has_name = 1;
+    check_alone(answer, pos - 2, remaining + 2);
     len = strnlen((const char *)pos + 3, len);
     if (answer->rv != SNIV_HELLO_NAME || answer->found_len != len
         || memcmp(answer->found, pos + 3, len) != 0) {

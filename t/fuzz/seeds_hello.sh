@@ -43,6 +43,10 @@ my %seeds = (
     long => server_name(host("a" x 255)),
     acme => server_name(host("a.test"))
         . extension(16, pack("n/a*", pack("C/a*", "acme-tls/1"))),
+    ech => server_name(host("a.test")) . $others
+        . extension(0xfe0d, "\0\0\x01\0\x01\x07" . pack("n/a*", "e" x 32)
+                            . pack("n/a*", "p" x 144)),
+    ech_inner => server_name(host("a.test")) . extension(0xfe0d, "\x01"),
 );
 for my $name (keys %seeds) {
     my $hello = "\x03\x03" . "r" x 32 . pack("C/a*", "s" x 32)

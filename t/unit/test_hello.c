@@ -221,6 +221,56 @@ static void test_offers_only(void **state)
     assert_false(ONLY("h2"));
 }
 
+static void test_extension_alone(void **state)
+{
+    static const unsigned char sni[] = "\0\x07\0\0\x04" "a.bc";
+    static const unsigned char alpn[] = "\0\x03\x02" "h2";
+    const char *name = NULL;
+    apr_size_t n = 0, i;
+
+    (void)state;
+#define IN(cut) sniv_hello_server_name_in(sni, (cut), &name, &n)
+    assert_int_equal(IN(sizeof(sni) - 1), SNIV_HELLO_NAME);
+    assert_int_equal(n, 4);
+    assert_memory_equal(name, "a.bc", 4);
+    for (i = 0; i < sizeof(sni) - 1; i++)
+        assert_int_equal(IN(i), SNIV_HELLO_MALFORMED);
+    assert_true(sniv_hello_offers_only_in(alpn, sizeof(alpn) - 1, "h2"));
+    assert_false(sniv_hello_offers_only_in(alpn, sizeof(alpn) - 1, "h3"));
+    assert_false(sniv_hello_offers_only_in(alpn, sizeof(alpn) - 2, "h2"));
+    assert_false(sniv_hello_offers_only_in(alpn, 0, "h2"));
+}
+
+/* Outer is what cannot be ruled out. */
+static void test_may_be_outer(void **state)
+{
+    size_t whole, i;
+
+    (void)state;
+#define OUTER() sniv_hello_may_be_outer(msg, len)
+    HELLO("\0\0\0\x06\0\x04\0\0\x01" "A" "\xfe\x0d\0\x03xyz");
+    assert_true(OUTER());
+    HELLO("\xfe\x0d\0\0");
+    assert_true(OUTER());
+    HELLO("\xfe\x0c\0\x04\xfe\x0d\0\0");      /* only its content */
+    assert_false(OUTER());
+    HELLO("\x0d\xfe\0\0");
+    assert_false(OUTER());
+    HELLO("");
+    assert_false(OUTER());
+    make_hello(NULL, 0);
+    assert_false(OUTER());
+    HELLO("\0\x0a\0\x09" "a");          /* an extension beyond the end */
+    assert_true(OUTER());
+    HELLO("\0\0\0\x06\0\x04\0\0\x01" "A");
+    assert_false(OUTER());
+    whole = len;
+    for (i = 0; i < whole; i++) {       /* cut off anywhere */
+        len = i;
+        assert_true(OUTER());
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +281,8 @@ int main(void)
         cmocka_unit_test(test_not_hello),
         cmocka_unit_test(test_long_name),
         cmocka_unit_test(test_offers_only),
+        cmocka_unit_test(test_extension_alone),
+        cmocka_unit_test(test_may_be_outer),
     };
 
     return cmocka_run_group_tests_name("hello", tests, NULL, NULL);
