@@ -10,8 +10,8 @@
 # See the License for the specific language governing permissions and
 # limitations under the License.
 
-# Encrypted Client Hello (RFC 9849), with the keys of t/modules/mod_ech.c in
-# each SSL_CTX: the inner name chooses, as at stock httpd. Needs OpenSSL 4.
+# Encrypted Client Hello (RFC 9849): the inner name chooses, as at stock httpd.
+# Needs OpenSSL 4; the keys come from t/modules/mod_ech.c.
 # Environment: ECH_HELLOS, how many handshakes of each kind (3).
 
 use strict;
@@ -40,7 +40,8 @@ make_path("$work/certs");
 
 sub key_file {
     my ($name) = @_;
-    my $file = "$work/$name.ech";
+    my $file = "$work/$name/key.ech";
+    make_path("$work/$name");
     qx{openssl ech -public_name outer.test -out $file 2>&1};
     return -s $file;
 }
@@ -58,7 +59,7 @@ die "apxs: $said" if !-e "$work/.libs/mod_ech.so";
 # What a DNS server would give to clients.
 sub config {
     my ($name) = @_;
-    my ($list) = slurp("$work/$name.ech")
+    my ($list) = slurp("$work/$name/key.ech")
         =~ /BEGIN ECHCONFIG-----\s*(.*?)\s*-----END/s;
     $list =~ s/\s//g;
     return ('-ech_config_list', $list);
@@ -78,7 +79,7 @@ make_cert($work, 'folder', names => ['folder.test', 'v2.test']);
 sub conf {
     my ($port, $key) = @_;
     my $text = "LoadModule ech_module $work/.libs/mod_ech.so\n"
-        . ($key ? "TestECHKey $work/$key.ech\n" : '')
+        . ($key ? "SSLECHKeyDir $work/$key\n" : '')
         . "SSLOpenSSLConfCmd Groups P-256:X25519\n"
         . Sniv::Httpd::sni_policy_conf('insecure')
         . 'Header always set X-Seen '

@@ -123,6 +123,7 @@ static const known_t known[] = {
     OTHER("SSLCryptoDevice", DO_OWN),
     OTHER("SSLRandomSeed", DO_OWN),
     OTHER("SSLFIPS", DO_OWN),
+    OTHER("SSLECHKeyDir", DO_OWN),      /* the first one's is in force */
     OTHER("SSLStaplingCache", DO_OWN),
 
     /* what mod_perl leaves in the place of a <Perl> section */

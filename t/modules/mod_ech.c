@@ -13,8 +13,8 @@
 
 /*
  * For t/ech.t: a module that gives each SSL_CTX of mod_ssl's servers the keys
- * of Encrypted Client Hello in the file of the directive TestECHKey, as
- * SSLECHKeyDir does in httpd's development branch.
+ * of Encrypted Client Hello in key.ech in a folder, for a httpd that has no
+ * SSLECHKeyDir.
  */
 
 #include "httpd.h"
@@ -22,6 +22,7 @@
 #include "http_log.h"
 
 #include "apr_optional_hooks.h"
+#include "apr_strings.h"
 #include "mod_ssl_openssl.h"
 
 #include <openssl/ech.h>
@@ -62,15 +63,14 @@ static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 
 static const char *set_key(cmd_parms *cmd, void *dummy, const char *value)
 {
-    (void)cmd;
     (void)dummy;
-    key_file = value;
+    key_file = apr_pstrcat(cmd->pool, value, "/key.ech", NULL);
     return NULL;
 }
 
 static const command_rec commands[] = {
-    AP_INIT_TAKE1("TestECHKey", set_key, NULL, RSRC_CONF,
-                  "a PEM file of openssl ech"),
+    AP_INIT_TAKE1("SSLECHKeyDir", set_key, NULL, RSRC_CONF,
+                  "a folder with a file key.ech"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }
 };
 
