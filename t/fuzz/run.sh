@@ -46,7 +46,7 @@ status=0
 mkdir -p run
 for name; do
     # shellcheck disable=SC2086
-    $CC $flags -o "run/fuzz_$name" "fuzz_$name.c" ../unit/reference.c \
+    $CC $flags -o "run/fuzz_$name" "fuzz_$name.c" ../unit/reference.c ../unit/pems.c \
         ../../names/*.c ../../choose/*.c ../../certs/*.c ../../tell/url.c $libs || {
         status=1
         continue
