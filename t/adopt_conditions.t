@@ -22,7 +22,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniv::Chain qw(make_cert slurp);
+use Sniv::Chain qw(make_cert slurp spew);
 use Sniv::Client;
 use Sniv::Httpd;
 use Sniv::Pair;
@@ -40,14 +40,6 @@ make_cert($ssl, 'ocsp', ca => 'ca', chain => ['ca'],
 make_cert($ssl, 'locked');
 make_cert($ssl, 'weak', key => 'rsa', bits => 1024);
 
-sub write_file {
-    my ($name, $text) = @_;
-    open my $fh, '>', "$ssl/$name" or die "$name: $!\n";
-    print $fh $text;
-    close $fh or die "$name: $!\n";
-    return;
-}
-
 sub openssl {
     my @args = @_;
     my $said = qx{openssl @args 2>&1};
@@ -58,19 +50,19 @@ sub openssl {
 openssl('pkey', '-in', "$ssl/locked.key", '-aes128', '-passout', 'pass:secret',
         '-out', "$ssl/locked.new");
 rename "$ssl/locked.new", "$ssl/locked.key";
-write_file('ask', "#!/bin/sh\necho secret\n");
+spew("$ssl/ask", "#!/bin/sh\necho secret\n");
 chmod 0755, "$ssl/ask";
-write_file('dh.crt', slurp("$ssl/a.crt")
+spew("$ssl/dh.crt", slurp("$ssl/a.crt")
     . openssl('dhparam', '-dsaparam', '1024') =~ s/.*(?=-----BEGIN)//sr);
-write_file('dh-other.crt', slurp("$ssl/a.crt")
+spew("$ssl/dh-other.crt", slurp("$ssl/a.crt")
     . openssl('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt',
               'group:ffdhe2048') =~ s/.*?(?=-----BEGIN)//sr);
-write_file('junk.crt', "junk\n");
-write_file('copy.pem', slurp("$ssl/ca.crt"));
-write_file('ec-params.crt', slurp("$ssl/a.crt")
+spew("$ssl/junk.crt", "junk\n");
+spew("$ssl/copy.pem", slurp("$ssl/ca.crt"));
+spew("$ssl/ec-params.crt", slurp("$ssl/a.crt")
     . openssl('ecparam', '-name', 'secp384r1'));
-write_file('tickets', 'x' x 48);
-write_file('empty-dir.pem', slurp("$ssl/ca.crt"));
+spew("$ssl/tickets", 'x' x 48);
+spew("$ssl/empty-dir.pem", slurp("$ssl/ca.crt"));
 
 sub cert {
     my ($name, $key) = @_;
@@ -248,12 +240,12 @@ my @CASES = (
      "$A SSLStaplingForceURL http://o.test/\n",
      qr/SSLStaplingForceURL is set/],
 );
-write_file('inside.pem', slurp("$ssl/a.crt") . slurp("$ssl/a.key"));
-write_file('large.pem', slurp("$ssl/a.crt") . slurp("$ssl/a.key")
+spew("$ssl/inside.pem", slurp("$ssl/a.crt") . slurp("$ssl/a.key"));
+spew("$ssl/large.pem", slurp("$ssl/a.crt") . slurp("$ssl/a.key")
     . ('# ' . 'x' x 77 . "\n") x 20_000);
-write_file('dh.pem', slurp("$ssl/dh-other.crt") =~ s/.*(?=-----BEGIN DH)//sr);
-write_file('dh-copy.pem', slurp("$ssl/dh.pem"));
-write_file('x', openssl('version'));
+spew("$ssl/dh.pem", slurp("$ssl/dh-other.crt") =~ s/.*(?=-----BEGIN DH)//sr);
+spew("$ssl/dh-copy.pem", slurp("$ssl/dh.pem"));
+spew("$ssl/x", openssl('version'));
 
 # Each case has an address of its own, on which nobody listens.
 sub conf {
@@ -470,7 +462,7 @@ for my $case (
        'e.test' => qr/^1 virtual host with the same TLS settings uses/ }],
 ) {
     my ($what, $conf, $expected) = @$case;
-    write_file('included.conf', vhost('127.0.0.1:100', 'd.test', @ON)
+    spew("$ssl/included.conf", vhost('127.0.0.1:100', 'd.test', @ON)
         . vhost('127.0.0.1:100', 'e.test', @ON, 'SSLHonorCipherOrder on'));
     ($log, %not) = adopted($conf, modules => ['macro']);
     is(join(' ', sort keys %not), join(' ', sort keys %$expected),

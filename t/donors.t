@@ -22,7 +22,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniv::Chain qw(make_cert slurp);
+use Sniv::Chain qw(make_cert slurp spew);
 use Sniv::Client;
 use Sniv::Httpd;
 use Sniv::Pair;
@@ -37,14 +37,6 @@ make_cert($ssl, 'first', key => 'rsa');
 make_cert($ssl, $_, key => 'rsa') for qw(a b c d);
 make_cert($ssl, 'issued', ca => 'middle');
 
-sub write_file {
-    my ($name, $text) = @_;
-    open my $fh, '>', "$ssl/$name" or die "$name: $!\n";
-    print $fh $text;
-    close $fh or die "$name: $!\n";
-    return;
-}
-
 sub parameters {
     my @args = @_;
     my $text = qx{openssl @args 2>/dev/null};
@@ -57,11 +49,11 @@ my $DH = parameters('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt',
 my $EC = parameters('ecparam', '-name', 'prime256v1');
 for my $name (qw(first a b)) {
     my $cert = slurp("$ssl/$name.crt");
-    write_file("$name-dh.crt", $cert . $DH);
-    write_file("$name-ec.crt", $EC . $cert);
+    spew("$ssl/$name-dh.crt", $cert . $DH);
+    spew("$ssl/$name-ec.crt", $EC . $cert);
     symlink "$name.key", "$ssl/$name-$_.key" for qw(dh ec);
 }
-write_file("middle-$_.crt", slurp("$ssl/middle.leaf")) for 1, 2;
+spew("$ssl/middle-$_.crt", slurp("$ssl/middle.leaf")) for 1, 2;
 
 sub vhost {
     my ($port, $name, $cert, @lines) = @_;
@@ -177,7 +169,7 @@ for my $first ('first', 'first-dh', 'first-ec') {
     compare("parameters, $first", qw(first a b c d));
     $pair->stop;
 }
-write_file('dh.pem', $DH);
+spew("$ssl/dh.pem", $DH);
 try_conf(2, "SSLOpenSSLConfCmd DHParameters $ssl/dh.pem",
          ['first', 'first'], ['a', 'a'], ['b', 'b']);
 compare('DHParameters', qw(first a b));

@@ -22,7 +22,7 @@ use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
 use File::Path qw(make_path remove_tree);
 use JSON::PP ();
-use Sniv::Chain qw(make_cert slurp);
+use Sniv::Chain qw(make_cert slurp spew);
 use Sniv::Client;
 use Sniv::Httpd;
 
@@ -36,13 +36,6 @@ END {
     $? = $status;
 }
 make_path("$work/certs");
-sub put {
-    my ($file, $text) = @_;
-    open my $out, '>', "$work/$file" or die "$file: $!\n";
-    print $out $text;
-    close $out or die "$file: $!\n";
-    return;
-}
 make_cert($work, 'ca', is_ca => 1);
 make_cert($work, 'mid', is_ca => 1, ca => 'ca');
 make_cert($work, $_, ca => 'mid', chain => ['mid']) for qw(first own other);
@@ -55,15 +48,15 @@ make_cert($work, 'kinds', ca => 'mid', chain => ['mid'],
           add => ['-days', 99]);
 make_cert($work, 'kinds-rsa', names => ['kinds.test'], key => 'rsa',
           ca => 'mid', chain => ['mid']);
-put("certs/$_.pem", slurp("$work/$_.crt") . slurp("$work/$_.key"))
+spew("$work/certs/$_.pem", slurp("$work/$_.crt") . slurp("$work/$_.key"))
     for qw(stored hidden staple kinds kinds-rsa);
 make_cert($work, 'pfx', ca => 'mid', chain => ['mid']);
 system('openssl', 'pkcs12', '-export', '-in', "$work/pfx.crt", '-inkey',
        "$work/pfx.key", '-passout', 'pass:', '-out', "$work/certs/pfx.pfx") == 0
     or die "openssl pkcs12\n";
-put("certs/lost.key", slurp("$work/own.key"));
-put("certs/old.pem.bak", "old\n");
-put('junk.crt', "no certificate\n");
+spew("$work/certs/lost.key", slurp("$work/own.key"));
+spew("$work/certs/old.pem.bak", "old\n");
+spew("$work/junk.crt", "no certificate\n");
 
 sub own {
     my ($crt, $key) = @_;

@@ -23,7 +23,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
 use File::Path qw(make_path remove_tree);
-use Sniv::Chain qw(make_cert slurp);
+use Sniv::Chain qw(make_cert slurp spew);
 use Sniv::Client;
 use Sniv::Httpd;
 
@@ -59,7 +59,7 @@ make_cert($work, 'staple2', ca => 'mid', chain => ['mid'], add => \@staple);
 # One that has expired, which openssl req does not make.
 sub make_past {
     my ($name, $dns) = @_;
-    put("$work/$name.cnf", <<"END");
+    spew("$work/$name.cnf", <<"END");
 [ca]
 default_ca = past
 [past]
@@ -76,7 +76,7 @@ subjectAltName = DNS:$dns
 [req]
 distinguished_name = any
 END
-    put("$work/$name.txt", '');
+    spew("$work/$name.txt", '');
     for my $args ("req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
                   . " -noenc -keyout $name.key -out $name.csr -subj /CN=$name"
                   . " -config $name.cnf",
@@ -86,7 +86,8 @@ END
         my $said = `cd $work && openssl $args 2>&1`;
         die "openssl $args: $said" if $?;
     }
-    put("$work/$name.crt", slurp("$work/$name.leaf") . slurp("$work/mid.leaf"));
+    spew("$work/$name.crt",
+         slurp("$work/$name.leaf") . slurp("$work/mid.leaf"));
     return;
 }
 
@@ -97,17 +98,10 @@ sub folder {
     my $dir = "$work/store" . $folders++;
     make_path($dir);
     for my $name (@names) {
-        put("$dir/$name.pem", slurp("$work/$name.crt")
+        spew("$dir/$name.pem", slurp("$work/$name.crt")
             . slurp("$work/$name.key"));
     }
     return "SNIVHostCertificates $dir";
-}
-sub put {
-    my ($file, $text) = @_;
-    open my $out, '>', $file or die "$file: $!\n";
-    print $out $text;
-    close $out or die "$file: $!\n";
-    return;
 }
 sub vhost {
     my ($names, $cert, @lines) = @_;
@@ -175,8 +169,8 @@ finds('a certificate whose key is another one\'s', '26',
       qr/is for 'a\.test'/, $adopt, do {
           my $line = folder('b');
           my ($dir) = $line =~ / (.*)/;
-          put("$dir/a.crt", slurp("$work/a.crt"));
-          put("$dir/a.key", slurp("$work/b.key"));
+          spew("$dir/a.crt", slurp("$work/a.crt"));
+          spew("$dir/a.key", slurp("$work/b.key"));
           $line;
       }, $first, vhost('a.test', ''), vhost('b.test', ''));
 

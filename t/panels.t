@@ -23,7 +23,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniv::Chain qw(slurp);
+use Sniv::Chain qw(slurp spew);
 use Sniv::Httpd;
 use Sniv::PanelRun qw(check differences run);
 use Sniv::PanelShapes;
@@ -105,14 +105,6 @@ sub can_fail {
     spew($other, slurp($other) =~ s{ServerAlias}{$& mail.no.test}gr);
     my (undef, $lint) = check($panel, 'on');
     is(text($lint), 'SNIV0421:1', 'and a warning');
-    return;
-}
-
-sub spew {
-    my ($file, $text) = @_;
-    open my $fh, '>', $file or die "$file: $!\n";
-    print $fh $text;
-    close $fh or die "$file: $!\n";
     return;
 }
 

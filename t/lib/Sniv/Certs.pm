@@ -24,7 +24,7 @@ use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Spec::Functions qw(rel2abs);
 
-use Sniv::Chain qw(dh_params);
+use Sniv::Chain qw(dh_params spew);
 
 # Name of the file (without .crt and .key) => names in the certificate.
 # The common name is the file's name.
@@ -97,8 +97,8 @@ sub make {
     _join("$new/ca-copy.crt", "$new/ca.crt");
     _join("$new/middle-copy.crt", "$new/middle.crt");
     _join("$new/both.crt", "$new/ca.crt", "$new/middle.crt");
-    _write("$new/tickets$_", $_ x 48) for 1, 2;
-    _write("$new/dh.pem", dh_params());
+    spew("$new/tickets$_", $_ x 48) for 1, 2;
+    spew("$new/dh.pem", dh_params());
     _join("$new/$_.dh", "$new/$_.crt", "$new/dh.pem") for keys %CHAINED;
     # EC PARAMETERS in front, other DH PARAMETERS behind
     openssl('ecparam', '-name', 'prime256v1', '-out', "$new/ec.pem");
@@ -122,14 +122,6 @@ sub make {
     open my $fh, '>', $stamp or die "$stamp: $!\n";
     close $fh;
     return $dir;
-}
-
-sub _write {
-    my ($to, $text) = @_;
-    open my $out, '>', $to or die "$to: $!\n";
-    print $out $text;
-    close $out or die "$to: $!\n";
-    return;
 }
 
 sub _join {

@@ -22,7 +22,7 @@ use warnings;
 use Exporter qw(import);
 use File::Path qw(make_path);
 
-our @EXPORT_OK = qw(dh_params make_cert slurp);
+our @EXPORT_OK = qw(dh_params make_cert slurp spew);
 
 # make_cert($dir, $name, %how): $dir/$name.crt and .key, unless they exist.
 # how: key 'ec' or 'rsa', bits; ca => name of another one that signs; is_ca;
@@ -49,9 +49,7 @@ sub make_cert {
     Sniv::Certs::openssl(@args);
     my $all = join '', map { slurp("$dir/$_.leaf") } $name,
         @{ $how{chain} || [] };
-    open my $fh, '>', "$dir/$name.crt" or die "$dir/$name.crt: $!\n";
-    print {$fh} $all;
-    close $fh;
+    spew("$dir/$name.crt", $all);
     return;
 }
 
@@ -71,6 +69,14 @@ sub slurp {
     open my $fh, '<', $file or die "$file: $!\n";
     local $/;
     return scalar <$fh>;
+}
+
+sub spew {
+    my ($file, $text) = @_;
+    open my $fh, '>', $file or die "$file: $!\n";
+    print {$fh} $text;
+    close $fh or die "$file: $!\n";
+    return;
 }
 
 1;

@@ -23,6 +23,7 @@ use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use Test::More ();
 
+use Sniv::Chain qw(spew);
 use Sniv::Httpd;
 
 our @EXPORT_OK = qw(commands directives examples furnish log_tags manual_tags
@@ -235,17 +236,9 @@ sub furnish {
         $conf =~ /^\s*(?:Virtual)?DocumentRoot\s+"?([^"\s%]+)/img;
     make_path("$dir/logs");
     _certificates($dir, $conf);
-    _write("$dir/before.json", $NO_VHOSTS) if $conf =~ /SNIVHostCompare/;
-    _write("$dir/expect.txt", "") if $conf =~ /SNIVHostExpect/;
+    spew("$dir/before.json", $NO_VHOSTS) if $conf =~ /SNIVHostCompare/;
+    spew("$dir/expect.txt", "") if $conf =~ /SNIVHostExpect/;
     return $conf;
-}
-
-sub _write {
-    my ($file, $text) = @_;
-    open my $fh, '>', $file or die "$file: $!\n";
-    print $fh $text;
-    close $fh or die "$file: $!\n";
-    return;
 }
 
 1;
