@@ -117,8 +117,8 @@ static const char *not_here(cmd_parms *cmd)
     const char *err = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
 
     if (!err && cmd->server->is_virtual) {
-        err = apr_psprintf(cmd->pool, "%s is about the whole server: move it "
-                           "out of <VirtualHost>", cmd->cmd->name);
+        err = apr_psprintf(cmd->pool, "%s applies to the whole server: move "
+                           "it out of <VirtualHost>", cmd->cmd->name);
     }
     return err;
 }
@@ -141,7 +141,7 @@ static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
     if (err)
         return err;
     if (cmd->server->is_virtual) {
-        return "SNIVHost is about the whole server: move it out of "
+        return "SNIVHost applies to the whole server: move it out of "
                "<VirtualHost>";
     }
     if (!ap_cstr_casecmp(arg, "On"))
@@ -215,12 +215,12 @@ static const char *set_allow(cmd_parms *cmd, void *dummy,
         return err;
     if (strchr(arg, '/') || (strchr(arg, ':') && *arg != '[' && !strchr(
                                  strchr(arg, ':') + 1, ':'))) {
-        return apr_psprintf(cmd->pool, "SNIVHostAllowHost takes names (with "
-                            "* and ? as in ServerAlias), or - for requests "
-                            "without any, not '%s': leave scheme, port and "
-                            "path away", arg);
+        return apr_psprintf(cmd->pool, "SNIVHostAllowHost takes names (with * "
+                            "and ? as in ServerAlias), or - for requests "
+                            "without any, not '%s': remove scheme, port and "
+                            "path", arg);
     }
-    /* core takes the brackets of an IPv6 address away */
+    /* core removes the brackets of an IPv6 address */
     if (arg[0] == '[' && arg[strlen(arg) - 1] == ']')
         arg = apr_pstrmemdup(cmd->pool, arg + 1, strlen(arg) - 2);
     if (!allow) {
@@ -345,7 +345,7 @@ static const char *set_tls(cmd_parms *cmd, void *dummy, int on)
 {
     (void)dummy;
     if (!cmd->server->is_virtual) {
-        return "SNIVHostTLS is about one virtual host: write it inside of "
+        return "SNIVHostTLS applies to one virtual host: write it inside "
                "<VirtualHost>";
     }
     snivhost_conf(cmd->server)->tls_by_hand = on;
@@ -363,8 +363,8 @@ static const char *set_lint(cmd_parms *cmd, void *dummy, const char *arg)
     if (err)
         return err;
     if (cmd->server->is_virtual) {
-        return "SNIVHostLint is about the whole server: move it out of "
-               "<VirtualHost>. SNIVHostLintIgnore may stand here";
+        return "SNIVHostLint applies to the whole server: move it out of "
+               "<VirtualHost>. SNIVHostLintIgnore may be used here";
     }
     if (!ap_cstr_casecmp(arg, "On"))
         conf->lint = SNIVHOST_LINT_ON;
@@ -390,7 +390,7 @@ static const char *set_lint_ignore(cmd_parms *cmd, void *dummy,
         return err;
     if (kind < 0) {
         return apr_psprintf(cmd->pool, "SNIVHostLintIgnore takes codes of "
-                            "findings, such as SNIV0400; '%s' is none", arg);
+                            "findings, such as SNIV0400; '%s' is not one", arg);
     }
     if (kind < SNIVHOST_LINT_KINDS)
         snivhost_conf(cmd->server)->lint_ignore |= (apr_uint64_t)1 << kind;
@@ -414,9 +414,9 @@ static const char *set_explain(cmd_parms *cmd, void *dummy, const char *args)
     if (err)
         return err;
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
-        return "SNIVHostExplain is a question, which only a test of the "
-               "configuration answers: leave it out of the configuration and "
-               "give it with -t -c 'SNIVHostExplain ...'";
+        return "SNIVHostExplain is only for tests of the configuration: "
+               "remove it from the configuration and give it with -t -c "
+               "'SNIVHostExplain ...'";
     }
     err = snivhost_question_parse(
         snivhost_questions_push(cmd->pool, sizeof(snivhost_question_t)),
@@ -437,9 +437,9 @@ static const char *set_compare(cmd_parms *cmd, void *dummy, int argc,
     if (err)
         return err;
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
-        return "SNIVHostCompare is a question, which only a test of the "
-               "configuration answers: leave it out of the configuration and "
-               "give it with -t -c 'SNIVHostCompare ...'";
+        return "SNIVHostCompare is only for tests of the configuration: "
+               "remove it from the configuration and give it with -t -c "
+               "'SNIVHostCompare ...'";
     }
     if (argc < 1 || !*argv[0])
         return "SNIVHostCompare takes a file of DUMP_SNIVHOST_JSON";
@@ -451,7 +451,7 @@ static const char *set_compare(cmd_parms *cmd, void *dummy, int argc,
             && strcmp(argv[i], "format=sarif")) {
             return apr_psprintf(cmd->pool, "SNIVHostCompare takes strict, "
                                 "allow=FILE and format=text, json or sarif "
-                                "behind the file, not '%s'", argv[i]);
+                                "after the file, not '%s'", argv[i]);
         }
         APR_ARRAY_PUSH(words, const char *) = apr_pstrdup(cmd->pool, argv[i]);
     }
@@ -467,8 +467,8 @@ static const char *set_expect(cmd_parms *cmd, void *dummy, const char *arg)
     if (err)
         return err;
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
-        return "SNIVHostExpect is for tests of the configuration: leave it "
-               "out of the configuration and give it with -t -c "
+        return "SNIVHostExpect is only for tests of the configuration: remove "
+               "it from the configuration and give it with -t -c "
                "'SNIVHostExpect FILE'";
     }
     snivhost_expected_push(cmd->pool, arg);
@@ -483,33 +483,33 @@ const command_rec snivhost_commands[] = {
                   "httpd chooses) or Verify (httpd chooses, differences are "
                   "logged)"),
     AP_INIT_TAKE1("SNIVHostUnknownSNI", set_refuse, NULL, RSRC_CONF,
-                  "Answer a TLS handshake for a server name that nobody on "
-                  "the address has: default (the first virtual host does) or "
-                  "refuse (alert unrecognized_name)"),
+                  "Answer a TLS handshake for a server name that no virtual "
+                  "host on the address has: default (the first virtual host "
+                  "does) or refuse (alert unrecognized_name)"),
     AP_INIT_TAKE1("SNIVHostMissingSNI", set_refuse, NULL, RSRC_CONF,
                   "Answer a TLS handshake without a server name: default or "
                   "refuse"),
     AP_INIT_TAKE1("SNIVHostUnknownHost", set_refuse, NULL,
                   RSRC_CONF,
-                  "Answer a request for a host that nobody on the address "
-                  "has: default or refuse (421, 400 without a host)"),
+                  "Answer a request for a host that no virtual host on the "
+                  "address has: default or refuse (421, 400 without a host)"),
     AP_INIT_ITERATE("SNIVHostAllowHost", set_allow, NULL,
                     RSRC_CONF,
-                    "Let these names reach the default all the same; - is "
-                    "for clients that give none"),
+                    "Let these names reach the default although unknown; - "
+                    "allows clients that give none"),
     AP_INIT_FLAG("SNIVHostAdopt", set_adopt, NULL, RSRC_CONF,
-                 "Make every TLS virtual host lean that can be: On, or Off "
-                 "(the default)"),
+                 "Make every eligible TLS virtual host lean: On, or Off (the "
+                 "default)"),
     AP_INIT_FLAG("SNIVHostTLS", set_tls, NULL, RSRC_CONF,
                  "Make this virtual host lean: On, in place of SSLEngine on; "
-                 "or Off, so that SNIVHostAdopt leaves it alone"),
+                 "or Off, to exclude it from SNIVHostAdopt"),
     AP_INIT_TAKE1("SNIVHostLint", set_lint, NULL, RSRC_CONF,
-                  "Report at start and with -t what cannot be intended: On "
-                  "(the default with SNIVHost), Off or Strict (-t and the "
-                  "start fail)"),
+                  "Report lines that cannot be intended, at start and with "
+                  "-t: On (the default with SNIVHost), Off or Strict (-t and "
+                  "the start fail)"),
     AP_INIT_ITERATE("SNIVHostLintIgnore", set_lint_ignore, NULL,
-                    RSRC_CONF, "Do not tell of findings with these codes, "
-                    "here or in one virtual host"),
+                    RSRC_CONF, "Suppress findings with these codes, here or "
+                    "in one virtual host"),
     AP_INIT_FLAG("SNIVHostEnv", set_env, NULL, RSRC_CONF,
                  "Set SNIVHOST_VHOST, SNIVHOST_RULE and others in the "
                  "environment of requests (On, or Off, the default)"),
@@ -523,27 +523,27 @@ const command_rec snivhost_commands[] = {
                       "[allow=FILE] [format=text|json|sarif]"),
     AP_INIT_ITERATE("SNIVHostExpect", set_expect, NULL, RSRC_CONF,
                     "Make -t fail unless each question in these files has the "
-                    "answer that is written behind it"),
+                    "answer written after it"),
     AP_INIT_ITERATE("SNIVHostCertificates", set_certificates, NULL,
                     RSRC_CONF,
-                    "Serve the certificates in these folders by their names, "
-                    "where no virtual host has its own"),
+                    "Serve the certificates in these folders by the names in "
+                    "them, where no virtual host has its own"),
     AP_INIT_TAKE1("SNIVHostCertificateTrust", set_certificate_trust, NULL,
                   RSRC_CONF,
-                  "Take certificates of root and the folder's owner only "
-                  "(strict), also of owners of folders in it (owner), or all "
+                  "Use certificates of root and the folder's owner only "
+                  "(strict), also of the owners of subfolders (owner), or all "
                   "(any)"),
     AP_INIT_TAKE1("SNIVHostCertificateCheck", set_certificate_check, NULL,
                   RSRC_CONF,
-                  "Look for renewed certificate files after so many seconds "
-                  "(30; not less than 10), or Off"),
+                  "Check for renewed certificate files after this number of "
+                  "seconds (30; not less than 10), or Off"),
     AP_INIT_TAKE1("SNIVHostCertificateCache", set_certificate_cache, NULL,
                   RSRC_CONF,
-                  "Keep so many decoded certificates and keys in a process "
-                  "(1000)"),
+                  "Keep this number of decoded certificates and keys in a "
+                  "process (1000)"),
     AP_INIT_TAKE1("SNIVHostTicketRotation", set_ticket_rotation, NULL,
                   RSRC_CONF,
-                  "Renew the keys of TLS session tickets after so many "
+                  "Renew the keys of TLS session tickets after this number of "
                   "seconds (3600), so that sessions survive restarts; or Off: "
                   "each restart ends them"),
     { NULL, { NULL }, NULL, 0, RAW_ARGS, NULL }

@@ -175,7 +175,7 @@ static void link_newest(sniv_cache_t *cache, sniv_node_t *node)
 }
 
 /*
- * Take a node out of the lists. If nobody uses it, put it on the list of
+ * Take a node out of the lists. If it is not in use, put it on the list of
  * those that the caller frees without the lock.
  */
 static void take_out(sniv_cache_t *cache, sniv_node_t *node,

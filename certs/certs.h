@@ -32,7 +32,7 @@
  *                     in any order: nothing is read, numbers are given out
  *     load            sniv_certs_load(), once, by the parent as root: reads
  *                     every file into memory that the children can read and
- *                     nobody but the parent can write
+ *                     only the parent can write
  *     fork
  *     children        _find(), _install(), _install_leaf(), _info(), _each():
  *                     any thread, any time
@@ -113,11 +113,11 @@ void sniv_certs_publish(sniv_certs_t *certs);
  */
 unsigned sniv_certs_flags(const sniv_certs_t *certs, sniv_cert_id_t id);
 
-/** Wipe an entry of named files and forget the files: nobody serves it. For
+/** Wipe an entry of named files and forget the files: it is not served. For
  * the parent only, before children are forked. */
 void sniv_certs_forget(sniv_certs_t *certs, sniv_cert_id_t id);
 
-/** Find an entry no longer, in a store that nobody serves from. */
+/** Find an entry no longer, in a store that is not served from. */
 void sniv_certs_drop(sniv_certs_t *certs, sniv_cert_id_t id);
 
 /** Whether there are files for an id; for the parent only. */
@@ -182,7 +182,7 @@ apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
 
 /**
  * Whether sniv_certs_find() finds a certificate that makes the name a known
- * one: any, but for a wildcard that nobody else has signed. Anybody can make
+ * one: any, but for a wildcard that is self-signed. Anyone can make
  * such a one for all names there are.
  */
 int sniv_certs_vouch(const sniv_certs_t *certs, sniv_scope_t scope,
@@ -265,7 +265,7 @@ apr_status_t sniv_certs_examine(const sniv_cert_files_t *files,
  * certificate and key match.
  * @param now the time
  * @param interval from one round to the next
- * @param budget stop after about that long and go on with the next call
+ * @param budget stop after about that long and continue with the next call
  * @return 1 if what is served has changed, else 0
  */
 int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
@@ -276,7 +276,7 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
 typedef enum {
     SNIV_CERTS_IDLE,        /**< nothing before the next round */
     SNIV_CERTS_SETTLE,      /**< files that have changed: look again soon */
-    SNIV_CERTS_MORE         /**< the round is not over: go on */
+    SNIV_CERTS_MORE         /**< the round is not over: continue */
 } sniv_certs_due_e;
 
 sniv_certs_due_e sniv_certs_due(const sniv_certs_t *certs);
@@ -289,7 +289,7 @@ pid_t sniv_certs_fork(sniv_certs_t *certs);
 
 /**
  * For a process from sniv_certs_fork() that is not the first one, before it
- * looks: go on where the one before was killed.
+ * looks: continue where the one before was killed.
  */
 apr_status_t sniv_certs_take_over(sniv_certs_t *certs,
                                   sniv_certs_report_fn *report, void *baton);

@@ -55,7 +55,7 @@ typedef struct sniv_pair_t {
     apr_uint64_t chain_version; /**< the caller's; 0: no chain */
 } sniv_pair_t;
 
-/** An entry; the bytes are somebody else's. */
+/** An entry; the bytes belong to another. */
 typedef struct sniv_entry_t {
     sniv_pair_t pairs[SNIV_PAIRS_MAX];  /**< in the order of slots */
     int npairs;

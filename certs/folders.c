@@ -63,14 +63,14 @@ const char *sniv_share_refuses(const sniv_item_t *item, apr_uint32_t nnames,
         return NULL;
     }
     if (share->served + !item->is_served > share->served_max) {
-        return "is one more certificate than its folder may bring in until "
-               "the next restart: restart the server gracefully, or name the "
+        return "is one certificate more than its folder may add before the "
+               "next restart: restart the server gracefully, or name the "
                "folder itself in SNIVHostCertificates";
     }
     if (share->names - item->nnames + nnames > share->names_max
         || share->bytes - item->bytes + bytes > share->bytes_max) {
-        return "has more names or bytes than its folder may bring in until "
-               "the next restart: restart the server gracefully, or name the "
+        return "has more names or bytes than its folder may add before the "
+               "next restart: restart the server gracefully, or name the "
                "folder itself in SNIVHostCertificates";
     }
     return NULL;
@@ -188,8 +188,8 @@ void sniv_folder_place(sniv_certs_t *certs, sniv_folder_t *folder,
             sniv_books_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
                               folder->path,
                               apr_pstrcat(certs->ptemp, "is another path to ",
-                                          same->path, " and is not looked "
-                                          "into", NULL));
+                                          same->path, " and is not "
+                                          "read", NULL));
         }
         return;
     }
@@ -279,8 +279,7 @@ static int has_room_for_folder(sniv_certs_t *certs, sniv_folder_t *parent)
     if (!share->is_told) {
         share->is_told = 1;
         sniv_books_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
-                          parent->path, "has more folders in it than are "
-                          "looked into");
+                          parent->path, "has more folders in it than are read");
     }
     return 0;
 }
@@ -315,7 +314,7 @@ void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
     else {
         folder->is_deep = 1;
         sniv_books_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE, path,
-                          "is too deep in other folders to be looked into");
+                          "is nested too deeply to be read");
     }
 }
 
@@ -356,8 +355,7 @@ static void report_too_many(sniv_certs_t *certs, sniv_folder_t *folder)
     if (!folder->share->is_told) {
         folder->share->is_told = 1;
         sniv_books_report(certs, SNIV_CERTS_FOLDER, SNIV_CERT_NONE,
-                          folder->path, "has more files in it than are "
-                          "looked at");
+                          folder->path, "has more files in it than are read");
     }
 }
 

@@ -16,7 +16,7 @@
 
 /**
  * @file certs/hash.h
- * Hashes with a key that nobody outside knows.
+ * Hashes with a key that is not known outside.
  *
  * Names in certificates, names of files and the bytes of chains come from
  * people who may not be friends: a customer who uploads a certificate chooses

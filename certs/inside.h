@@ -16,7 +16,7 @@
 
 /**
  * @file certs/inside.h
- * Inside the certificate store. For nobody else.
+ * Inside the certificate store. For its own files only.
  *
  *     certs.c     the first load
  *     install.c   what children do
@@ -141,7 +141,7 @@ struct sniv_item_t {
     unsigned has_ca_files : 1;  /**< see sniv_cert_files_t */
     apr_uint32_t freed;         /**< books.freed when it found no room */
     int gone;                   /**< looks that did not find it */
-    char *problem;              /**< malloc()ed: what was told last */
+    char *problem;              /**< malloc()ed: what was reported last */
     const char *problem_file;
     unsigned flags;             /**< SNIV_CERT_* as last read */
     apr_uint32_t nnames;        /**< in the index */
@@ -374,7 +374,7 @@ int sniv_entry_doubt(const sniv_entry_t *entry, apr_time_t now, char *text,
 
 /**
  * A folder to look into. Another path to one that is there already, by a
- * link, is told of and not looked into.
+ * link, is reported and not looked into.
  */
 void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
                      const char *path, sniv_folder_t *parent);

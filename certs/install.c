@@ -165,11 +165,11 @@ apr_status_t sniv_entry_decode(void *baton, apr_int32_t id, int leaf_only,
     apr_status_t rv = APR_EAGAIN;
     int tries, i;
 
-    *preason = "is being replaced all the time";
+    *preason = "keeps changing";
     for (tries = 0; tries < TRIES && rv == APR_EAGAIN; tries++) {
         rv = sniv_entry_get(certs, id, &bytes, &len, &entry, &version);
         if (rv != APR_SUCCESS) {
-            *preason = "is not there any more";
+            *preason = "no longer exists";
             return rv;
         }
         *preason = sniv_live_decode(live, &entry, leaf_only);

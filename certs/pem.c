@@ -171,7 +171,7 @@ apr_status_t sniv_buffer_read(sniv_buffer_t *buffer, const sniv_walk_t *walk,
 typedef struct line_t {
     unsigned char *data;
     apr_size_t len;
-    int is_part;                /* the line goes on */
+    int is_part;                /* the line continues */
 } line_t;
 
 #define LINE_LEN 254

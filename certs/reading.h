@@ -16,7 +16,7 @@
 
 /**
  * @file certs/reading.h
- * Inside the reader. For nobody else.
+ * Inside the reader. For its own files only.
  *
  *     reader.c    files -> an entry: which leaf, which key, the judgement
  *     blocks.c    what is in one file

@@ -44,7 +44,7 @@
 #define SNIV_RING_KEYS 3
 #define SNIV_GROUP_ID_LEN 32
 
-/** The secrets. Kept over restarts by the caller; wiped by nobody but it. */
+/** The secrets. Kept over restarts by the caller; wiped only by it. */
 typedef struct sniv_ring_t {
     apr_uint32_t nkeys;         /**< 0: not yet made */
     apr_time_t made[SNIV_RING_KEYS];    /**< when; the newest first */

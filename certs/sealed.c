@@ -58,7 +58,7 @@
 /*
  * All shared words are read and written through these: a reader may meet a
  * writer, and only the sequence number tells. Without them memory is private
- * (HAVE_SEALS), and nobody meets anybody.
+ * (HAVE_SEALS), and none meets another.
  */
 #ifdef __ATOMIC_SEQ_CST
 #define LOAD(p)         __atomic_load_n((p), __ATOMIC_RELAXED)
@@ -87,7 +87,7 @@
 
 /*
  * The first bytes. Who writes may be killed at any point, and another process
- * goes on: what it needs to know is here, and in the slots.
+ * continues: what it needs to know is here, and in the slots.
  */
 typedef struct head_t {
     apr_uint64_t used;          /* bytes in blocks */

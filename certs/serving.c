@@ -33,17 +33,17 @@ static const char *no_room(const sniv_certs_t *certs)
 {
     return certs->is_loaded
            ? "does not fit into the shared certificate memory: restart the "
-             "server gracefully, that makes room anew"
+             "server gracefully to enlarge it"
            : "does not fit into the shared certificate memory: remove it, or "
              "replace it by one with fewer names";
 }
 
 
 const char sniv_no_index[] = "the index of names cannot be written: out of "
-                             "memory; the next look tries again";
+                             "memory; the next check tries again";
 
-static const char no_memory[] = "cannot be used now: out of memory; the "
-                                "next look tries again";
+static const char no_memory[] = "cannot be used now: out of memory; the next "
+                                "check tries again";
 
 /* ----- an item and its record */
 
@@ -235,8 +235,9 @@ static const char *put_in_place(sniv_certs_t *certs, sniv_item_t *item,
         item->nchains = 0;
         if (!sniv_id_take(certs, item)) {
             item->nchains = was.nchains;
-            return "is one more certificate than the server has made room "
-                   "for: restart it gracefully, that makes room anew";
+            return "is one certificate more than fit into the shared "
+                   "certificate memory: restart the server gracefully to "
+                   "enlarge it";
         }
     }
     rv = put_entry(certs, item, entry, is_same);
@@ -263,7 +264,7 @@ static sniv_item_e serve(sniv_certs_t *certs, sniv_item_t *item,
     count_names(entry, &names);
     if (item->folder && names.n > SNIV_NAMES_MAX) {
         *preason = apr_psprintf(certs->ptemp, "holds a certificate with %u "
-                                "names; one in a folder may have %d",
+                                "names; in a folder, at most %d are allowed",
                                 names.n, SNIV_NAMES_MAX);
         return SNIV_ITEM_BAD;
     }

@@ -112,7 +112,7 @@ typedef enum {
 
 /**
  * Called for each thing that an administrator should know, once per state:
- * a file that stays broken is told of once.
+ * a file that stays broken is reported once.
  * @param id the entry or SNIV_CERT_NONE
  * @param file the file or folder it is about
  * @param reason a phrase that completes "FILE: ..."; for the time of the call

@@ -39,8 +39,8 @@ static const char stranger[] =
     "is not trusted: it, a folder on the way or a link to it belongs neither "
     "to root nor to the owner of the certificate folder";
 static const char writable[] =
-    "is not trusted: others than its owner may write to it, or to a folder "
-    "on the way";
+    "is not trusted: users other than its owner may write to it, or to a "
+    "folder on the way";
 static const char other_names[] =
     "is not trusted: it has several names (hard links), and somebody else may "
     "have put this one into the folder. Copy it";

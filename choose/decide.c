@@ -140,7 +140,7 @@ int sniv_decide_knows(const sniv_table_t *table, const sniv_decision_t *d,
                && sniv_names_find(set->texts, host, len, &hit));
 }
 
-/* The walk of sniv_decide_each: who has been told about already. */
+/* The walk of sniv_decide_each: the members already reported. */
 typedef struct walk_t {
     const sniv_set_t *set;
     unsigned char *told;        /* a byte per member */

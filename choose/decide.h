@@ -34,7 +34,7 @@ typedef enum {
     SNIV_RULE_GLOB,         /**< a ServerAlias with wildcards matched */
     SNIV_RULE_ADDRESS_TEXT, /**< the text in <VirtualHost text> matched */
     SNIV_RULE_PATH,         /**< no name given, its ServerPath matched */
-    SNIV_RULE_DEFAULT,      /**< a name was given and nobody has it */
+    SNIV_RULE_DEFAULT,      /**< a name was given and no member has it */
     SNIV_RULE_DEFAULT_NO_NAME /**< no name was given */
 } sniv_rule_e;
 

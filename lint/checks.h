@@ -33,7 +33,7 @@ void snivhost_lint_refuse(snivhost_lint_t *lint);
 /* Parts of the look at certificates. */
 
 /** Whether clients of the Internet use such a name: neither an IP address nor
- * a short name, nor one that is said to be none. */
+ * a short name, nor a reserved one (.invalid). */
 int snivhost_lint_is_public(const char *name);
 
 /**

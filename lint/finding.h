@@ -22,7 +22,7 @@
  * Each kind of finding has a code that never changes (see the manual), a level
  * and a sentence that says what to write instead. A *warning* is about
  * something that can be proved from the configuration: a name that is never
- * matched, an address that nobody can reach. A *note* is about something
+ * matched, an address that no client can reach. A *note* is about something
  * that may well be meant; only an administrator that asks for it sees it, and
  * it never makes anything fail.
  *
@@ -56,9 +56,9 @@ typedef enum {
     SNIVHOST_LINT_CERT_EXPIRED,
     SNIVHOST_LINT_CERT_NOT_YET,
     SNIVHOST_LINT_CERT_SOON,
-    SNIVHOST_LINT_CERT_UNSERVED,    /**< note: names that nobody serves */
+    SNIVHOST_LINT_CERT_UNSERVED,    /**< note: names of no virtual host */
     SNIVHOST_LINT_FOLDER_NONE,      /**< its folders have none for a name */
-    SNIVHOST_LINT_FOLDER_UNSERVED,  /**< note: one for a name of nobody */
+    SNIVHOST_LINT_FOLDER_UNSERVED,  /**< note: one for no virtual host */
     SNIVHOST_LINT_DEFAULT,          /**< note: first by its file's name */
     SNIVHOST_LINT_REFUSE_PLAIN,     /**< handshakes, where there is no TLS */
     SNIVHOST_LINT_REFUSE_OFF,       /**< note: without SNIVHost On */

@@ -101,7 +101,7 @@ static void tell(const apr_array_header_t *findings, int level,
 
         if (told[f->kind]++ == SHOWN) {
             ap_log_error(APLOG_MARK, level, 0, s, "%s: and %d more of this "
-                         "kind: 'apachectl -t -D " DUMP "' tells all of "
+                         "kind: 'apachectl -t -D " DUMP "' shows all of "
                          "them", f->code,
                          count_kind(findings, f->kind) - SHOWN);
         }

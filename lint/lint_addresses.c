@@ -236,9 +236,9 @@ static void tell_not_heard(snivhost_lint_t *lint, const listeners_t *all,
     if (!first)
         return;
     snivhost_lint_add(lint, SNIVHOST_LINT_NOT_LISTENED, first, NULL,
-                      "nothing listens on %s, so that %s%s is not reached "
-                      "there. %s, or write an address that has one; Listen "
-                      "lines are for: %s", text, first->server_name,
+                      "nothing listens on %s, so %s%s is not reached there. "
+                      "%s, or write an address that has one; Listen lines are "
+                      "for: %s", text, first->server_name,
                       and_more(n, lint->ptemp),
                       set->port ? apr_psprintf(lint->ptemp, "Add 'Listen %s'",
                                                sniv_ip_is_any(&set->ip)
@@ -349,10 +349,10 @@ static void look_at_any(snivhost_lint_t *lint, const sniv_set_t *set,
             const sniv_set_t *other = hiding[i];
 
             snivhost_lint_add(lint, SNIVHOST_LINT_HIDDEN_HERE, first, NULL,
-                              "%s%s on %s is not reached by any %s address "
-                              "of this machine: %s is taken by %s, and who "
-                              "has the address itself goes before '*'. Write "
-                              "the same address in all of them",
+                              "%s%s on %s is not reached by any %s address of "
+                              "this machine: %s is taken by %s, and an "
+                              "explicit address takes precedence over '*'. "
+                              "Write the same address in all of them",
                               first->server_name, and_more(n, lint->ptemp),
                               snivhost_set_text(lint->ptemp, set),
                               i ? "IPv6" : "IPv4",
@@ -364,7 +364,7 @@ static void look_at_any(snivhost_lint_t *lint, const sniv_set_t *set,
     }
 }
 
-/* The same where some connections are left: who knows. */
+/* The same where some connections are left (a note only). */
 static void note_partly(snivhost_lint_t *lint, const listeners_t *all,
                         const sniv_set_t *set)
 {
@@ -384,9 +384,10 @@ static void note_partly(snivhost_lint_t *lint, const listeners_t *all,
     if (!other)
         return;
     snivhost_lint_add(lint, SNIVHOST_LINT_HIDDEN_PARTLY, v, NULL,
-                      "virtual hosts of %s are not reached by %s%s: there %s "
-                      "%s. If that is not meant, write the same address in "
-                      "all of them", snivhost_set_text(lint->ptemp, set),
+                      "virtual hosts of %s cannot be reached through %s%s: "
+                      "there %s %s. If that is not intended, write the same "
+                      "address in all of "
+                      "them", snivhost_set_text(lint->ptemp, set),
                       snivhost_set_text(lint->ptemp, other),
                       nothers > 1 ? apr_psprintf(lint->ptemp, " and %d other "
                                                  "addresses", nothers - 1)
@@ -415,16 +416,16 @@ static void look_at_tls(snivhost_lint_t *lint, const sniv_set_t *set)
         return;
     snivhost_lint_add(lint, SNIVHOST_LINT_MIXED, odd,
                       snivhost_lint_directive(lint, odd, "SSLEngine"),
-                      "%s%s is %s TLS, but %s, the first virtual host of %s, "
-                      "is %s and begins all connections: %s. Write "
+                      "%s%s has %sTLS, but %s, the first virtual host of %s, "
+                      "has %s, and it starts every connection: %s. Write "
                       "'SSLEngine on' in %s one too, or use another port",
                       odd->server_name,
                       n > 1 ? apr_psprintf(lint->ptemp, " (and %d more)",
                                            n - 1) : "",
-                      with ? "without" : "with",
+                      with ? "no " : "",
                       snivhost_vhost_text(lint->ptemp, first),
                       snivhost_set_text(lint->ptemp, set),
-                      with ? "with TLS" : "without",
+                      with ? "TLS" : "none",
                       with ? "this one is reached with TLS only, under the "
                              "other one's certificate"
                            : "this one is served without encryption, and "
@@ -453,11 +454,11 @@ static void look_at_words(snivhost_lint_t *lint, const sniv_vhost_t *v)
     for (i = 0; i < v->naddrs; i++) {
         if (is_host_name(v->addrs[i].text)) {
             snivhost_lint_add(lint, SNIVHOST_LINT_HOST_ADDRESS, v, NULL,
-                              "<VirtualHost> names an address, and '%s' is a "
-                              "host name: each start asks the DNS for it "
-                              "(now: %s) and the virtual host is lost if "
-                              "there is no answer. Write '*' or the IP "
-                              "address here, and the name in ServerName",
+                              "'%s' in <VirtualHost> is a host name: httpd "
+                              "looks it up in the DNS at each start (now: "
+                              "%s), and without an answer the virtual host is "
+                              "lost. Write '*' or the IP address here, and "
+                              "the name in ServerName",
                               v->addrs[i].text,
                               snivhost_addr_text(lint->ptemp,
                                                  &v->addrs[i].ip,
@@ -472,9 +473,9 @@ static void look_at_words(snivhost_lint_t *lint, const sniv_vhost_t *v)
         if (len && node->args[len - 1] == '>')
             len--;
         snivhost_lint_add(lint, SNIVHOST_LINT_HOST_ADDRESS, v, NULL,
-                          "the DNS has no address for '%.*s', so that this "
-                          "virtual host never answers. Write '*' or the IP "
-                          "address here, and the name in ServerName",
+                          "the DNS has no address for '%.*s', so this virtual "
+                          "host never answers. Write '*' or the IP address "
+                          "here, and the name in ServerName",
                           (int)len, node->args);
     }
 }
@@ -493,7 +494,7 @@ void snivhost_lint_addresses(snivhost_lint_t *lint)
 
         look_at_tls(lint, set);
         if (!all.nelts)
-            continue;           /* where from is not for us to know */
+            continue;           /* no Listen lines known */
         if (!is_heard(&all, &set->ip, set->port)) {
             tell_not_heard(lint, &all, set);
         }

@@ -35,7 +35,7 @@
 #define SOON            apr_time_from_sec(14 * 86400)
 #define SOON_PART       6
 
-/* A certificate and who names it. */
+/* A certificate and the virtual hosts that name it. */
 typedef struct cert_t {
     const snivhost_leaf_t *leaf;
     const sniv_vhost_t *user;   /* the first that names it */
@@ -58,7 +58,7 @@ static int meets(const snivhost_leaf_t *leaf, const char *glob)
 }
 
 /* A name that clients of the Internet use: neither an IP address nor a short
- * name, nor one that is said to be none. */
+ * name, nor a reserved one (.invalid). */
 int snivhost_lint_is_public(const char *name)
 {
     apr_size_t len = strlen(name);
@@ -254,7 +254,7 @@ static int is_default_of_sites(const sniv_table_t *table,
 }
 
 /*
- * Whether nobody types a ServerName that its certificate does not cover: the
+ * Whether no client uses a ServerName that its certificate does not cover: the
  * default's own one, where it has no other, or a label before an alias, if
  * the certificate is for all aliases.
  */
@@ -507,9 +507,9 @@ static void report_chains(snivhost_lint_t *lint)
         if (issuer->leaf->names_issuer) {
             snivhost_lint_add(lint, SNIVHOST_LINT_NO_CHAIN, issuer->user,
                               node, "the certificate %s%s is sent without its "
-                              "chain, and its issuer is no authority that "
-                              "clients know: many reject it. Append the "
-                              "issuer's certificate to the file",
+                              "chain, and clients do not know its issuer: "
+                              "many reject it. Append the issuer's "
+                              "certificate to the file",
                               issuer->leaf->path, more);
         }
         else {
@@ -548,9 +548,9 @@ static void look_at_chain(snivhost_lint_t *lint,
     }
     else if (leaf->has_root) {
         snivhost_lint_add(lint, SNIVHOST_LINT_CHAIN_ROOT, v, node,
-                          "%s holds a root certificate: clients that trust it "
-                          "have it, and each handshake sends it for nothing. "
-                          "Remove the last certificate", leaf->path);
+                          "%s contains a root certificate: clients that trust "
+                          "it already have it, so each handshake sends it in "
+                          "vain. Remove the last certificate", leaf->path);
     }
 }
 
@@ -563,15 +563,15 @@ static void look_at_staple(snivhost_lint_t *lint,
         snivhost_lint_add(lint, SNIVHOST_LINT_MUST_STAPLE, v,
                           snivhost_lint_directive(lint, v,
                                                   "SSLCertificateFile"),
-                          "the certificate %s asks for OCSP stapling "
-                          "(must-staple), and a lean virtual host sends it "
+                          "the certificate %s requires OCSP stapling "
+                          "(must-staple), but a lean virtual host sends it "
                           "without a staple: clients that honour this reject "
-                          "it. Write SNIVHostTLS Off here, or get one "
-                          "without must-staple", leaf->path);
+                          "it. Write SNIVHostTLS Off here, or get one without "
+                          "must-staple", leaf->path);
     }
 }
 
-/* ----- names of a certificate that nobody serves ----- */
+/* ----- names of a certificate that no virtual host has ----- */
 
 static int is_served(const sniv_table_t *table, const sniv_vhost_t *v,
                      const char *name)

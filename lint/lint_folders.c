@@ -185,8 +185,8 @@ static void look_at_staples(const look_t *look, const folders_t *folders)
         return;
     snivhost_lint_add(look->lint, SNIVHOST_LINT_MUST_STAPLE,
                       found->user ? found->user : folders->first, NULL,
-                      "the certificate %s%s asks for OCSP stapling "
-                      "(must-staple), and certificates in folders are sent "
+                      "the certificate %s%s requires OCSP stapling "
+                      "(must-staple), but certificates in folders are sent "
                       "without a staple: clients that honour this reject it. "
                       "Get one without must-staple, or name it with "
                       "SSLCertificateFile and SNIVHostTLS Off",
@@ -306,8 +306,9 @@ static void look_at_hidden(look_t *look)
                                                   "SSLCertificateFile"),
                           "this certificate is sent for %s, which it does not "
                           "cover, and %s is not used: a virtual host's own "
-                          "SSLCertificateFile goes before the folders. Remove "
-                          "it here, or give %s a virtual host of %s own",
+                          "SSLCertificateFile takes precedence over the "
+                          "folders. Remove it here, or give %s a virtual host "
+                          "of %s own",
                           snivhost_lint_list(hidden[i].names, hidden[i].n,
                                              lint->ptemp),
                           hidden[i].cert->info.files[0],
@@ -316,7 +317,7 @@ static void look_at_hidden(look_t *look)
     }
 }
 
-/* ----- certificates that nobody needs ----- */
+/* ----- certificates for no virtual host ----- */
 
 /* Directives by which one virtual host serves sites that it has no names
  * of. */
@@ -333,7 +334,7 @@ static int hosts_many(const ap_directive_t *node)
     return 0;
 }
 
-/* Whether somebody on an address with TLS has a name. A wildcard counts as
+/* Whether a virtual host with TLS has a name. A wildcard counts as
  * had, whoever it is for. */
 static int is_had(const snivhost_lint_t *lint, const char *name)
 {
@@ -368,7 +369,7 @@ static void note_unserved(snivhost_lint_t *lint, const folders_t *folders,
         if (cert->info.nnames && k == cert->info.nnames)
             APR_ARRAY_PUSH(idle, cert_t *) = cert;
     }
-    /* Where most names are nobody's, that is how sites are made there. */
+    /* If most names have no virtual host, this is intended there. */
     if (2 * idle->nelts >= folders->certs->nelts)
         return;
     for (i = 0; i < idle->nelts; i++) {

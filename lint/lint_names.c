@@ -21,7 +21,7 @@
 #include "module/words.h"
 
 /*
- * Findings about names: which are never matched, and which nobody has
+ * Findings about names: which are never matched, and which are missing
  * written. The name index is asked for each name as a client would ask: the
  * answer should be its own virtual host.
  */
@@ -49,7 +49,7 @@ typedef struct hidden_t {
     const char *names[LISTED];
 } hidden_t;
 
-/* What a finding is told of only once, however many sets show it. */
+/* Findings that are reported only once, however many sets have them. */
 typedef struct told_t {
     const sniv_vhost_t *vhost;
     const sniv_vhost_t *winner;
@@ -81,7 +81,7 @@ static int is_same_place(const sniv_vhost_t *a, const sniv_vhost_t *b)
 /* ----- names that another virtual host gets ----- */
 
 /* Whether a virtual host is there for its patterns (cpanel.*), and has the
- * ServerName of the default for want of another. */
+ * ServerName of the default if there is no other. */
 static int is_for_services(const sniv_vhost_t *v, const sniv_vhost_t *w,
                            const hidden_t *h)
 {
@@ -204,7 +204,7 @@ typedef struct twice_t {
     int n;
 } twice_t;
 
-/* What of a walk through the names of a set has not been told yet. */
+/* What of a walk through the names of a set is not yet reported. */
 typedef struct walk_t {
     snivhost_lint_t *lint;
     const sniv_set_t *set;
@@ -358,15 +358,15 @@ static const char *what_is_wrong(const char *name, int is_glob, int is_lax,
     const char *c;
 
     if (!len)
-        return "it is empty. Take it away";
+        return "it is empty. Remove it";
     if (ap_strstr_c(name, "://"))
         return "it has a scheme. Write the name without it";
     if (name[0] == '[')
         return "an IPv6 address is compared without its brackets. Write it "
                "without them";
     if (name[len - 1] == ',' || name[len - 1] == ';') {
-        return apr_psprintf(p, "the '%c' is taken for a part of it. Write "
-                            "blanks between names", name[len - 1]);
+        return apr_psprintf(p, "the '%c' is read as a part of the name. "
+                            "Separate names by blanks", name[len - 1]);
     }
     c = ap_strrchr_c(name, ':');
     if (c && c == ap_strchr_c(name, ':')) {
@@ -376,8 +376,8 @@ static const char *what_is_wrong(const char *name, int is_glob, int is_lax,
     if (c)
         return NULL;            /* an IPv6 address */
     if (name[len - 1] == '.')
-        return "a dot at the end is taken away before names are compared. "
-               "Write the name without it";
+        return "a trailing dot is removed before names are compared. Write "
+               "the name without it";
     if (name[0] == '.') {
         return apr_psprintf(p, "no name begins with a dot. Write '*%s' for "
                             "all names below '%s'", name, name + 1);
@@ -449,10 +449,9 @@ static void look_at_nameless(snivhost_lint_t *lint, const sniv_vhost_t *v,
         snivhost_lint_add(lint, SNIVHOST_LINT_NO_NAME, v, NULL,
                           "this virtual host has no ServerName and takes "
                           "'%s'%s. Give it a ServerName%s", v->server_name,
-                          others ? ", which stands in its redirects"
+                          others ? ", which appears in its redirects"
                                  : ": it is not the first of its address, so "
-                                   "that no request for a name of its own "
-                                   "comes here",
+                                   "no request finds it by a name of its own",
                           others ? ", for example its first ServerAlias"
                                  : "");
         return;
@@ -465,15 +464,16 @@ static void look_at_nameless(snivhost_lint_t *lint, const sniv_vhost_t *v,
     }
     if (v->naddrs && !is_any_or_loopback(&v->addrs[0].ip)) {
         snivhost_lint_add(lint, SNIVHOST_LINT_REVERSE_DNS, v, NULL,
-                          "this virtual host has no ServerName: each start "
-                          "asks the DNS for the name of its address, %s, and "
-                          "waits for the answer. Give it a ServerName",
+                          "this virtual host has no ServerName: at each "
+                          "start, httpd looks up the name of its address, %s, "
+                          "in the DNS and waits for the answer. Give it a "
+                          "ServerName",
                           snivhost_addr_text(lint->ptemp, &v->addrs[0].ip,
                                              v->addrs[0].port));
     }
 }
 
-/* ----- a default that nobody may have meant ----- */
+/* ----- a default that may not be intended ----- */
 
 static const char *file_of(const char *path)
 {
@@ -513,7 +513,7 @@ static void note_default(snivhost_lint_t *lint, const sniv_set_t *set)
     snivhost_lint_add(lint, SNIVHOST_LINT_DEFAULT, v, NULL,
                       "%s answers on %s for every name that no virtual host "
                       "has, because its file is read before %s. If that is "
-                      "not meant, write a first virtual host for such "
+                      "not intended, write a first virtual host for such "
                       "names, in a file that is read earlier", v->server_name,
                       snivhost_set_text(lint->ptemp, set),
                       file_of(next->file));

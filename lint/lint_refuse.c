@@ -20,7 +20,7 @@
 #include "module/words.h"
 
 /*
- * Findings about names that nobody serves: SNIVHostUnknownSNI and the like
+ * Findings about refusing unknown names: SNIVHostUnknownSNI and the like
  * (serve/refuse.h) where they do nothing, or less than they say.
  *
  * A line holds for *places*: a line of the main server for all address sets
@@ -31,7 +31,7 @@
 
 typedef struct place_t {
     const sniv_set_t *set;      /* NULL: connections that no set takes */
-    const sniv_vhost_t *first;  /* who answers what nobody has */
+    const sniv_vhost_t *first;  /* answers for unknown names */
     const snivhost_refuse_conf_t *conf;
     int tls;                    /* see snivhost_lint_is_tls() */
     int is_strict;              /* StrictHostCheck On */
@@ -111,7 +111,7 @@ static int may_reach_main(const sniv_table_t *table)
     return !ap_listeners;
 }
 
-/* Whether mod_ssl is on for connections that nobody takes. */
+/* Whether mod_ssl is on for connections of no address set. */
 static int is_main_tls(const snivhost_lint_t *lint)
 {
     const snivhost_tlsconf_t *conf =
@@ -190,19 +190,19 @@ static void look_at_tls(const speaker_t *s)
     }
     if (s->main_conf) {
         snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PLAIN, s->v, line,
-                          "%s refuses TLS handshakes, and there are none "
-                          "on %s: %s has no TLS. %s", directives[what],
+                          "%s refuses TLS handshakes, but there are none on "
+                          "%s: %s has no TLS. %s", directives[what],
                           places_text(s), s->v->server_name,
                           has_host ? "Remove it"
-                                   : "For requests it is called "
+                                   : "To refuse requests, use "
                                      "SNIVHostUnknownHost");
     }
     else if (!has_host && s->lint->table->nsets) {
         /* who refuses requests too has said it for what may come */
         snivhost_lint_add(s->lint, SNIVHOST_LINT_REFUSE_PLAIN, s->v, line,
-                          "%s refuses TLS handshakes, and no virtual host "
-                          "that it holds for has TLS: nothing is refused. "
-                          "For requests it is called SNIVHostUnknownHost",
+                          "%s refuses TLS handshakes, but no virtual host "
+                          "that it applies to has TLS: nothing is refused. To "
+                          "refuse requests, use SNIVHostUnknownHost",
                           directives[what]);
     }
 }
@@ -320,7 +320,7 @@ static int is_refused_before(const place_t *place, const char *name)
     return 1;
 }
 
-/* core has answered 400 before anybody asks whether the name is allowed; in
+/* core has answered 400 before it is asked whether the name is allowed; in
  * a handshake it may be. */
 static int is_refused_by_core(const place_t *place, const char *name)
 {
@@ -405,9 +405,10 @@ static void report_allowed(const speaker_t *s, const listed_t *lists)
     if (before->n) {
         snivhost_lint_add(s->lint, SNIVHOST_LINT_ALLOW_ADDRESS, s->v,
                           before->line, "SNIVHostAllowHost %s has no effect: "
-                          "clients that ask for an IP address send no server "
-                          "name in the handshake, and SNIVHostMissingSNI "
-                          "refuses it. Add 'SNIVHostAllowHost -', or write "
+                          "clients that connect to an IP address send no "
+                          "server name in the handshake, and "
+                          "SNIVHostMissingSNI refuses it. Add "
+                          "'SNIVHostAllowHost -', or write "
                           "'SNIVHostMissingSNI default'",
                           listed_text(before, p));
     }
@@ -467,7 +468,7 @@ static void look_at_speaker(const speaker_t *s)
     look_at_allowed(s);
 }
 
-/* The first that has anything to say; NULL: nobody. */
+/* The first one with a finding, or NULL. */
 static const sniv_vhost_t *first_speaker(const sniv_table_t *table)
 {
     int i;

@@ -40,7 +40,8 @@ const snivhost_counter_group_t snivhost_counter_groups[SNIVHOST_NGROUPS] = {
       SNIVHOST_COUNT_REFUSED_SNI_MISSING },
     { "Certificates", SNIVHOST_COUNT_STORE_HIT,
       SNIVHOST_COUNT_STORE_FALLBACK },
-    { "Trust", SNIVHOST_COUNT_LEFT_TO_CORE, SNIVHOST_COUNT_DIFFERENCES }
+    { "Disagreements with "
+      "httpd", SNIVHOST_COUNT_LEFT_TO_CORE, SNIVHOST_COUNT_DIFFERENCES }
 };
 
 const char *snivhost_counter_key(snivhost_counter_e what)

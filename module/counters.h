@@ -21,7 +21,7 @@
  * They lie in anonymous shared memory that the parent maps before it forks,
  * so they outlive any child. A restart, graceful or not, begins at zero with
  * memory of its own; children of the old generation finish on the old one,
- * which nobody reads any more.
+ * which is no longer read.
  *
  * A counter is kept several times, in stripes of whole cache lines, and a
  * connection counts in the stripe of its id: threads seldom meet on a line.

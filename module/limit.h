@@ -17,7 +17,7 @@
 
 /**
  * @file module/limit.h
- * Log lines that anybody can cause: one a second of a kind and process, which
+ * Log lines that any client can cause: one a second of a kind and process, which
  * says how many it stands for. Any thread.
  */
 

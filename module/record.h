@@ -65,7 +65,7 @@ typedef enum {
     SNIVHOST_NREFUSALS
 } snivhost_refusal_e;
 
-/** Names that nobody serves (serve/refuse.h), as written in one
+/** Refusing unknown names (serve/refuse.h), as written in one
  * server; -1: nothing written. */
 typedef struct snivhost_refuse_conf_t {
     signed char unknown_sni;            /**< 1: refuse */

@@ -28,7 +28,7 @@ void snivhost_differs(const conn_rec *c, const request_rec *r,
     apr_pool_t *p = r ? r->pool : c->pool;
 
     snivhost_count(c, SNIVHOST_COUNT_DIFFERENCES);
-    /* Each one, without a limit: for them somebody has said Verify. */
+    /* Each one, without a limit: they are the purpose of Verify. */
     ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, c, "SNIV0002: "
                   "%s %s%s%s on %pI: httpd chose %s (%s:%u), SNIVHost would "
                   "choose %s by rule %s: difference %u of this process. "

@@ -16,7 +16,7 @@
 #include "names/pieces.h"
 #include "names/sort.h"
 
-/* So many globs are rather tried one by one than told apart. */
+/* Up to this number, globs are tried one by one. */
 #define RUN_MAX 4
 
 /* Flags in sniv_glob_t.len. */
@@ -87,7 +87,7 @@ typedef struct node_t {
 struct sniv_globs_plan_t {
     sniv_pattern_t *patterns;
     literals_t *literals;
-    node_t *nodes;              /* the first is nobody */
+    node_t *nodes;              /* index 0 is unused */
     apr_uint32_t nnodes;
     sniv_filed_t *items;        /* nodes that have a key */
     apr_uint32_t nitems;
@@ -97,7 +97,7 @@ struct sniv_globs_plan_t {
 
 /* ---- what both filing and finding have to do in the same way ---- */
 
-/* The hash of one literal more. Having none is no news. */
+/* The hash of one literal more. Without a literal it is unchanged. */
 static apr_uint64_t key_of(const sniv_host_t *host, apr_size_t from,
                            apr_size_t n, apr_uint64_t key)
 {
@@ -569,7 +569,7 @@ static apr_uint64_t marked_ends(const sniv_globs_search_t *search,
 }
 
 /* Hash literals of the marked lengths, as many as are looked up together, and
- * take their marks away. Returns how many. */
+ * remove their marks. Returns how many. */
 static int take_keys(const sniv_globs_search_t *search, apr_uint64_t *keys,
                      apr_uint64_t *marked, int level, apr_uint64_t key)
 {

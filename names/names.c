@@ -182,7 +182,7 @@ static const name_t *record_of(const sniv_names_t *names, apr_uint32_t rank)
  * what is read beyond a short text is still the block. */
 static int equals(const sniv_host_t *host, const char *text)
 {
-    /* Not &&: two surprises for the processor would be worse than one. */
+    /* Not &&: one mispredicted branch, not two. */
     return (text[host->len] == '\0')
            & sniv_host_has(host, 0, text, host->len);
 }

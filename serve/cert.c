@@ -149,7 +149,7 @@ static void say_broken(conn_rec *c, const server_rec *s, apr_status_t rv,
                   snivhost_unsaid_text(c->pool, unsaid));
 }
 
-/* The reason was told when the files were read. */
+/* The reason was logged when the files were read. */
 static void say_missing(conn_rec *c, const server_rec *s)
 {
     static snivhost_limit_t limit;

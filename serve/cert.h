@@ -19,7 +19,7 @@
  * The certificate of a handshake: OpenSSL's certificate callback.
  *
  * A handshake starts with the SSL_CTX of the address's first virtual host, or
- * goes on with that of the virtual host that was chosen by SNI. Another
+ * continues with that of the virtual host that was chosen by SNI. Another
  * certificate is put in its place, before OpenSSL has looked at any,
  *
  * 1. if the virtual host is lean and has certificate files: theirs;

@@ -17,7 +17,7 @@
 
 /**
  * @file serve/donor.h
- * The connection of a lean virtual host: it goes on with the SSL_CTX of its
+ * The connection of a lean virtual host: it continues with the SSL_CTX of its
  * donor, and makes and reads session tickets with its own keys.
  */
 

@@ -29,7 +29,7 @@
  *                                    take the callback off
  *
  * With Encrypted Client Hello (RFC 9849) the message has an outer name and,
- * encrypted, the hello that OpenSSL goes on with. Nothing is narrowed then:
+ * encrypted, the hello that OpenSSL continues with. Nothing is narrowed then:
  * mod_ssl searches all of core's chain for the inner name, and the decision
  * is made right after that, in the security callback, from the inner hello.
  */
@@ -77,7 +77,7 @@ typedef struct tls_ctx_t {
 
 /*
  * Make one vhost the only candidate. Only if both fields are as we know
- * them: whoever changed them meanwhile knows why.
+ * them: another module owns them now.
  */
 static void narrow(snivhost_conn_t *conn)
 {
@@ -307,7 +307,7 @@ static server_rec *server_of_ctx(const snivhost_conn_t *conn)
 {
     server_rec *s = SNIVHOST_SERVER(&conn->sni);
 
-    /* A plain vhost has none, and the handshake goes on with the default's.
+    /* A plain vhost has none, and the handshake continues with the default\'s.
      */
     return snivhost_conf(s)->ssl_ctx ? s : conn->base;
 }
@@ -406,7 +406,7 @@ static int security_callback(const SSL *ssl, const SSL_CTX *ctx, int op,
 /*
  * In place of mod_ssl's servername callback, only where handshakes may be
  * refused. mod_ssl's has done its search long ago and only says whether it
- * found somebody; so do we, because OpenSSL tells the client.
+ * found one; so do we, because OpenSSL tells the client.
  */
 static int servername_callback(SSL *ssl, int *al, void *arg)
 {
@@ -527,9 +527,9 @@ int snivhost_handshake_check_config(apr_pool_t *p, apr_pool_t *plog,
     (void)plog;
     (void)ptemp;
     if (OpenSSL_version_num() >> 28 != OPENSSL_VERSION_NUMBER >> 28) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0102: "
-                     "mod_snivhost was built for %s and runs with %s: build "
-                     "it again for the OpenSSL that mod_ssl uses",
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0102: mod_snivhost "
+                     "was built for %s and runs with %s: rebuild it for the "
+                     "OpenSSL that mod_ssl uses",
                      OPENSSL_VERSION_TEXT, OpenSSL_version(OPENSSL_VERSION));
     }
     if (!snivhost_library_is_shared())

@@ -158,10 +158,10 @@ int snivhost_refuse_check_config(apr_pool_t *p, apr_pool_t *plog,
         }
         if (speaker && speaker->server == v)
             continue;
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0600: "
-                     "%s:%d: %s is about an address, and %s is not the first "
-                     "virtual host of %s%s%s: write it there, or in the main "
-                     "server for all addresses", first->filename,
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0600: %s:%d: %s "
+                     "applies to an address, but %s is not the first virtual "
+                     "host of %s%s%s: write it there, or in the main server "
+                     "for all addresses", first->filename,
                      first->line_num, first->directive,
                      v->server_hostname, set ? snivhost_set_text(ptemp, set)
                                              : "any",
@@ -262,9 +262,9 @@ static void say_refused(conn_rec *c, const sniv_set_t *set, int refused,
     }
     snivhost_count(c, SNIVHOST_COUNT_REFUSED_SNI_MISSING);
     if (APLOGcinfo(c) && snivhost_may_say(&missing, &unsaid)) {
-        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0602: "
-                      "handshake refused on %s: the client gave no server "
-                      "name (SNIVHostMissingSNI refuse)%s",
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, c, "SNIV0602: handshake "
+                      "refused on %s: the client sent no server name "
+                      "(SNIVHostMissingSNI refuse)%s",
                       snivhost_set_text(c->pool, set),
                       snivhost_unsaid_text(c->pool, unsaid));
     }
@@ -392,12 +392,12 @@ static void say_refused_host(request_rec *r, const sniv_decision_t *d,
         return;
     handshake = snivhost_handshake_text(r);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0603: "
-                  "request refused with %d: no virtual host on %s has the "
-                  "name %s (SNIVHostUnknownHost refuse)%s%s%s", status,
+                  "request refused with %d: no virtual host on %s has %s "
+                  "(SNIVHostUnknownHost refuse)%s%s%s", status,
                   snivhost_set_text(r->pool, d->set),
-                  name ? apr_pstrcat(r->pool, "'",
+                  name ? apr_pstrcat(r->pool, "the name \'",
                              ap_escape_logitem(r->pool, name), "'", NULL)
-                       : "of a request without one",
+                       : "a ServerPath for it, and it names no host",
                   *handshake ? "; " : "", handshake,
                   snivhost_unsaid_text(r->pool, unsaid));
 }

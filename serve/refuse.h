@@ -16,7 +16,7 @@
 
 /**
  * @file serve/refuse.h
- * Names that nobody serves: let the default answer, as httpd does, or refuse.
+ * Unknown names: let the default answer, as httpd does, or refuse.
  *
  * SNIVHostUnknownSNI, SNIVHostMissingSNI, SNIVHostUnknownHost and
  * SNIVHostAllowHost, per address set: its first virtual host speaks for it,

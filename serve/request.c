@@ -34,7 +34,7 @@ typedef struct request_state_t {
     enum {
         REQUEST_OPEN,       /* core was kept from choosing, we have to */
         REQUEST_DECIDED,    /* chosen, by this rule */
-        REQUEST_EARLY       /* it failed before anybody looked at the name */
+        REQUEST_EARLY       /* it failed before the name was looked at */
     } at;
     sniv_rule_e rule;
 } request_state_t;
@@ -91,10 +91,10 @@ static int agrees_with_core(const conn_rec *c, const sniv_set_t *set)
         return 1;
     }
     if (apr_atomic_inc32(&told) == 0) {
-        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, c, "SNIV0001: "
-                      "on %pI httpd starts from %s (%s:%u)%s, SNIVHost would "
-                      "start from %s%s: such connections are left to httpd. "
-                      "Please report this; it is told once per process",
+        ap_log_cerror(APLOG_MARK, APLOG_ERR, 0, c, "SNIV0001: on %pI httpd "
+                      "selected %s (%s:%u)%s as the default, SNIVHost would "
+                      "select %s%s: connections to this address are left to "
+                      "httpd. Please report this (logged once per process)",
                       c->local_addr, c->base_server->server_hostname,
                       c->base_server->defn_name
                           ? c->base_server->defn_name : "main server",
@@ -270,7 +270,7 @@ static void restore_chain(const request_rec *r, const snivhost_conn_t *conn)
     r->connection->vhost_lookup_data = conn->chain;
 }
 
-/* core adds this filter right before the name step, and takes it away if the
+/* core adds this filter right before the name step, and removes it if the
  * request was unusable for another reason. */
 static int has_http_filter(const request_rec *r)
 {

@@ -24,7 +24,7 @@
 
 /**
  * The rule by which a request got its virtual host.
- * @return NULL if nobody has looked at its name
+ * @return NULL if its name has not been looked at
  */
 const char *snivhost_request_rule(const request_rec *r);
 

@@ -194,11 +194,11 @@ my @CASES = (
 
     # what is refused
     ['client verification', $A, cert('chained') . "$CA SSLVerifyClient optional\n",
-     qr/SSLVerifyClient asks every client/],
+     qr/SSLVerifyClient requests a certificate from every client/],
     ['client verification that ends', $A,
      "$A SSLVerifyClient require\nSSLVerifyClient none\n", undef],
     ['client verification in the first', "$A$CA SSLVerifyClient require\n",
-     cert('chained') . $CA, qr/first one of .*: SSLVerifyClient asks/],
+     cert('chained') . $CA, qr/first one of .*: SSLVerifyClient requests/],
     ['OCSP', $A, "$A SSLOCSPEnable leaf\n", qr/SSLOCSPEnable is on/],
     ['tickets with a key', "$A SSLSessionTicketKeyFile $ssl/tickets\n",
      "$A SSLSessionTicketKeyFile $ssl/tickets\n", undef],
@@ -287,9 +287,9 @@ for my $case (@CASES) {
 
 for my $case (
     ['the first one', "SNIVHostTLS On\n$A", 'SSLEngine on', $A,
-     qr/SNIV0200: .*: it is the first virtual host of 127\.0\.0\.1:100 and begins all connections\. Write SSLEngine on/],
+     qr/SNIV0200: .*: it is the first virtual host of 127\.0\.0\.1:100 and starts every connection\. Write SSLEngine on/],
     ['alone', "SNIVHostTLS On\n$A", undef, undef,
-     qr/SNIV0200: .*: it is the only virtual host on 127\.0\.0\.1:100 and begins/],
+     qr/SNIV0200: .*: it is the only virtual host on 127\.0\.0\.1:100 and starts/],
     ['switched off after it', "SSLEngine on\n$A",
      "SNIVHostTLS On\nSSLEngine off", $A,
      qr/SNIV0201: virtual host b\.test .*SNIVHostTLS On and, after it, SSLEngine off/],
@@ -305,14 +305,14 @@ for my $case (
 }
 
 for my $case (
-    ["SNIVHostTLS On\n", qr/SNIVHostTLS is about one virtual host/],
+    ["SNIVHostTLS On\n", qr/SNIVHostTLS applies to one virtual host/],
     ["<VirtualHost *:100>\nSNIVHostAdopt On\n</VirtualHost>\n",
      qr/SNIVHostAdopt cannot occur within <VirtualHost>/],
     ["<Directory />\nSNIVHostAdopt On\n</Directory>\n",
      qr/SNIVHostAdopt not allowed/],
     ["<VirtualHost *:100>\nSNIVHostTLS Perhaps\n</VirtualHost>\n",
      qr/SNIVHostTLS must be On or Off/],
-    ["SNIVHost Off\nSNIVHostAdopt On\n", qr/SNIV0204: .* need SNIVHost On/],
+    ["SNIVHost Off\nSNIVHostAdopt On\n", qr/SNIV0204: .* require SNIVHost On/],
 ) {
     $httpd = Sniv::Httpd->new(name => 'adopt-conditions',
                               conf => $case->[0]);
@@ -323,7 +323,7 @@ for my $case (
 $httpd = Sniv::Httpd->new(name => 'adopt-conditions', modules => ['-ssl'],
     conf => "<VirtualHost *:100>\nSNIVHostTLS On\n</VirtualHost>\n");
 ($status, $said) = $httpd->check;
-like($said, qr/SNIVHostTLS On needs mod_ssl/, 'by hand without mod_ssl');
+like($said, qr/SNIVHostTLS On requires mod_ssl/, 'by hand without mod_ssl');
 
 # ----- SNIVHostAdopt On, those that mod_ssl can start with
 
@@ -345,12 +345,12 @@ my @start = grep { $_->[0] !~ /no certificate|in a token|a command of the first|
     @CASES;
 my ($log, %not) = adopted(conf('SSLEngine on', @start));
 like($not{'first.c100.test'},
-     qr/it is the first virtual host of 127\.0\.0\.1:100 and begins all/,
+     qr/it is the first virtual host of 127\.0\.0\.1:100 and starts every/,
      'the first one is not lean');
-unlike($log, qr/SNIV0202: .*Of the others/,
+unlike($log, qr/SNIV0202: .*The most frequent reason/,
        'most are lean: the notice names no reason')
     if $log =~ /adopted (\d+) of (\d+)/ && $1 >= 0.9 * $2;
-like($log, qr/SNIV0202: adopted \d+ of @{[ 2 * @start - 1 ]} TLS virtual hosts as lean\. Of the others \d+: it is the first virtual host of its address \(/,
+like($log, qr/SNIV0202: adopted \d+ of @{[ 2 * @start - 1 ]} TLS virtual hosts as lean\. The most frequent reason, for \d+ of the others: it is the first virtual host of its address \(/,
      'the notice names the commonest reason');
 unlike($log, qr/:(?:emerg|crit)\]/, 'mod_ssl can start with all that is left');
 
@@ -405,7 +405,7 @@ for my $case (
      . vhost('127.0.0.1:100', 'b.test', @ON, 'SSLOCSPEnable on',
              "SSLCACertificateFile $ssl/ca.crt", 'SSLVerifyClient optional'),
      { 'a.test' => qr/first/,
-       'b.test' => qr/^SSLVerifyClient asks every client for a certificate \(\S+:\d+\); SSLOCSPEnable is on \(\S+:\d+\)$/ }],
+       'b.test' => qr/^SSLVerifyClient requests a certificate from every client \(\S+:\d+\); SSLOCSPEnable is on \(\S+:\d+\)$/ }],
     ['no SSLEngine, and the protocol of Listen', sub {
         my ($port, $other) = @_;
         return "Listen 127.0.0.1:$other https\n"

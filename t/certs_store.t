@@ -291,11 +291,11 @@ subtest 'directives' => sub {
         ["SNIVHostCertificateCache 0\n", qr/takes a number of certificates/],
         ["SNIVHostCertificates\n", qr/requires at least one argument/],
         ["<VirtualHost *:80>\nSNIVHostCertificateCheck 30\n</VirtualHost>\n",
-         qr/is about the whole server/],
+         qr/applies to the whole server/],
         ["<Directory />\nSNIVHostCertificates x\n</Directory>\n",
          qr/not allowed/],
         ["SNIVHost Off\nSNIVHostCertificates x\n",
-         qr/SNIV0312: SNIVHostCertificates needs SNIVHost On/],
+         qr/SNIV0312: SNIVHostCertificates requires SNIVHost On/],
     ) {
         my ($conf, $words) = @$case;
         my $h = Sniv::Httpd->new(name => 'store-conf', conf => $conf);

@@ -284,7 +284,7 @@ sub refused {
 my $good = $h->read('policy.json');
 refused('an empty file', '', qr/.*line/);
 refused('half of it', substr($good, 0, length($good) / 2), qr/.*line \d+/);
-refused('a list', '[1]', qr/it is no object/);
+refused('a list', '[1]', qr/it is not an object/);
 refused('deep', '[' x 100_000, qr/.*depth/);
 refused('another version', $good =~ s/"version": 1/"version": 2/r,
         qr/version is 2/);
@@ -328,7 +328,7 @@ for ('SNIVHostCompare', 'SNIVHostCompare a.json stricter',
 }
 configure("SNIVHostCompare before.json\n" . $base);
 ok !eval { $h->start; 1 }, 'no server starts with SNIVHostCompare';
-like $@, qr/is a question/, '... and httpd says why';
+like $@, qr/is only for tests/, '... and httpd says why';
 $h->remove;
 
 # ----- against reality -----

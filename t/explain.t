@@ -310,7 +310,7 @@ END
               'each address of the port is asked, and no other');
     ($bad, $said) = $u->check('-t', '-c',
         'SNIVHostExplain http://x.test:2/');
-    like($said, qr/no Listen line takes connections to 127\.0\.0\.1:2.*main server/s,
+    like($said, qr/no Listen line accepts connections to 127\.0\.0\.1:2.*main server/s,
          'a port that nobody has');
     $u->remove;
 }
@@ -321,7 +321,7 @@ for my $wrong (
     ['', 'there is no address'],
     ['127.0.0.1', 'has no port: write 127\.0\.0\.1:443'],
     ['*:80', 'is not the address of a connection'],
-    ['0.0.0.0:80', 'stands for all addresses'],
+    ['0.0.0.0:80', 'means all addresses'],
     ['localhost:80', 'is a name: .* host=localhost'],
     ['300.1.2.3:80', 'is not an IP address'],
     ["127.0.0.1:80 127.0.0.1:81", 'one word too many'],
@@ -342,10 +342,10 @@ for my $wrong (
         or diag "exit status $status: $text";
 }
 like((answers($h, "127.0.0.1:$http sni=x"))[0]{error},
-     qr/no TLS on 127\.0\.0\.1:$http.*v0\.test.*leave out sni=/,
+     qr/no TLS on 127\.0\.0\.1:$http.*v0\.test.*omit sni=/,
      'SNI where there is no TLS');
 like((answers($h, '127.0.0.1:9 host=x'))[0]{steps}[0]{text},
-     qr/no Listen line takes connections to 127\.0\.0\.1:9/,
+     qr/no Listen line accepts connections to 127\.0\.0\.1:9/,
      'an address that nothing listens on');
 $h->stop;
 

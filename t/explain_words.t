@@ -85,7 +85,7 @@ for my $case (
     ['127.0.0.1', qr/no port/],
     [':80', qr/not an address|is not/],
     ['*:80', qr/not the address/],
-    ['[::]:80', qr/stands for all/],
+    ['[::]:80', qr/means all/],
     ['a.example:80', qr/is a name/],
     ["127.0.0.1:$port x", qr/too many/],
     ["127.0.0.1:$port path=x", qr/slash/],

@@ -227,7 +227,7 @@ finds('0463: self-signed', '', undef, $first, vhost('self.test', 'self'));
 finds('0464: not in order', '64', qr/mixed\.crt are not in order/, $first,
       vhost('mixed.test', 'mixed'));
 finds('0464: in order', '', undef, $first, vhost('ordered.test', 'ordered'));
-finds('0465, a note: with the root', '65n', qr/rooted\.crt holds a root/,
+finds('0465, a note: with the root', '65n', qr/rooted\.crt contains a root/,
       $first, vhost('rooted.test', 'rooted'));
 $h->remove;
 

@@ -110,12 +110,12 @@ my %CASES = (
         ['v1.x.test', 'v2.x.test', 'SSLVerifyClient'],
         ['v1.x.test', 'v3.x.test', 'SSLCertificateFile'],
         [undef, 'v1.x.test', 'no server name.*ProxyPreserveHost.*check-sni',
-         'SSLCertificateFile|take the second'],
+         'SSLCertificateFile|remove the second'],
         ['other.test', 'v1.x.test',
          "has the server name 'other.test'.*ServerAlias",
-         'SSLCertificateFile|take the second'],
+         'SSLCertificateFile|remove the second'],
         ['v3.x.test', 'v1.x.test', 'SSLCertificateFile.*it was no browser',
-         'take the second name'],
+         'remove the second name'],
     ],
     authonly => [
         ['v1.x.test', 'v2.x.test', 'SSLVerifyClient', 'SSLProtocol'],
@@ -124,7 +124,7 @@ my %CASES = (
     strict => [
         ['v1.x.test', 'v7.x.test',
          "lets no virtual host answer.*'SSLVHostSNIPolicy secure'"],
-        ['v1.x.test', 'v4.x.test', 'lets no virtual host answer.*Take the sec',
+        ['v1.x.test', 'v4.x.test', 'lets no virtual host answer.*Remove the sec',
          "'SSLVHostSNIPolicy secure'"],
         [undef, 'v7.x.test', 'no server name.*ProxyPreserveHost', 'secure'],
     ],
@@ -257,7 +257,7 @@ for my $policy (sort keys %CASES) {
         'a certificate of its own is a set-up of its own';
     like $said, qr/^1 certificate covers/m, 'and no other certificate';
     like $said, qr{^\S+\ \ clients\ without\ a\ server\ name\ \(SNI\):
-        \ v0\.x\.test\ .*\ does\ their\ handshakes\n
+        \ v0\.x\.test\ .*\ handles\ their\ handshakes\n
         \ +421\ for\ 6\ virtual\ hosts:\ v1\.x\.test\ .*\ and\ 1\ more\n}mx,
         'and clients without SNI' or diag $said;
     like $said, qr/^1 address where clients without .*check-sni/m,
@@ -269,7 +269,7 @@ for my $policy (sort keys %CASES) {
     local @CERT{keys %CERT} = ('c9') x keys %CERT;
     my $h = server();
     my ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
-    like $said, qr/^no certificate reaches/m, 'nobody has its name';
+    like $said, qr/^no certificate covers/m, 'nobody has its name';
     $h->remove;
 }
 {
@@ -306,14 +306,14 @@ for my $policy (sort keys %CASES) {
         \n\ +set-up\ 2:\ v0\.x\.test\ }x, 'a certificate in a folder';
     like $said{v0}, qr{$dir/shared\.crt\ \(.*\n\ +set-up\ 1:\ v0\.x\.test\ }x,
         'the default, for names that nobody has';
-    like $said{v3}, qr/^no certificate reaches/m,
+    like $said{v3}, qr/^no certificate covers/m,
         'who has files serves no other certificates';
 }
 SKIP: {
     skip $Sniv::Httpd::WHY_NO_SNI_POLICY, 2 if $without;
     my $h = server('SSLVHostSNIPolicy insecure');
     my ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
-    like $said, qr/^no certificate reaches/m,
+    like $said, qr/^no certificate covers/m,
         'DUMP_SNIVHOST_421 with the policy insecure';
     unlike $said, qr/without a server name/, 'and no word of clients';
     $h->remove;

@@ -124,7 +124,7 @@ my @FORMS = (
     ['blanks around', get('/', "Host: \t v1.test \t"), '200 v1'],
     ['no blank, other case', get('/', 'hOST:v1.test'), '200 v1'],
     ['ServerPath, no Host', "GET /sp1/ HTTP/1.0\r\n\r\n",
-     '200 v1', '400 v1'],        # mod_ssl wants a Host where there was SNI
+     '200 v1', '400 v1'],        # mod_ssl requires a Host where there was SNI
     # ... and that none has
     ['an unknown name', host('nobody.test'), '421 v0'],
     ['in upper case', host('NOBODY.TEST'), '421 v0'],

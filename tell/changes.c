@@ -213,7 +213,7 @@ static void add_changes(snivhost_lines_t *lines,
     }
     if (n > CHANGES_SHOWN) {
         snivhost_lines_add(lines, "", 0, apr_psprintf(p, "and %s more changes "
-                           "with %s names: format=json has them all",
+                           "with %s names: format=json shows all",
                            number(p, n - CHANGES_SHOWN), number(p, nnames)));
     }
 }
@@ -436,9 +436,9 @@ static int compare_with(const request_t *request, const snivhost_side_t *after,
     if (!request->is_strict || !x->nnot_allowed)
         return OK;
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL, "SNIV0801: "
-                 "SNIVHostCompare strict: %d name%s changed that the allow "
-                 "file does not have. Correct the configuration, or add them "
-                 "to the file that allow= names", x->nnot_allowed,
+                 "SNIVHostCompare strict: %d name%s changed without being in "
+                 "the allow file. Correct the configuration, or add them to "
+                 "the file of allow=", x->nnot_allowed,
                  x->nnot_allowed == 1 ? " has" : "s have");
     return HTTP_INTERNAL_SERVER_ERROR;
 }

@@ -138,8 +138,8 @@ static int explain_loss(comparer_t *c, draft_t *draft,
     const sniv_vhost_t *now = snivhost_twin_after(c->twins, was->vhost);
 
     if (!now) {
-        draft->cause = apr_psprintf(c->p, "the virtual host %s is no longer "
-                                    "there", vhost_text(c, was->vhost));
+        draft->cause = apr_psprintf(c->p, "the virtual host %s was "
+                                    "removed", vhost_text(c, was->vhost));
         return 1;
     }
     if (was->pattern && !has_name(c, now, was->pattern)) {
@@ -175,7 +175,7 @@ static void explain_vhost(comparer_t *c, draft_t *draft,
                                     now->vhost->server_name);
     }
     else if (strcmp(at_before, at_after)) {
-        draft->cause = apr_psprintf(c->p, "%s decides here now, not %s",
+        draft->cause = apr_psprintf(c->p, "%s now decides here instead of %s",
                                     at_after, at_before);
     }
     else if (now->pattern && !has_name(c, twin, now->pattern)) {
@@ -591,8 +591,8 @@ static void compare_at(comparer_t *c, const sniv_ip_t *ip, apr_port_t port,
     }
     if (not_met) {
         APR_ARRAY_PUSH(c->out->notes, const char *) = apr_psprintf(c->p,
-            "%s: names that match two patterns of ServerAlias were not "
-            "looked at for %d patterns", c->address, not_met);
+            "%s: names that match two patterns of ServerAlias were not tried "
+            "for %d patterns", c->address, not_met);
     }
 }
 
@@ -710,8 +710,8 @@ static void note_main(comparer_t *c)
         snivhost_side_more(c->after, c->after->table->main_server);
 
     if (was->digest && now->digest && strcmp(was->digest, now->digest)) {
-        note(c, "lines outside of <VirtualHost> have changed: what they say "
-             "about anything but names and TLS was not compared");
+        note(c, "lines outside <VirtualHost> have changed: apart from names "
+             "and TLS they were not compared");
     }
 }
 

@@ -153,8 +153,8 @@ static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
                        table->nsets == 1 ? "" : "es"));
     snivhost_lines_add(lines, "", 0, "");
     snivhost_lines_add(lines, "", 0, "The local address of a connection is "
-                       "looked for in this order; the first that is there "
-                       "decides alone:");
+                       "looked up in this order; only the first that exists "
+                       "counts:");
     for (i = 0; i < table->nsets; i++) {
         snivhost_lines_add(lines, apr_psprintf(p, "  %s",
                                                snivhost_set_text(p, sets[i])),
@@ -367,9 +367,9 @@ int snivhost_dump_check_config(apr_pool_t *p, apr_pool_t *plog,
     (void)ptemp;
     if (!define || ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL)
         return OK;
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SNIV0502: "
-                 "-D %s is for tests of the configuration: add -t, or leave "
-                 "it out", define);
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "SNIV0502: -D "
+                 "%s is for tests of the configuration: add -t, or remove "
+                 "it", define);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 

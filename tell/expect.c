@@ -93,7 +93,7 @@ static const char *parse(expectation_t *e, const char *line, apr_pool_t *p)
     e->words = words;
     if (!e->nwants) {
         return "nothing is expected: write vhost=, handshake=, rule=, "
-               "certificate=, status=, location= or refused= behind the "
+               "certificate=, status=, location= or refused= after the "
                "question";
     }
     return snivhost_question_parse(&e->question, p, words);
@@ -170,7 +170,7 @@ static const char *unmet(checker_t *c, const snivhost_explanation_t *x,
     case WANT_CERTIFICATE:
         return wrong_certificate(c, x, want);
     case WANT_STATUS:
-        /* what is not refused here goes on to a handler */
+        /* what is not refused here continues to a handler */
         return wrong_status(c, x, atoi(want));
     case WANT_LOCATION:
         return differs(c, x->whole.location, want);
@@ -419,9 +419,9 @@ void snivhost_expect_test_config(apr_pool_t *p, server_rec *s)
         || apr_file_open_stdout(&out, p) != APR_SUCCESS) {
         return;
     }
-    apr_file_puts("# What " DUMP " has found. Each line is a question and "
-                  "what its answer must be:\n# apachectl -t -c "
-                  "'SNIVHostExpect FILE'\n", out);
+    apr_file_puts("# What " DUMP " has found. Each line is a question and its "
+                  "expected answer:\n# apachectl -t -c 'SNIVHostExpect "
+                  "FILE'\n", out);
     sets = snivhost_sets_in_order(facts->table, p);
     for (i = 0; i < facts->table->nsets; i++)
         write_set(out, facts, sets[i], p);

@@ -26,7 +26,7 @@
 #include "module/words.h"
 #include "tell/sets.h"
 
-/* So many of those who lost are told of. */
+/* How many of the virtual hosts that were not chosen are listed. */
 #define OTHERS_MAX 50
 
 /* An explanation while it is made. */
@@ -50,7 +50,7 @@ const char *snivhost_phase_name(snivhost_phase_e phase)
 const char *snivhost_status_text(int status)
 {
     return status ? ap_get_status_line(status)
-                  : "none: the request goes on to its handler";
+                  : "none: the request continues to its handler";
 }
 
 static void step(explainer_t *e, const char *format, ...)
@@ -74,7 +74,7 @@ const char *snivhost_alert_text(int alert)
            : "109, missing_extension";
 }
 
-/* What holds for names that nobody has. */
+/* The refusals of names that no virtual host has. */
 static const snivhost_refuse_t *refusals(const explainer_t *e)
 {
     return !e->facts->refuse ? NULL
@@ -116,8 +116,8 @@ static void explain_address(explainer_t *e)
 
     e->phase = SNIVHOST_PHASE_ADDRESS;
     if (!snivhost_facts_listens(&q->ip, q->port)) {
-        step(e, "no Listen line takes connections to %s: what follows would "
-             "hold if one did", snivhost_addr_text(e->p, &q->ip, q->port));
+        step(e, "no Listen line accepts connections to %s: what follows would "
+             "apply if one did", snivhost_addr_text(e->p, &q->ip, q->port));
     }
     for (i = 0; i < 4; i++) {
         const sniv_set_t *set = sniv_table_get(e->facts->table, ips[i],
@@ -142,7 +142,7 @@ static void explain_address(explainer_t *e)
     }
 }
 
-/* ----- one name step, and those who lost it ----- */
+/* ----- one name step, and the virtual hosts not chosen ----- */
 
 typedef struct losers_t {
     explainer_t *e;
@@ -270,15 +270,15 @@ static void explain_alert(explainer_t *e)
                                           q->sni ? strlen(q->sni) : 0)) {
     case SNIVHOST_REFUSED_UNKNOWN:
         x->alert = SSL_AD_UNRECOGNIZED_NAME;
-        x->reason = apr_psprintf(e->p, "nobody on %s has the name %s, and "
-                                 "SNIVHostUnknownSNI says refuse", where,
+        x->reason = apr_psprintf(e->p, "no virtual host on %s has the name "
+                                 "%s, and SNIVHostUnknownSNI is refuse", where,
                                  quote(e, q->sni));
         break;
     case SNIVHOST_REFUSED_MISSING:
         x->alert = SSL_AD_MISSING_EXTENSION;
         x->reason = apr_psprintf(e->p, "there is no SNI, and "
-                                 "SNIVHostMissingSNI says refuse on %s "
-                                 "(before TLS 1.3 the alert is 40, "
+                                 "SNIVHostMissingSNI is refuse on %s (before "
+                                 "TLS 1.3 the alert is 40, "
                                  "handshake_failure)", where);
         break;
     default:
@@ -347,7 +347,7 @@ static void explain_doubts(explainer_t *e, const snivhost_tls_facts_t *tls)
     }
     if ((cert->flags & SNIV_CERT_MUST_STAPLE)
         && (cert->scope != SNIV_SCOPE_NONE || !strcmp(tls->how, "lean"))) {
-        step(e, "it asks for OCSP stapling (must-staple), and certificates of "
+        step(e, "it requires OCSP stapling (must-staple), but certificates of "
              "folders and of lean virtual hosts are sent without a staple: "
              "clients that honour this reject it");
     }
@@ -487,8 +487,8 @@ static void explain_host(explainer_t *e, const request_rec *r)
         step(e, "an empty Host header");
     }
     else if (r->hostname && strcmp(r->hostname, host)) {
-        step(e, "Host %s is read as %s: lower case, without port, brackets "
-             "and the dot at the end", quote(e, host),
+        step(e, "Host %s is read as %s: lower case, without port, brackets or "
+             "a trailing dot", quote(e, host),
              quote(e, r->hostname));
     }
     if (strcmp(r->uri, e->q->path)) {
@@ -538,12 +538,11 @@ static void explain_refusal(explainer_t *e)
     if (status == OK)
         return;
     refuse(e, status, x->hostname
-           ? apr_psprintf(e->p, "nobody on %s has the name %s, and "
-                          "SNIVHostUnknownHost says refuse",
+           ? apr_psprintf(e->p, "no virtual host on %s has the name %s, and "
+                          "SNIVHostUnknownHost is refuse",
                           snivhost_addr_text(e->p, &e->q->ip, e->q->port),
                           quote(e, x->hostname))
-           : "the request names no host, and SNIVHostUnknownHost says "
-             "refuse");
+           : "the request names no host, and SNIVHostUnknownHost is refuse");
 }
 
 static void explain_request(explainer_t *e)
@@ -585,7 +584,7 @@ static void explain_request(explainer_t *e)
     }
     if (r->server != SNIVHOST_SERVER(&x->request)) {
         x->httpd_differs = r->server;
-        step(e, "httpd itself comes to another virtual host, %s (%s:%u): "
+        step(e, "httpd itself chooses another virtual host, %s (%s:%u): "
              "please report this", r->server->server_hostname,
              r->server->defn_name ? r->server->defn_name : "main server",
              r->server->defn_line_number);
@@ -649,8 +648,8 @@ static void explain_mod_ssl(explainer_t *e)
     if (x->status)
         return;     /* core has refused it before mod_ssl is asked */
     if (e->q->sni && !x->hostname) {
-        refuse(e, HTTP_BAD_REQUEST, "mod_ssl wants a Host where there was "
-               "an SNI; to ask for what a browser gets, add a host");
+        refuse(e, HTTP_BAD_REQUEST, "mod_ssl requires a Host header when the "
+               "handshake had SNI; to see what a browser gets, add host=");
     }
     else if (!e->q->sni && x->set && x->set->name_based
              && (snivhost_sslpolicy_strict_sni(policy, a)
@@ -692,8 +691,8 @@ const snivhost_explanation_t *snivhost_explain(const snivhost_facts_t *facts,
     if (q->sni && !x->speaks_tls) {
         x->trouble = apr_psprintf(p, "there is no TLS on %s, because its "
                                   "first virtual host, %s, has no SSLEngine "
-                                  "on: leave out sni=, or ask for the "
-                                  "address that has TLS",
+                                  "on: omit sni=, or use an address that has "
+                                  "TLS",
                                   snivhost_addr_text(p, &q->ip, q->port),
                                   snivhost_vhost_text(p, x->set
                                       ? x->set->members[0]

@@ -22,7 +22,7 @@
  * There are two ways to have them. Under -t they are made from the
  * configuration that has just been read, and certificates are described from
  * their files. In a running server they are made by the first question that
- * a child is asked, so that nobody pays who does not ask; certificates are
+ * a child is asked, so that it costs nothing unless used; certificates are
  * then described from memory, as they are served.
  */
 

@@ -79,7 +79,7 @@ typedef struct dump_t {
                                    longer */
 } dump_t;
 
-/* ----- who has a name ----- */
+/* ----- the virtual hosts that have a name ----- */
 
 static void add_child(dump_t *dump, member_t *member, const char *name)
 {
@@ -361,7 +361,7 @@ static void print_without_sni(dump_t *dump)
         return;
     dump->nwithout++;
     print(dump, "%s", "");
-    print(dump, "%s  clients without a server name (SNI): %s does their "
+    print(dump, "%s  clients without a server name (SNI): %s handles their "
           "handshakes", snivhost_set_text(dump->p, dump->set),
           snivhost_vhost_text(dump->p, first->vhost));
     print(dump, "    421 for %d virtual host%s: %s", refused->nelts,
@@ -520,7 +520,7 @@ static void print_sums(const dump_t *dump)
               dump->found == 1 ? "s" : "");
     }
     else {
-        print(dump, "no certificate reaches virtual hosts that would answer "
+        print(dump, "no certificate covers virtual hosts that would answer "
               "421");
     }
     if (dump->nwithout) {

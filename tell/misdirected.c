@@ -122,15 +122,15 @@ static const char *advice_for_settings(request_rec *r,
     const char *equal = !is_strict ? "Make them equal"
         : snivhost_sslpolicy_allows(v->settings, SNIVHOST_SSLPOLICY_SECURE,
                                     conn->sni.vhost->server, r->server)
-        ? "'SSLVHostSNIPolicy secure' would let these two: their TLS "
-          "settings are equal" : NULL;
+        ? "'SSLVHostSNIPolicy secure' would allow this: the TLS settings of "
+          "the two are equal" : NULL;
 
     return apr_psprintf(r->pool, "%s. %s%s%s", what, equal ? equal : "",
                         equal ? ", or " : "", covers
-                        ? apr_psprintf(r->pool, "%sake the second name out "
-                                       "of the first one's certificate, so "
-                                       "that browsers open another "
-                                       "connection", equal ? "t" : "T")
+                        ? apr_psprintf(r->pool, "%semove the second name from "
+                                       "the first one's certificate, so that "
+                                       "browsers open another "
+                                       "connection", equal ? "r" : "R")
                         : apr_psprintf(r->pool, "%save the client, a proxy or "
                                        "program, open a connection with the "
                                        "name that it requests: the "
@@ -174,7 +174,7 @@ static int judge(request_rec *r, const snivhost_conn_t *conn, int has_sni,
             : differences(v->settings, pair[0], pair[1], v->policy, r->pool);
         return 1;
     }
-    v->why = "certificates that mod_md gives";
+    v->why = "certificates that mod_md provides";
     return snivhost_sslpolicy_unsure(v->settings, has_sni, pair[0], pair[1])
            != NULL;
 }

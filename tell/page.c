@@ -198,7 +198,7 @@ static void question_form(page_t *page)
     const snivhost_view_t *view = page->view;
     const char *address = view->address;
     const char *const versions[] = { "", "1.1", "1.0" };
-    const char *const words[] = { "as it is usual", "1.1 and 2", "1.0" };
+    const char *const words[] = { "default", "1.1 and 2", "1.0" };
     int i;
 
     if (!address) {
@@ -261,8 +261,9 @@ static void answer_others(page_t *page, const snivhost_explanation_t *x)
 
     if (x->others->nelts == 0)
         return;
-    out(page, "<details><summary><b>Next in line</b> <span class=\"soft\">who "
-        "would have been chosen otherwise</span></summary>\n<ol>\n");
+    out(page, "<details><summary><b>Next in line</b> <span "
+        "class=\"soft\">these would have been chosen "
+        "otherwise</span></summary>\n<ol>\n");
     for (i = 0; i < x->others->nelts; i++) {
         const snivhost_other_t *other =
             &APR_ARRAY_IDX(x->others, i, snivhost_other_t);

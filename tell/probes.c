@@ -197,7 +197,7 @@ static void add_meeting(maker_t *m, const char *a, const char *b,
     }
 }
 
-/* Names beyond this length are nobody's. */
+/* No virtual host has a name beyond this length. */
 #define GLOB_MAX 255
 
 static void add_glob(maker_t *m, const char *glob)

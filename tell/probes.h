@@ -18,7 +18,7 @@
  * @file tell/probes.h
  * What to ask two address sets so that every difference shows: each name of
  * either, one name for each pattern and for each two patterns that have one
- * in common, a name of nobody, no name, each ServerPath.
+ * in common, an unknown name, no name, each ServerPath.
  */
 
 #include "module/record.h"

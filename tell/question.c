@@ -70,7 +70,7 @@ const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
             q->proto_num = HTTP_VERSION(1, 1);
         else {
             return apr_psprintf(p, "http=%s: write http=1.0 or http=1.1, "
-                                "which stands for HTTP/2 as well", value);
+                                "which also covers HTTP/2", value);
         }
     }
     else if (!ap_cstr_casecmp(key, "format")) {

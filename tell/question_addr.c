@@ -38,7 +38,8 @@ const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
                             "192.0.2.1:443 or [2001:db8::1]:443", text);
     }
     if (!port) {
-        return apr_psprintf(p, "'%s' has no port: write %s:443, say", text,
+        return apr_psprintf(p, "'%s' has no port: write %s:443, for "
+                               "example", text,
                             text);
     }
     is_ip = inet_pton(AF_INET, host, &bits) == 1
@@ -66,8 +67,8 @@ const char *snivhost_question_address(snivhost_question_t *q, apr_pool_t *p,
     }
     sniv_ip_from_sockaddr(&q->ip, q->local);
     if (sniv_ip_is_any(&q->ip)) {
-        return apr_psprintf(p, "'%s' stands for all addresses: write one "
-                            "that connections come to", text);
+        return apr_psprintf(p, "'%s' means all addresses: write one that "
+                            "clients connect to", text);
     }
     q->port = port;
     return NULL;

@@ -200,7 +200,7 @@ static void add_summary(snivhost_lines_t *lines,
                            certificate_text(x, p));
         snivhost_lines_add(lines, "  tls", 16, apr_psprintf(p,
                            "%s, ALPN %s", x->whole.versions
-                           ? x->whole.versions : "as OpenSSL has it",
+                           ? x->whole.versions : "OpenSSL's default",
                            x->whole.alpn));
         if (x->whole.nameless)
             snivhost_lines_add(lines, "  without SNI", 16, x->whole.nameless);

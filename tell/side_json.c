@@ -421,12 +421,12 @@ static const char *read_document(snivhost_side_t *side, const json_t *json,
     apr_size_t i;
 
     if (version != SNIVHOST_JSON_VERSION) {
-        return apr_psprintf(p, "version is %d, and only %d is known",
+        return apr_psprintf(p, "version is %d, but only %d is supported",
                             (int)version, SNIVHOST_JSON_VERSION);
     }
     if (!json_object_get(json, "tls_settings")) {
-        return "it was written by a mod_snivhost before 0.10.0, which lacks "
-               "what is compared: write it again with this one";
+        return "it was written by mod_snivhost before 0.10.0 and lacks what "
+               "is compared: write it again with this version";
     }
     r.settings = list_of(&r, json, "tls_settings");
     side->more = apr_pcalloc(p, (n + 1) * sizeof(*side->more));
@@ -450,7 +450,7 @@ static const char *read_document(snivhost_side_t *side, const json_t *json,
     if (sniv_table_build(&side->table, &vhosts[n], vhosts, (int)n, p, ptemp)
         != APR_SUCCESS
         || read_refusals(side, p, ptemp) != APR_SUCCESS) {
-        return "its names do not make tables";
+        return "no tables can be built from its names";
     }
     return NULL;
 }
@@ -473,7 +473,7 @@ const char *snivhost_side_read(snivhost_side_t **pside, const char *path,
     *pside = apr_pcalloc(p, sizeof(**pside));
     problem = json_is_object(json)
               ? read_document(*pside, json, p, ptemp)
-              : "it is no object";
+              : "it is not an object";
     if (problem)
         problem = ap_escape_logitem(p, problem);
     json_decref(json);

@@ -33,7 +33,7 @@
 
 #define HANDLER "snivhost-status"
 
-/* Longer query strings are nobody's questions. */
+/* Longer than any real query string. */
 #define ARGS_MAX 4096
 
 /* No list has more pages; times the size of a page it is still an int. */
@@ -222,10 +222,10 @@ static json_t *json_view(const snivhost_facts_t *facts,
     return json;
 }
 
-/* ----- who may map it ----- */
+/* ----- where it may be mapped ----- */
 
 /*
- * Everybody who may write a .htaccess file with AllowOverride FileInfo can
+ * The author of a .htaccess file with AllowOverride FileInfo can
  * set a handler, and this one shows all of the server. So what counts is the
  * handler that <Location> (or the server itself) gives before any file is
  * looked at; the request remembers it.
@@ -346,9 +346,12 @@ static void status_long(request_rec *r, const unsigned long *sums,
     int g, i;
 
     ap_rprintf(r, "<hr />\n<h2>Virtual hosts (SNIVHost %s)</h2>\n"
-               "<p>%d virtual hosts on %d addresses</p>\n",
+               "<p>%d virtual host%s on %d address%s</p>\n",
                snivhost_mode_text(snivhost_live->mode),
-               snivhost_live->table->nvhosts, snivhost_live->table->nsets);
+               snivhost_live->table->nvhosts,
+               snivhost_plural(snivhost_live->table->nvhosts),
+               snivhost_live->table->nsets,
+               snivhost_live->table->nsets == 1 ? "" : "es");
     for (g = 0; g < SNIVHOST_NGROUPS; g++) {
         const snivhost_counter_group_t *group = &snivhost_counter_groups[g];
 

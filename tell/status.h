@@ -16,7 +16,7 @@
 
 /**
  * @file tell/status.h
- * The running server tells about itself: `SetHandler snivhost-status` (HTML,
+ * The running server reports on itself: `SetHandler snivhost-status` (HTML,
  * and JSON with ?format=json), and a section in mod_status' page.
  *
  * Nothing is served unless the administrator maps it, in <Location>: a

@@ -90,7 +90,7 @@ static void cert_from_files(const snivhost_tlsconf_t *conf,
 
     if (conf->certs->nelts == 0) {
         tls->problem = conf->managed
-            ? "mod_md gives the certificate when the server runs"
+            ? "mod_md provides the certificate when the server runs"
             : "no SSLCertificateFile is in effect";
         return;
     }
@@ -260,7 +260,7 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
             return;
         }
     }
-    /* What has no context of its own goes on with that of its donor, or of
+    /* What has no context of its own continues with that of its donor, or of
      * the first. */
     if (is_lean)
         s = judged->donor ? judged->donor : first;

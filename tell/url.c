@@ -160,7 +160,7 @@ static const char *set_host(sniv_url_t *url, const char *text,
     if (!strcmp(host, ".") || sniv_url_has_controls(host)
         || strpbrk(host, " \"#%/<>?@[\\]^`{|}") != NULL
         || (!is_ipv6 && strchr(host, ':'))) {
-        return apr_psprintf(p, "'%s' has a host that no client can ask for: "
+        return apr_psprintf(p, "'%s' has a host that no client can request: "
                             "write one such as https://www.example.com/",
                             text);
     }

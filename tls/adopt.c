@@ -81,7 +81,7 @@ static int has_mod_ssl(void)
 const char *snivhost_adopt_engine_on(cmd_parms *cmd)
 {
     if (!has_mod_ssl()) {
-        return "SNIVHostTLS On needs mod_ssl: load it with LoadModule "
+        return "SNIVHostTLS On requires mod_ssl: load it with LoadModule "
                "ssl_module";
     }
     return run_command(cmd->server, "SSLEngine", "on", cmd->pool,
@@ -200,7 +200,7 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         return OK;
     if (snivhost_conf(s)->mode <= SNIVHOST_OFF) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
-                     "SNIV0204: SNIVHostAdopt On and SNIVHostTLS On need "
+                     "SNIV0204: SNIVHostAdopt On and SNIVHostTLS On require "
                      "SNIVHost On (or Verify) in the main server");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -324,9 +324,9 @@ static int note_all_files(apr_pool_t *pconf)
         snivhost_candidate_t *c = &adoption->candidates[i];
 
         if (snivhost_lean_is_possible(c) && !note_files(c)) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: "
-                         "virtual host %s (%s): its certificate files cannot "
-                         "be noted", c->s->server_hostname,
+            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: virtual "
+                         "host %s (%s): out of memory while registering its "
+                         "certificate files", c->s->server_hostname,
                          snivhost_place_text(pconf, c->s));
             status = HTTP_INTERNAL_SERVER_ERROR;
         }

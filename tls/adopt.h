@@ -31,7 +31,7 @@
  *     post_config     after mod_ssl's: the same command says "on". Enabled,
  *                     and without an SSL_CTX: SSL_set_SSL_CTX(ssl, NULL) means
  *                     the one that the connection began with, and
- *                     serve/handshake.c goes on to the donor's
+ *                     serve/handshake.c continues to the donor's
  *
  * A virtual host that cannot be lean is left to mod_ssl as a whole; if it
  * was to be lean by hand (SNIVHostTLS On) the server does not start.

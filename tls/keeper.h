@@ -26,7 +26,7 @@
  * It is root, or the user who has started httpd, with the one right to read
  * files; no new privileges, no core dump, nothing open but the error log. It
  * ends with its configuration, and with its parent however that ends. If it
- * dies, all serve what there is, and another one goes on; from the second
+ * dies, all serve what there is, and another one continues; from the second
  * time on after a pause that grows.
  *
  * Linux only, as memory that can be sealed is. Elsewhere, and with httpd -X,

@@ -98,12 +98,12 @@ static void judge_first(snivhost_adoption_t *adoption,
     if (set->nmembers > 1) {
         refuse(adoption, c, "it is the first virtual host of its address",
                apr_psprintf(adoption->p, "it is the first virtual host of %s "
-                            "and begins all connections", address));
+                            "and starts every connection", address));
     }
     else {
         refuse(adoption, c, "it is the only virtual host on its address",
                apr_psprintf(adoption->p, "it is the only virtual host on %s "
-                            "and begins all connections", address));
+                            "and starts every connection", address));
     }
 }
 
@@ -141,8 +141,8 @@ static void judge_member(snivhost_adoption_t *adoption,
     else if (first->conf->of[SNIVHOST_SET_TICKET_KEYS]) {
         refuse_at(adoption, c,
                   apr_pstrcat(p, of, " has SSLSessionTicketKeyFile, which "
-                              "lean virtual hosts follow with OpenSSL 3.0 or "
-                              "later only", NULL),
+                              "lean virtual hosts can use only with OpenSSL "
+                              "3.0 or later", NULL),
                   first->conf->of[SNIVHOST_SET_TICKET_KEYS]->node);
     }
 #endif
@@ -600,8 +600,9 @@ void snivhost_lean_report(const snivhost_adoption_t *adoption, server_rec *s,
         const char *most = commonest(adoption, &n, ptemp);
 
         if (most) {
-            why = apr_psprintf(ptemp, ". Of the others %d: %s (LogLevel "
-                               "snivhost:debug has the reasons of each)", n,
+            why = apr_psprintf(ptemp, ". The most frequent reason, for %d of "
+                               "the others: %s (LogLevel snivhost:debug logs "
+                               "all reasons)", n,
                                most);
         }
     }

@@ -105,7 +105,7 @@ int snivhost_library_check_config(apr_pool_t *p, apr_pool_t *plog,
     difference = apr_psprintf(p, "mod_ssl uses %s%s, but mod_snivhost was "
         "built for %s%s: it leaves TLS handshakes to mod_ssl, and "
         "SNIVHostAdopt, SNIVHostCertificates and SNIVHostTicketRotation have "
-        "no effect. Build mod_snivhost again for the OpenSSL of mod_ssl",
+        "no effect. Rebuild mod_snivhost for the OpenSSL of mod_ssl",
         theirs ? theirs : "another OpenSSL", file_of(ptemp, their_ssl),
         ours, file_of(ptemp, our_ssl));
     /* For those that wait at the terminal; the log is not open yet */

@@ -313,8 +313,8 @@ static void read_line(reader_t *r, snivhost_tlsconf_t *conf,
         refuse(r, conf, node, apr_pstrcat(r->p, what->name, " is set", NULL));
         break;
     case DO_PERL:
-        refuse(r, conf, node, "a <Perl> section may add directives, and what "
-               "it adds cannot be seen");
+        refuse(r, conf, node, "a <Perl> section may add directives that "
+               "cannot be seen");
         break;
     case DO_MD_STAPLING:
         if (strcmp(snivhost_value(r->ptemp, SNIVHOST_AS_FLAG, node->args),
@@ -524,8 +524,8 @@ static void refuse_values(reader_t *r, snivhost_tlsconf_t *conf)
     const snivhost_value_t *srp = conf->of[SNIVHOST_SET_SRP_FILE];
 
     if (verify && strcmp(verify->text, "none")) {
-        refuse(r, conf, verify->node, "SSLVerifyClient asks every client for "
-               "a certificate");
+        refuse(r, conf, verify->node, "SSLVerifyClient requests a certificate "
+               "from every client");
     }
     if (ocsp && strcmp(ocsp->text, "off"))
         refuse(r, conf, ocsp->node, "SSLOCSPEnable is on");
@@ -586,7 +586,7 @@ static void settle(reader_t *r, snivhost_tlsconf_t *conf)
 }
 
 /* mod_md adds the names of a virtual host that has a name in common with a
- * managed domain (MDMembers auto), so go on until nothing more is found. */
+ * managed domain (MDMembers auto), so continue until nothing more is found. */
 static void mark_managed(reader_t *r, const snivhost_tlsconfs_t *all,
                          server_rec *main_server)
 {
@@ -728,7 +728,7 @@ snivhost_tlsconfs_t *snivhost_tlsconf_read_some(const ap_directive_t *tree,
         inherit(&reader, conf, all->main);
         if (!conf->node) {
             refuse(&reader, conf, NULL, "it is not in the configuration "
-                   "files, so that its directives cannot be seen");
+                   "files, so its directives cannot be seen");
         }
     }
     mark_managed(&reader, all, main_server);

@@ -67,7 +67,7 @@ int snivhost_sharing_reaches(const snivhost_tlsconf_t *first,
                              const snivhost_tlsconf_t *conf);
 
 /**
- * The limits that mod_ssl gives a connection when it goes on with a virtual
+ * The limits that mod_ssl gives a connection when it continues with a virtual
  * host.
  * @param pmin receives a version; 0: those of the SSL_CTX
  * @return 0: none, it leaves them as they are

@@ -326,14 +326,13 @@ const char *snivhost_sslpolicy_unsure(const snivhost_tlsconfs_t *all,
     if (!snivhost_sslpolicy_is_asked(all, has_sni)) {
         return snivhost_sslpolicy_allows(all, SNIVHOST_SSLPOLICY_BUILT_IN, a,
                                          b)
-            ? NULL : "without an SNI this mod_ssl lets everything pass, "
-                     "unless it has the correction of CVE-2025-23048 "
-                     "(httpd 2.4.64, or by the distributor); then it "
-                     "answers 421";
+            ? NULL : "without SNI this mod_ssl allows everything, unless it "
+                     "has the fix for CVE-2025-23048 (httpd 2.4.64, or a "
+                     "distributor's patch); then it answers 421";
     }
     if (a != b && (x->optional || y->optional)) {
-        return "SSLEngine optional is off where mod_ssl has the correction of "
-               "CVE-2025-49812 (httpd 2.4.64, or by the distributor)";
+        return "SSLEngine optional is off where mod_ssl has the fix for "
+               "CVE-2025-49812 (httpd 2.4.64, or a distributor's patch)";
     }
     if (a == b || (!x->managed && !y->managed))
         return NULL;
@@ -343,9 +342,9 @@ const char *snivhost_sslpolicy_unsure(const snivhost_tlsconfs_t *all,
             return NULL;        /* they differ anyway */
         }
     }
-    return "mod_md gives certificates to these virtual hosts, which are not "
-           "in the configuration files: to mod_ssl they are the same if "
-           "both belong to one managed domain";
+    return "mod_md provides the certificates of these virtual hosts, which "
+           "are not in the configuration files: mod_ssl considers them equal "
+           "if both virtual hosts belong to one managed domain";
 }
 
 const char *snivhost_setting_text(apr_pool_t *p,

@@ -73,8 +73,8 @@ int snivhost_store_make(apr_pool_t *pconf)
         return OK;
     rv = sniv_certs_make(&store, pconf);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, "SNIV0300: "
-                     "the certificate store could not be made");
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, "SNIV0300: could not "
+                     "create the certificate store");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     apr_pool_cleanup_register(pconf, NULL, forget_store,
@@ -131,9 +131,9 @@ static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
 
         if (conf->dirs && note_folders(store, s, &conf->scope)
                           != APR_SUCCESS) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0304: "
-                         "the folders of SNIVHostCertificates could not be "
-                         "noted");
+            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0304: out of "
+                         "memory while registering the folders of "
+                         "SNIVHostCertificates");
             status = HTTP_INTERNAL_SERVER_ERROR;
         }
     }
@@ -315,7 +315,7 @@ int snivhost_store_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     if (!with_folders(s) || snivhost_conf(s)->mode > SNIVHOST_OFF)
         return OK;
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
-                 "SNIV0312: SNIVHostCertificates needs SNIVHost On (or "
+                 "SNIV0312: SNIVHostCertificates requires SNIVHost On (or "
                  "Verify) in the main server");
     return HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -334,8 +334,8 @@ int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
 static void say_off(const server_rec *s)
 {
     ap_log_error(APLOG_MARK, APLOG_CRIT | (s ? 0 : APLOG_STARTUP), 0, s,
-                 "SNIV0303: no memory for the certificate store: it is off, "
-                 "and mod_ssl sets up all virtual hosts that have an "
+                 "SNIV0303: out of memory for the certificate store: it is "
+                 "off, and mod_ssl sets up all virtual hosts that have an "
                  "SSLCertificateFile");
 }
 
@@ -394,10 +394,11 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
                  (stats.bytes + 1023) / 1024);
     if (conf->check != 0 && stats.room > 0
         && !sniv_certs_is_shared(store)) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0311: "
-                     "renewed certificates are served only after a restart: "
-                     "this system has no memory that can be sealed "
-                     "(SNIVHostCertificateCheck Off silences this)");
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0311: renewed "
+                     "certificates are served only after a restart: this "
+                     "system cannot seal shared memory, as Linux 5.1 or later "
+                     "can (SNIVHostCertificateCheck Off suppresses this "
+                     "message)");
     }
     return OK;
 }

@@ -243,8 +243,8 @@ static void say_numbers(snivhost_storelog_t *log)
     }
     if (rest > 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING | to, 0, log->s, "SNIV0342: "
-                     "certificates: %u more events in %u more place%s have "
-                     "no line of their own", rest, places,
+                     "certificates: %u more events in %u more place%s are not "
+                     "logged individually", rest, places,
                      snivhost_plural(places));
     }
 }

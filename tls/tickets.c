@@ -286,7 +286,7 @@ static int start(const sniv_ticket_key_t *key, const unsigned char *iv,
 
 /*
  * For OpenSSL: -1 the handshake fails, 0 the ticket is not for us and a full
- * handshake follows, 1 go on, 2 go on and give the client a new ticket.
+ * handshake follows, 1 continue, 2 continue and give the client a new ticket.
  */
 static int ticket_callback(SSL *ssl, unsigned char name[16],
                            unsigned char *iv, EVP_CIPHER_CTX *cipher,
@@ -530,10 +530,10 @@ int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
         rv = g.ids->nelts ? make_tickets(&g, s) : APR_SUCCESS;
     EVP_MD_CTX_free(g.md);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "SNIV0005: "
-                     "TLS sessions do not survive restarts: the keys of "
-                     "session tickets could not be made "
-                     "(SNIVHostTicketRotation Off silences this)");
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s, "SNIV0005: TLS "
+                     "sessions do not survive restarts: the keys of session "
+                     "tickets could not be created (SNIVHostTicketRotation "
+                     "Off suppresses this message)");
         return OK;
     }
     if (tickets)
@@ -556,9 +556,9 @@ int snivhost_tickets_monitor(apr_pool_t *p, server_rec *s)
     if (rv == APR_SUCCESS && is_changed)
         rv = sniv_tickets_renew(tickets, ring);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "SNIV0006: "
-                     "the keys of session tickets could not be renewed; "
-                     "those in use stay");
+        ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "SNIV0006: the keys of "
+                     "session tickets could not be renewed; the present ones "
+                     "stay in use");
     }
     return DECLINED;
 }

@@ -422,7 +422,7 @@ rm -rf "${SNIVHOST_WORK:?}"
 END
 kept=1
 say
-say "httpd (`cat "$pidfile"`) goes on. Try:"
+say "httpd (`cat "$pidfile"`) keeps running. Try:"
 say "  curl -i --cacert $work/tls/ca.crt \\"
 say "      --connect-to ::127.0.0.1:$https https://www.shop.example:$https/"
 say "  openssl s_client -connect 127.0.0.1:$https -servername old.example"

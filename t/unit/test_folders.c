@@ -491,8 +491,8 @@ static void test_many_names(void **state)
     assert_true(has(certs, "a.test"));
     assert_true(has(certs, "m4999.test"));
     assert_false(has(certs, "o0.test"));
-    assert_report("over.pem holds a certificate with 5001 names; one in a "
-                  "folder may have 5000");
+    assert_report("over.pem holds a certificate with 5001 names; in a "
+                  "folder, at most 5000 are allowed");
 }
 
 /* More names than the index has room for: those with the most go. */
@@ -528,7 +528,7 @@ static void test_index_does_not_fit(void **state)
     assert_true(has(certs, "a.test"));
     assert_true(has(certs, "b.test"));
     assert_true(has(certs, "m1.test"));
-    assert_report("restart the server gracefully, that makes room anew");
+    assert_report("restart the server gracefully to enlarge it");
 }
 
 /* A folder in the folder takes a part of what is left, others the rest. */
@@ -546,8 +546,8 @@ static void test_shares(void **state)
         link(in_dir("top/tenant/0.pem"),
              in_dir(apr_psprintf(pool, "top/tenant/%d.pem", i)));
     look(certs, 3);
-    assert_report("has more names or bytes than its folder may bring in "
-                  "until the next restart");
+    assert_report("has more names or bytes than its folder may add "
+                  "before the next restart");
     make("top/other", 0755);
     put("top/other/b.pem", 1);
     look(certs, 3);
