@@ -42,6 +42,10 @@ static const unsigned char oid_key_id[] = { 0x55, 0x1d, 0x0e };
 static const unsigned char oid_issuer_key_id[] = { 0x55, 0x1d, 0x23 };
 static const unsigned char oid_alt_name[] = { 0x55, 0x1d, 0x11 };
 static const unsigned char oid_constraints[] = { 0x55, 0x1d, 0x13 };
+static const unsigned char oid_ext_key_usage[] = { 0x55, 0x1d, 0x25 };
+static const unsigned char oid_any_purpose[] = { 0x55, 0x1d, 0x25, 0x00 };
+static const unsigned char oid_server_auth[] =
+    { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01 };
 static const unsigned char oid_info_access[] =
     { 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01 };
 static const unsigned char oid_ocsp[] =
@@ -290,6 +294,22 @@ static void read_tls_feature(sniv_leaf_t *leaf, sniv_bytes_t in)
     }
 }
 
+static void read_key_usage(sniv_leaf_t *leaf, sniv_bytes_t in)
+{
+    sniv_bytes_t purpose;
+
+    if (!expect(&in, TAG_SEQUENCE, &in, NULL)) {
+        return;
+    }
+    leaf->is_not_for_servers = 1;
+    while (expect(&in, TAG_OID, &purpose, NULL)) {
+        if (IS_OID(&purpose, oid_server_auth)
+            || IS_OID(&purpose, oid_any_purpose)) {
+            leaf->is_not_for_servers = 0;
+        }
+    }
+}
+
 static void read_constraints(sniv_leaf_t *leaf, sniv_bytes_t in)
 {
     sniv_bytes_t ca;
@@ -335,6 +355,9 @@ static int read_extensions(sniv_leaf_t *leaf, sniv_bytes_t in)
         }
         else if (IS_OID(&oid, oid_tls_feature)) {
             read_tls_feature(leaf, value);
+        }
+        else if (IS_OID(&oid, oid_ext_key_usage)) {
+            read_key_usage(leaf, value);
         }
         else if (IS_OID(&oid, oid_constraints)) {
             read_constraints(leaf, value);

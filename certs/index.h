@@ -53,8 +53,9 @@ typedef struct sniv_index_name_t {
 
 /** What is preferred of several that are valid: the lower number. */
 #define SNIV_RANK_GOOD    0
-#define SNIV_RANK_STAPLE  1     /**< clients want a staple that is not sent */
-#define SNIV_RANK_SELF    2     /**< self-signed */
+#define SNIV_RANK_ODD     1     /**< clients want a staple that is not sent, it
+                                     is weak, or not for servers */
+#define SNIV_RANK_SELF    2     /**< self-signed; with SNIV_RANK_ODD: both */
 
 /**
  * Write an index into a slot.

@@ -470,6 +470,15 @@ typedef struct gather_t {
     apr_size_t n, room, text_at, text_room;
 } gather_t;
 
+static int rank_of(const sniv_leaf_t *leaf, const sniv_entry_t *entry)
+{
+    const int is_odd = leaf->is_not_for_servers
+        || (entry->flags & (SNIV_CERT_MUST_STAPLE | SNIV_CERT_WEAK));
+
+    return (sniv_is_self_issued(leaf) ? SNIV_RANK_SELF : SNIV_RANK_GOOD)
+           + (is_odd ? SNIV_RANK_ODD : 0);
+}
+
 static void gather_names(gather_t *all, const sniv_item_t *item,
                          const sniv_entry_t *entry)
 {
@@ -502,10 +511,7 @@ static void gather_names(gather_t *all, const sniv_item_t *item,
             to->scope = item->scope;
             to->id = item->id;
             to->kind = leaf.kind;
-            to->rank = sniv_is_self_issued(&leaf)
-                       ? SNIV_RANK_SELF
-                       : entry->flags & SNIV_CERT_MUST_STAPLE
-                         ? SNIV_RANK_STAPLE : SNIV_RANK_GOOD;
+            to->rank = rank_of(&leaf, entry);
             to->not_before = entry->not_before;
             to->not_after = entry->not_after;
         }

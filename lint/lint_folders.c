@@ -167,8 +167,26 @@ static void look_at_vhost(look_t *look, const sniv_vhost_t *v)
 
 /* ----- what the folders hold ----- */
 
+/* Whether it is the best one for one of its names. */
+static int is_shown(look_t *look, const folders_t *folders,
+                    const cert_t *cert)
+{
+    int i;
+
+    for (i = 0; i < cert->info.nnames; i++) {
+        const char *name = cert->info.names[i];
+
+        /* some host that a wildcard covers */
+        if (*name == '*')
+            name = apr_pstrcat(look->lint->ptemp, "x", name + 1, NULL);
+        if (find(look, folders, name) == cert)
+            return 1;
+    }
+    return 0;
+}
+
 /* A staple is mod_ssl's to get, for certificates that it has read itself. */
-static void look_at_staples(const look_t *look, const folders_t *folders)
+static void look_at_staples(look_t *look, const folders_t *folders)
 {
     const cert_t *found = NULL;
     int i, n = 0;
@@ -176,7 +194,8 @@ static void look_at_staples(const look_t *look, const folders_t *folders)
     for (i = 0; i < folders->certs->nelts; i++) {
         const cert_t *cert = APR_ARRAY_IDX(folders->certs, i, cert_t *);
 
-        if (cert->info.flags & SNIV_CERT_MUST_STAPLE) {
+        if ((cert->info.flags & SNIV_CERT_MUST_STAPLE)
+            && is_shown(look, folders, cert)) {
             found = found ? found : cert;
             n++;
         }

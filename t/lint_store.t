@@ -54,6 +54,8 @@ make_cert($work, 'wild', names => ['*.shop.test'], ca => 'mid',
           chain => ['mid']);
 make_past('past', 'a.shop.test');
 make_cert($work, 'staple', ca => 'mid', chain => ['mid'], add => \@staple);
+make_cert($work, 'unstapled', ca => 'mid', chain => ['mid'],
+          names => ['staple.test']);
 make_cert($work, 'staple2', ca => 'mid', chain => ['mid'], add => \@staple);
 
 # One that has expired, which openssl req does not make.
@@ -195,6 +197,8 @@ finds('0462: in a folder', '62', qr/staple\.pem .*stapling/, folder('staple'),
       $first);
 finds('0462: once a folder', '62', qr/and 1 more below/,
       folder('staple', 'staple2', 'a'), $first);
+finds('0462: of one that is not shown', '', undef,
+      folder('staple', 'unstapled'), $first);
 finds('0462: of a lean virtual host', '62', qr/lean virtual host/, $adopt,
       $first, vhost('staple.test', 'staple'));
 finds('0462: of one that is mod_ssl\'s', '', undef, $first,

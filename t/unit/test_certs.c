@@ -27,6 +27,7 @@
 
 #include <apr_general.h>
 #include <apr_strings.h>
+#include <openssl/x509v3.h>
 
 #include "pems.h"
 #include "certs/certs.h"
@@ -327,6 +328,31 @@ static void test_preference(void **state)
     pems_free(&longer);
     pems_free(&exact);
     pems_free(&self);
+}
+
+/* One that is not for servers comes after one that is. */
+static void test_purpose(void **state)
+{
+    pems_want_t want = { PEMS_EC, "DNS:p.test", 0, 100000, NULL, NULL, 0, 0 };
+    X509_EXTENSION *purpose = X509V3_EXT_conf_nid(
+        NULL, NULL, NID_ext_key_usage, (char *)"clientAuth");
+    pems_t clients, servers;
+    sniv_scope_t scope;
+    char *cert, *key;
+
+    (void)state;
+    pems_make(&clients, &want);
+    assert_int_equal(X509_add_ext(clients.cert, purpose, -1), 1);
+    assert_true(X509_sign(clients.cert, clients.key, EVP_sha256()) > 0);
+    want.end = 1000;
+    pems_make(&servers, &want);
+    PUT("clients.pem", &clients);
+    assert_string_equal(file_of(load(&scope), "p.test"), "clients.pem");
+    PUT("servers.pem", &servers);
+    assert_string_equal(file_of(load(&scope), "p.test"), "servers.pem");
+    X509_EXTENSION_free(purpose);
+    pems_free(&clients);
+    pems_free(&servers);
 }
 
 /* A certificate for each kind of key: the client's choice. */
@@ -637,6 +663,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_layouts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_preference, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_purpose, setup, teardown),
         cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_folder, setup, teardown),
