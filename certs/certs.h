@@ -281,6 +281,9 @@ typedef enum {
 
 sniv_certs_due_e sniv_certs_due(const sniv_certs_t *certs);
 
+/** Whether the last round has left nothing to try again. */
+int sniv_certs_is_settled(const sniv_certs_t *certs);
+
 /**
  * Fork a process that looks, in place of the parent, which does not any more.
  * @return as fork(); -1 also where children do not see what is found

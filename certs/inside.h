@@ -113,6 +113,7 @@ struct sniv_folder_t {
     unsigned is_alias : 1;      /**< another path to a folder that is there */
     unsigned is_deep : 1;       /**< not looked into, whatever happens */
     unsigned is_listed : 1;     /**< found when its parent was last read */
+    unsigned is_watched : 1;    /**< certs/watch.c */
     apr_status_t problem;       /**< told */
     const char *reason;         /**< constant; or NULL: the status' */
     const char *key;            /**< scope and path */
@@ -132,10 +133,12 @@ struct sniv_item_t {
     sniv_item_t *next, *prev;   /**< of the same folder */
     apr_uint32_t at;            /**< in the list of items */
     apr_uint32_t waits_at;      /**< in the list of those waiting */
+    apr_time_t waits_since;
     unsigned is_served : 1;     /**< its slot has something */
     unsigned is_listed : 1;     /**< found when its folder was last read */
     unsigned is_waiting : 1;    /**< among the pending ones */
     unsigned is_full : 1;       /**< found no room */
+    unsigned is_watched : 1;    /**< certs/watch.c; not after a reading */
     unsigned news : 1;          /**< is served, but not said so */
     unsigned was_served : 1;    /**< ... and was before */
     unsigned has_ca_files : 1;  /**< see sniv_cert_files_t */
@@ -216,6 +219,7 @@ typedef struct sniv_round_t {
     sniv_round_e phase;
     apr_uint32_t cursor;
     apr_time_t start;           /**< of the last one */
+    apr_uint32_t unsettled;     /**< what it leaves to the next one */
     sniv_item_t **waiting;      /**< items that have something pending */
     apr_uint32_t nwaiting, rwaiting;
     int is_index_told;

@@ -410,6 +410,7 @@ void sniv_item_wait(sniv_certs_t *certs, sniv_item_t *item,
     if (item->pending) {
         memcpy(item->pending, stamps, size);
         item->is_waiting = 1;
+        item->waits_since = apr_time_now();
         item->waits_at = round->nwaiting;
         round->waiting[round->nwaiting++] = item;
     }

@@ -40,6 +40,7 @@
  */
 
 #define LOOKS_GONE 2
+#define SETTLE_LEAST apr_time_from_msec(250)    /* from look to look */
 
 typedef struct look_t {
     apr_time_t now;
@@ -352,10 +353,16 @@ static void settle(sniv_certs_t *certs, look_t *look,
     for (done = 0; left > 0 && (done == 0 || apr_time_now() < deadline);
          done++, left--) {
         item = certs->round.waiting[i];
+        if (look->now - item->waits_since < SETTLE_LEAST
+            && look->now > item->waits_since) {
+            i++;
+            continue;
+        }
         stamp_item(item, stamps);
         if (!same_stamps(item, stamps, item->pending)) {
             memcpy(item->pending, stamps,
                    sizeof(stamps[0]) * (apr_size_t)item->nlist);
+            item->waits_since = look->now;
             i++;
             continue;
         }
@@ -394,6 +401,7 @@ static void is_gone(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
         return;
     }
     if (++item->gone < LOOKS_GONE) {
+        certs->round.unsettled++;
         return;
     }
     if (item->is_served) {
@@ -418,6 +426,7 @@ static void look_at_item(sniv_certs_t *certs, sniv_item_t *item,
     if (!same_stamps(item, stamps, item->stamps)
         || (item->is_full && item->freed != certs->books.freed)) {
         sniv_item_wait(certs, item, stamps);
+        certs->round.unsettled++;
     }
 }
 
@@ -438,6 +447,7 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
     }
     if (folder->is_alias || stamp.inode != folder->stamp.inode
         || stamp.device != folder->stamp.device) {
+        folder->is_watched = 0;
         sniv_folder_place(certs, folder, &stamp);
     }
     if (folder->is_alias) {
@@ -451,6 +461,7 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
     if (look->now < folder->pause
         && folder->pause - look->now > apr_time_from_sec(10)
         && folder->pause - look->now < apr_time_from_sec(600)) {
+        certs->round.unsettled++;
         return;
     }
     sniv_folder_read(certs, folder, look->now, found_new, certs->ptemp);
@@ -543,6 +554,7 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
         round->phase = SNIV_ROUND_FOLDERS;
         round->cursor = 0;
         round->start = now;
+        round->unsettled = 0;
     }
     go_on(certs, &look);
     finish(certs, &look);
@@ -551,6 +563,11 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
     certs->books.report = NULL;
     certs->books.baton = NULL;
     return look.is_changed;
+}
+
+int sniv_certs_is_settled(const sniv_certs_t *certs)
+{
+    return certs->round.unsettled == 0 && certs->round.nwaiting == 0;
 }
 
 sniv_certs_due_e sniv_certs_due(const sniv_certs_t *certs)

@@ -387,6 +387,7 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
         flags |= SNIV_READ_ANY_ORDER | SNIV_READ_NAMED;
     }
     item->is_full = 0;
+    item->is_watched = 0;       /* its links may lead elsewhere */
     sniv_reader_trust(certs->books.reader,
                       item->folder ? &item->folder->walk : NULL);
     rv = sniv_reader_read(certs->books.reader, &item->files, flags, &entry,

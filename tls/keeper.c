@@ -17,6 +17,8 @@
 
 #include "tls/keeper.h"
 
+#include "certs/watch.h"
+
 #include "ap_listen.h"
 #include "ap_mpm.h"
 #include "http_core.h"
@@ -40,8 +42,10 @@
 #include <unistd.h>
 #include <linux/capability.h>
 
-#define LOOK_BUDGET apr_time_from_msec(50)
-#define SETTLE apr_time_from_msec(400)  /* writers finish meanwhile */
+#define LOOK_BUDGET apr_time_from_msec(200)
+#define SETTLE apr_time_from_msec(300)  /* writers finish meanwhile */
+#define GATHER apr_time_from_msec(50)   /* a change is several events */
+#define RARELY apr_time_from_sec(3600)  /* rounds where all is watched */
 #define STOP_WAIT 500                   /* milliseconds, twice */
 #define LIVED_WELL apr_time_from_sec(60)
 #define PAUSE_FIRST 10                  /* seconds */
@@ -60,6 +64,7 @@ typedef struct keeper_t {
     int pause;                          /* seconds before that */
     int has_run;                        /* another one before */
     int is_watched;                     /* registered with APR */
+    int is_told;                        /* that not all is watched */
 } keeper_t;
 
 /* In the parent: of the running configuration, or NULL. */
@@ -179,24 +184,121 @@ static void settle_down(const keeper_t *k, sigset_t *while_waiting)
     close_others(k->s);
 }
 
-static void sleep_for(apr_interval_time_t time, const sigset_t *mask)
+/* Asleep for a time, or until something may have changed. */
+static void sleep_for(apr_interval_time_t time, const sniv_watch_t *watch,
+                      const sigset_t *mask)
 {
+    struct pollfd file;
     struct timespec t;
 
+    file.fd = watch ? sniv_watch_fd(watch) : -1;
+    file.events = POLLIN;
     t.tv_sec = (time_t)apr_time_sec(time);
     t.tv_nsec = (long)apr_time_usec(time) * 1000;
-    (void)ppoll(NULL, 0, &t, mask);
+    (void)ppoll(&file, 1, &t, mask);
 }
 
-static apr_interval_time_t time_until_next(const keeper_t *k)
+static void say_incomplete(const keeper_t *k, const char *reason)
 {
-    switch (sniv_certs_due(k->certs)) {
-    case SNIV_CERTS_MORE:
-        return 0;
-    case SNIV_CERTS_SETTLE:
-        return SETTLE;
-    default:
-        return k->interval;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, k->s, "SNIV0354: "
+                 "certificates: %s. They are looked at every %d s instead",
+                 reason, (int)apr_time_sec(k->interval));
+}
+
+/* How long from one round to the next if nothing is heard of. */
+static apr_interval_time_t pace_of(keeper_t *k, const sniv_watch_t *watch)
+{
+    const char *reason = "this system has no way to report changes of "
+                         "folders now (fs.inotify.max_user_instances)";
+    int is_complete = watch && sniv_watch_is_complete(watch, &reason);
+
+    if (!is_complete && reason && !k->is_told) {
+        k->is_told = 1;
+        say_incomplete(k, reason);
+    }
+    return is_complete && sniv_certs_is_settled(k->certs)
+           && k->interval < RARELY ? RARELY : k->interval;
+}
+
+/* What moves the keeper. */
+typedef struct pulse_t {
+    sniv_watch_t *watch;        /* or NULL */
+    apr_interval_time_t pace;   /* from one round to the next */
+    int wanted;                 /* rounds, for what has changed */
+    int is_in_round;
+    apr_time_t start;           /* of the last one */
+    apr_time_t last;            /* its end */
+} pulse_t;
+
+static apr_interval_time_t rest_of(const pulse_t *pulse)
+{
+    return SETTLE + 2 * (pulse->last - pulse->start);
+}
+
+static int is_round_due(const pulse_t *pulse, apr_time_t now)
+{
+    apr_interval_time_t since = now - pulse->last;
+
+    return since < 0 || since >= pulse->pace
+           || (pulse->wanted && since >= rest_of(pulse));
+}
+
+static void look(keeper_t *k, pulse_t *pulse)
+{
+    apr_time_t now = apr_time_now();
+    apr_interval_time_t interval = APR_INT64_MAX;
+
+    if (!pulse->is_in_round && is_round_due(pulse, now)) {
+        pulse->start = now;
+        pulse->is_in_round = 1;
+        pulse->wanted -= pulse->wanted > 0;
+        interval = 0;
+    }
+    sniv_certs_look(k->certs, now, interval, LOOK_BUDGET,
+                    snivhost_storelog_note, k->log);
+    snivhost_storelog_tick(k->log);
+    if (sniv_certs_due(k->certs) == SNIV_CERTS_MORE) {
+        pulse->is_in_round = 1;
+    }
+    else if (pulse->is_in_round) {
+        pulse->is_in_round = 0;
+        pulse->last = apr_time_now();
+    }
+    if (pulse->watch && sniv_watch_update(pulse->watch, k->certs)
+        && !pulse->wanted) {
+        pulse->wanted = 1;
+    }
+    pulse->pace = pace_of(k, pulse->watch);
+}
+
+/*
+ * A change asks for two rounds: the second one knows what is gone for good,
+ * and sees what was written to a new folder before that was watched. After a
+ * round there is a rest, whoever changes what how often.
+ */
+static void keep(keeper_t *k, const sigset_t *while_waiting)
+{
+    apr_interval_time_t wait;
+    pulse_t pulse;
+
+    memset(&pulse, 0, sizeof(pulse));
+    pulse.watch = sniv_watch_make(k->p);
+    pulse.pace = k->interval;
+    pulse.start = pulse.last = apr_time_now();
+    while (!is_ended) {
+        look(k, &pulse);
+        wait = pulse.is_in_round ? 0
+               : sniv_certs_due(k->certs) == SNIV_CERTS_SETTLE ? SETTLE
+               : pulse.wanted ? rest_of(&pulse) : pulse.pace;
+        sleep_for(wait, wait == pulse.pace ? pulse.watch : NULL,
+                  while_waiting);
+        if (!pulse.watch || !sniv_watch_read(pulse.watch))
+            continue;
+        if (!pulse.wanted) {
+            sleep_for(GATHER, NULL, while_waiting);
+            (void)sniv_watch_read(pulse.watch);
+        }
+        pulse.wanted = 2;
     }
 }
 
@@ -210,13 +312,7 @@ static void run(keeper_t *k)
            != APR_SUCCESS) {
         _exit(1);
     }
-    sleep_for(k->has_run ? 0 : k->interval, &while_waiting);
-    while (!is_ended) {
-        sniv_certs_look(k->certs, apr_time_now(), k->interval, LOOK_BUDGET,
-                        snivhost_storelog_note, k->log);
-        snivhost_storelog_tick(k->log);
-        sleep_for(time_until_next(k), &while_waiting);
-    }
+    keep(k, &while_waiting);
     _exit(0);
 }
 

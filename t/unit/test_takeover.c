@@ -157,8 +157,8 @@ static void look_on(sniv_certs_t *certs, int is_first, int n)
             _exit(1);
     }
     for (i = 0; n == 0 || i < n; i++) {
-        sniv_certs_look(certs, apr_time_now(), 1, apr_time_from_sec(9), NULL,
-                        NULL);
+        sniv_certs_look(certs, apr_time_now() + apr_time_from_sec(10 * i), 1,
+                        apr_time_from_sec(9), NULL, NULL);
         nanosleep(&t, NULL);
     }
     _exit(0);
