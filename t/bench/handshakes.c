@@ -22,7 +22,7 @@
  *     first           one handshake, tried again until the server is up
  *     refused         as without, but each has to end with the alert
  *                     unrecognized_name
- *     each FROM TO    one for each number, which takes the place of the % in
+ *     each FROM TO    one for each number, which takes the place of a % in
  *                     NAME, and each has to show a certificate of that name:
  *                     prints the median and the 90th percentile in ms
  *     until FILE      one after the other until the server shows the first
@@ -207,11 +207,14 @@ static int each(const char *name, int from, int to)
     const char *at = strchr(name, '%');
     char one[256];
 
-    if (n < 1 || !ms || !at)
-        die("each takes FROM and TO, and a % in NAME");
+    if (n < 1 || !ms)
+        die("each takes FROM and TO");
+    snprintf(one, sizeof(one), "%s", name);
     for (i = 0; i < n; i++) {
-        snprintf(one, sizeof(one), "%.*s%d%s", (int)(at - name), name,
-                 from + i, at + 1);
+        if (at) {
+            snprintf(one, sizeof(one), "%.*s%d%s", (int)(at - name), name,
+                     from + i, at + 1);
+        }
         start = now();
         if (!handshake(one, 1, NULL)) {
             fprintf(stderr, "handshakes: %s: %s\n", one, why);
