@@ -67,13 +67,6 @@
 
 const snivhost_live_t *snivhost_live;
 
-static apr_status_t forget_live(void *dummy)
-{
-    (void)dummy;
-    snivhost_live = NULL;
-    return APR_SUCCESS;
-}
-
 /* Make snivhost_live, which ends with the pool. */
 static apr_status_t live_make(server_rec *main_server, snivhost_mode_e mode,
                               apr_pool_t *p, apr_pool_t *ptemp)
@@ -102,7 +95,6 @@ static apr_status_t live_make(server_rec *main_server, snivhost_mode_e mode,
         return APR_ENOMEM;
 
     snivhost_live = live;
-    apr_pool_cleanup_register(p, NULL, forget_live, apr_pool_cleanup_null);
     return APR_SUCCESS;
 }
 
@@ -138,6 +130,12 @@ static int make_tables(server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
     return OK;
 }
 
+static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    snivhost_site_begin(p);
+    return snivhost_handshake_pre_config(p, plog, ptemp);
+}
+
 typedef int config_phase_fn(apr_pool_t *p, apr_pool_t *plog,
                             apr_pool_t *ptemp, server_rec *s);
 
@@ -155,6 +153,7 @@ static apr_status_t end_work(void *dummy)
 
     (void)dummy;
     work = NULL;
+    snivhost_site.adoption = NULL;      /* it lives there */
     if (ended)
         apr_pool_destroy(ended);
     return APR_SUCCESS;
@@ -308,8 +307,7 @@ static void register_hooks(apr_pool_t *p)
     (void)p;
 
     /* Configuration. mod_log_config offers its registry in pre_config. */
-    ap_hook_pre_config(snivhost_handshake_pre_config, NULL, NULL,
-                       APR_HOOK_MIDDLE);
+    ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_config(snivhost_env_pre_config, mod_log_config, NULL,
                        APR_HOOK_MIDDLE);
     ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);

@@ -699,7 +699,8 @@ static void wipe_written(sniv_shm_t *shm, apr_uint64_t from, apr_uint64_t to)
 }
 
 /* The free memory: what lies between blocks, which come in order. */
-static void find_free(sniv_shm_t *shm, const sniv_extent_t *blocks, apr_size_t n)
+static void find_free(sniv_shm_t *shm, const sniv_extent_t *blocks,
+                      apr_size_t n)
 {
     apr_uint64_t at = GRANULE + (apr_uint64_t)shm->nslots * sizeof(slot_t);
     apr_uint64_t end, used = 0;

@@ -16,52 +16,33 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
-apr_array_header_t *snivhost_questions;
-apr_array_header_t *snivhost_comparisons;
-apr_array_header_t *snivhost_expected;
-
 static const char *const defines[] = {
     "DUMP_SNIVHOST", "DUMP_SNIVHOST_JSON", "DUMP_SNIVHOST_LINT",
     "DUMP_SNIVHOST_LINT_JSON", "DUMP_SNIVHOST_421",
     "DUMP_SNIVHOST_EXPECT", NULL
 };
 
-static apr_status_t forget_questions(void *dummy)
-{
-    (void)dummy;
-    snivhost_questions = NULL;
-    snivhost_comparisons = NULL;
-    snivhost_expected = NULL;
-    return APR_SUCCESS;
-}
-
-static apr_array_header_t *make(apr_pool_t *pconf, int size)
-{
-    apr_pool_cleanup_register(pconf, NULL, forget_questions,
-                              apr_pool_cleanup_null);
-    return apr_array_make(pconf, 1, size);
-}
-
 void *snivhost_questions_push(apr_pool_t *pconf, int size)
 {
-    if (!snivhost_questions)
-        snivhost_questions = make(pconf, size);
-    return apr_array_push(snivhost_questions);
+    if (!snivhost_site.questions)
+        snivhost_site.questions = apr_array_make(pconf, 1, size);
+    return apr_array_push(snivhost_site.questions);
 }
 
 void snivhost_comparisons_push(apr_pool_t *pconf,
                                const apr_array_header_t *words)
 {
-    if (!snivhost_comparisons)
-        snivhost_comparisons = make(pconf, sizeof(words));
-    APR_ARRAY_PUSH(snivhost_comparisons, const apr_array_header_t *) = words;
+    if (!snivhost_site.comparisons)
+        snivhost_site.comparisons = apr_array_make(pconf, 1, sizeof(words));
+    APR_ARRAY_PUSH(snivhost_site.comparisons,
+                   const apr_array_header_t *) = words;
 }
 
 void snivhost_expected_push(apr_pool_t *pconf, const char *path)
 {
-    if (!snivhost_expected)
-        snivhost_expected = make(pconf, sizeof(path));
-    APR_ARRAY_PUSH(snivhost_expected, const char *) = path;
+    if (!snivhost_site.expected)
+        snivhost_site.expected = apr_array_make(pconf, 1, sizeof(path));
+    APR_ARRAY_PUSH(snivhost_site.expected, const char *) = path;
 }
 
 const char *snivhost_asked_define(void)
@@ -77,6 +58,7 @@ const char *snivhost_asked_define(void)
 
 int snivhost_is_asked(void)
 {
-    return snivhost_questions || snivhost_comparisons || snivhost_expected
+    return snivhost_site.questions || snivhost_site.comparisons
+           || snivhost_site.expected
            || snivhost_asked_define();
 }

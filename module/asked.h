@@ -24,25 +24,18 @@
 
 #include "module/record.h"
 
-/** The questions of the configuration that is being read, as
- * snivhost_question_t (tell/question.h); NULL: none. */
-extern apr_array_header_t *snivhost_questions;
-
 /**
- * Add a question.
- * @param size of a question
+ * Add a question to snivhost_site.questions.
+ * @param size of a question, a snivhost_question_t (tell/question.h)
  * @return where it goes
  */
 void *snivhost_questions_push(apr_pool_t *pconf, int size);
 
-/** What SNIVHostCompare was given, each an array of const char *; NULL:
- * nothing. */
-extern apr_array_header_t *snivhost_comparisons;
+/** Add what SNIVHostCompare was given: an array of const char *. */
 void snivhost_comparisons_push(apr_pool_t *pconf,
                                const apr_array_header_t *words);
 
-/** The files that SNIVHostExpect was given, const char *; NULL: none. */
-extern apr_array_header_t *snivhost_expected;
+/** Add a file that SNIVHostExpect was given. */
 void snivhost_expected_push(apr_pool_t *pconf, const char *path);
 
 /** The first -D DUMP_... of ours that was given, or NULL. */

@@ -54,13 +54,6 @@ const char *snivhost_counter_words(snivhost_counter_e what)
     return words_of[what];
 }
 
-static apr_status_t forget_stripes(void *dummy)
-{
-    (void)dummy;
-    snivhost_stripes = NULL;
-    return APR_SUCCESS;
-}
-
 void snivhost_counters_make(server_rec *main_server, apr_pool_t *p)
 {
     const apr_size_t size = SNIVHOST_STRIPES * sizeof(snivhost_stripe_t);
@@ -81,8 +74,6 @@ void snivhost_counters_make(server_rec *main_server, apr_pool_t *p)
     memset((void *)base, 0, size);
     snivhost_stripes = (snivhost_stripe_t *)base;
     since = apr_time_now();
-    apr_pool_cleanup_register(p, NULL, forget_stripes,
-                              apr_pool_cleanup_null);
 }
 
 void snivhost_counters_read(unsigned long sums[SNIVHOST_NCOUNTERS])

@@ -145,6 +145,33 @@ typedef struct snivhost_live_t {
 extern const snivhost_live_t *snivhost_live;
 
 /**
+ * What belongs to the configuration that is being read or that runs, beside
+ * what each server has: one record, which is emptied when that configuration
+ * ends. Written by the parent while it configures itself, then constant.
+ */
+typedef struct snivhost_site_t {
+    apr_array_header_t *questions;      /**< what -t was asked, see */
+    apr_array_header_t *comparisons;    /**< module/asked.h; NULL: nothing */
+    apr_array_header_t *expected;
+    struct snivhost_adoption_t *adoption;   /**< until the end of
+                                             post_config; NULL: nobody asks
+                                             for lean virtual hosts */
+    struct sniv_certs_t *early;     /**< the folders, before the store is
+                                         loaded; see tls/store.c */
+    apr_pool_t *early_pool;
+    struct sniv_certs_t *store;     /**< NULL: nothing needs one */
+    struct snivhost_storelog_t *storelog;   /**< NULL until it is loaded */
+    int store_is_partial;           /**< see snivhost_store_is_partial() */
+    struct sniv_tickets_t *tickets; /**< NULL: left to OpenSSL */
+} snivhost_site_t;
+
+extern snivhost_site_t snivhost_site;
+
+/** Begin with an empty record, which ends with the pool; with it ends
+ * snivhost_live. */
+void snivhost_site_begin(apr_pool_t *pconf);
+
+/**
  * Make the tables from the servers of a configuration. Their names must be
  * final: at check_config or later.
  * @param ptemp for the time of the call

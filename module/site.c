@@ -16,10 +16,29 @@
 #include "apr_strings.h"
 #include "http_core.h"
 
+#include "module/counters.h"
+
 /*
  * From server_rec to the tables of the pure layer, and the words in which
  * both are told about.
  */
+
+snivhost_site_t snivhost_site;
+
+static apr_status_t end_site(void *dummy)
+{
+    (void)dummy;
+    memset(&snivhost_site, 0, sizeof(snivhost_site));
+    snivhost_live = NULL;
+    snivhost_stripes = NULL;
+    return APR_SUCCESS;
+}
+
+void snivhost_site_begin(apr_pool_t *pconf)
+{
+    end_site(NULL);
+    apr_pool_cleanup_register(pconf, NULL, end_site, apr_pool_cleanup_null);
+}
 
 /* Describe a server to the pure layer. Nothing is copied that lives as long
  * as the configuration. */

@@ -452,7 +452,7 @@ int snivhost_compare_check_config(apr_pool_t *p, apr_pool_t *plog,
     int i, status = OK;
 
     (void)plog;
-    if (!snivhost_comparisons
+    if (!snivhost_site.comparisons
         || ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
         return OK;
     }
@@ -460,8 +460,8 @@ int snivhost_compare_check_config(apr_pool_t *p, apr_pool_t *plog,
         return HTTP_INTERNAL_SERVER_ERROR;
     after = snivhost_side_make(facts, p);
     snivhost_side_read_certs(after, p);
-    for (i = 0; i < snivhost_comparisons->nelts && status == OK; i++) {
-        understand(&request, APR_ARRAY_IDX(snivhost_comparisons, i,
+    for (i = 0; i < snivhost_site.comparisons->nelts && status == OK; i++) {
+        understand(&request, APR_ARRAY_IDX(snivhost_site.comparisons, i,
                                            const apr_array_header_t *), p);
         status = compare_with(&request, after, p, ptemp);
     }

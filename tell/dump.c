@@ -296,9 +296,9 @@ static void answer(apr_file_t *out, const snivhost_facts_t *facts,
     int i, k;
 
     apr_pool_create(&each, p);
-    for (i = 0; i < snivhost_questions->nelts; i++) {
+    for (i = 0; i < snivhost_site.questions->nelts; i++) {
         const apr_array_header_t *all = snivhost_question_addresses(
-            &APR_ARRAY_IDX(snivhost_questions, i, snivhost_question_t),
+            &APR_ARRAY_IDX(snivhost_site.questions, i, snivhost_question_t),
             facts->table, p);
 
         for (k = 0; k < all->nelts; k++) {
@@ -329,7 +329,7 @@ void snivhost_dump_test_config(apr_pool_t *p, server_rec *s)
     apr_pool_t *ptemp;
     apr_status_t rv;
 
-    if (!text && !json && !snivhost_questions)
+    if (!text && !json && !snivhost_site.questions)
         return;
     apr_file_open_stdout(&out, p);
     apr_pool_create(&ptemp, p);
@@ -351,7 +351,7 @@ void snivhost_dump_test_config(apr_pool_t *p, server_rec *s)
                                 p));
         apr_file_puts(snivhost_json_dump(document, p), out);
     }
-    if (snivhost_questions)
+    if (snivhost_site.questions)
         answer(out, facts, p);
     apr_file_flush(out);
 }

@@ -290,7 +290,7 @@ int snivhost_expect_check_config(apr_pool_t *p, apr_pool_t *plog,
     int i, status = OK;
 
     (void)plog;
-    if (!snivhost_expected
+    if (!snivhost_site.expected
         || ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_NORMAL) {
         return OK;
     }
@@ -298,8 +298,8 @@ int snivhost_expect_check_config(apr_pool_t *p, apr_pool_t *plog,
         || apr_file_open_stdout(&out, ptemp) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    for (i = 0; i < snivhost_expected->nelts; i++) {
-        checker_t c = { facts, APR_ARRAY_IDX(snivhost_expected, i,
+    for (i = 0; i < snivhost_site.expected->nelts; i++) {
+        checker_t c = { facts, APR_ARRAY_IDX(snivhost_site.expected, i,
                                              const char *),
                         0, out, 0, 0, 0, NULL };
 

@@ -24,18 +24,9 @@
 #include "tls/settings.h"
 #include "tls/store.h"
 
-static snivhost_adoption_t *adoption;
-
 const snivhost_tls_t *snivhost_adopt_get(const server_rec *s)
 {
     return snivhost_conf(s)->tls;
-}
-
-static apr_status_t forget_adoption(void *dummy)
-{
-    (void)dummy;
-    adoption = NULL;
-    return APR_SUCCESS;
 }
 
 /* ----- mod_ssl's own commands ----- */
@@ -97,8 +88,8 @@ static int report_by_hand(void)
 {
     int i, status = OK;
 
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        const snivhost_candidate_t *c = &adoption->candidates[i];
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
 
         if (c->by_hand <= 0 || c->tls->how == SNIVHOST_TLS_LEAN)
             continue;
@@ -132,8 +123,8 @@ static int report_problems(const server_rec *s)
 
     if (snivhost_conf(s)->lint != SNIVHOST_LINT_STRICT)
         return OK;
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        const snivhost_candidate_t *c = &adoption->candidates[i];
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
 
         if (c->tls->how != SNIVHOST_TLS_LEAN || !c->problem)
             continue;
@@ -167,22 +158,22 @@ static int is_asked_for(const server_rec *main_server)
 static void make_candidates(server_rec *main_server, apr_pool_t *p,
                             apr_pool_t *ptemp)
 {
-    const sniv_table_t *table = adoption->table;
+    const sniv_table_t *table = snivhost_site.adoption->table;
     const snivhost_tlsconfs_t *confs;
     int i;
 
     confs = snivhost_tlsconf_read(ap_conftree, main_server, ptemp, ptemp);
-    adoption->candidates = apr_pcalloc(ptemp, (table->nvhosts + 1)
+    snivhost_site.adoption->candidates = apr_pcalloc(ptemp, (table->nvhosts + 1)
                                               * sizeof(snivhost_candidate_t));
     for (i = 0; i < table->nvhosts; i++) {
-        snivhost_candidate_t *c = &adoption->candidates[i];
+        snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
         snivhost_conf_t *own;
 
         c->s = table->vhosts[i].server;
         own = snivhost_conf(c->s);
         c->conf = snivhost_tlsconf_get(confs, c->s);
         c->by_hand = own->tls_by_hand == 0 ? -1 : own->tls_by_hand > 0;
-        c->asked = adoption->adopt || c->by_hand > 0;
+        c->asked = snivhost_site.adoption->adopt || c->by_hand > 0;
         c->tls = apr_pcalloc(p, sizeof(*c->tls));
         c->tls->cert = SNIV_CERT_NONE;
         own->tls = c->tls;
@@ -195,7 +186,7 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     apr_status_t rv;
 
     (void)plog;
-    adoption = NULL;
+    snivhost_site.adoption = NULL;
     if (!has_mod_ssl() || !is_asked_for(s))
         return OK;
     if (snivhost_conf(s)->mode <= SNIVHOST_OFF) {
@@ -205,23 +196,22 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    adoption = apr_pcalloc(ptemp, sizeof(*adoption));
-    apr_pool_cleanup_register(ptemp, NULL, forget_adoption,
-                              apr_pool_cleanup_null);
-    adoption->adopt = snivhost_conf(s)->adopt > 0;
-    adoption->p = pconf;
-    adoption->sharing = snivhost_sharing_make(ptemp);
-    rv = snivhost_table_make(&adoption->table, s, ptemp, ptemp);
+    snivhost_site.adoption =
+        apr_pcalloc(ptemp, sizeof(*snivhost_site.adoption));
+    snivhost_site.adoption->adopt = snivhost_conf(s)->adopt > 0;
+    snivhost_site.adoption->p = pconf;
+    snivhost_site.adoption->sharing = snivhost_sharing_make(ptemp);
+    rv = snivhost_table_make(&snivhost_site.adoption->table, s, ptemp, ptemp);
     if (rv != APR_SUCCESS)
         return HTTP_INTERNAL_SERVER_ERROR;
 
     make_candidates(s, pconf, ptemp);
-    snivhost_lean_by_directives(adoption, ptemp);
+    snivhost_lean_by_directives(snivhost_site.adoption, ptemp);
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST
         || (snivhost_conf(s)->lint == SNIVHOST_LINT_STRICT
             && ap_state_query(AP_SQ_MAIN_STATE)
                == AP_SQ_MS_CREATE_PRE_CONFIG)) {
-        snivhost_lean_by_files(adoption, ptemp);
+        snivhost_lean_by_files(snivhost_site.adoption, ptemp);
         if (report_problems(s) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -272,7 +262,7 @@ static void add_names(apr_array_header_t *hosts,
  * files it has what is in the folders. */
 static int note_files(snivhost_candidate_t *c)
 {
-    apr_array_header_t *hosts = apr_array_make(adoption->p, 2,
+    apr_array_header_t *hosts = apr_array_make(snivhost_site.adoption->p, 2,
                                                sizeof(const char *));
     sniv_cert_files_t files;
 
@@ -296,14 +286,14 @@ static void forget_files(apr_pool_t *ptemp)
     int n = (int)sniv_certs_count(snivhost_store()), i;
     unsigned char *is_used = apr_pcalloc(ptemp, n + 1);
 
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        const snivhost_tls_t *tls = adoption->candidates[i].tls;
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        const snivhost_tls_t *tls = snivhost_site.adoption->candidates[i].tls;
 
         if (tls->how == SNIVHOST_TLS_LEAN && tls->cert != SNIV_CERT_NONE)
             is_used[tls->cert] = 1;
     }
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        snivhost_tls_t *tls = adoption->candidates[i].tls;
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        snivhost_tls_t *tls = snivhost_site.adoption->candidates[i].tls;
 
         if (tls->how == SNIVHOST_TLS_LEAN || tls->cert == SNIV_CERT_NONE)
             continue;
@@ -317,11 +307,12 @@ static int note_all_files(apr_pool_t *pconf)
 {
     int i, status;
 
-    if (!adoption || adoption->nlean == 0)
+    if (!snivhost_site.adoption || snivhost_site.adoption->nlean == 0)
         return OK;
     status = snivhost_store_make(pconf);
-    for (i = 0; i < adoption->table->nvhosts && status == OK; i++) {
-        snivhost_candidate_t *c = &adoption->candidates[i];
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts && status == OK;
+         i++) {
+        snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
 
         if (snivhost_lean_is_possible(c) && !note_files(c)) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: virtual "
@@ -348,8 +339,8 @@ static int read_tickets(apr_pool_t *pconf)
 {
     int i;
 
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        const snivhost_candidate_t *c = &adoption->candidates[i];
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
         const char *path = snivhost_tlsconf_text(c->conf,
                                                  SNIVHOST_SET_TICKET_KEYS);
         apr_status_t rv;
@@ -382,14 +373,14 @@ static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
         status = snivhost_store_load(s, pconf);
     if (status != OK)
         return status;
-    if (adoption->nlean > 0)
-        snivhost_lean_by_files(adoption, ptemp);
+    if (snivhost_site.adoption->nlean > 0)
+        snivhost_lean_by_files(snivhost_site.adoption, ptemp);
     if (snivhost_store())
         forget_files(ptemp);
     status = report_by_hand();
-    if (status == OK && adoption->adopt)
-        snivhost_lean_report(adoption, s, ptemp);
-    if (status == OK && snivhost_lean_needs_tickets(adoption))
+    if (status == OK && snivhost_site.adoption->adopt)
+        snivhost_lean_report(snivhost_site.adoption, s, ptemp);
+    if (status == OK && snivhost_lean_needs_tickets(snivhost_site.adoption))
         status = read_tickets(pconf);
     return status;
 }
@@ -400,16 +391,16 @@ int snivhost_adopt_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     int i, status = OK;
 
     (void)plog;
-    if (!adoption)
+    if (!snivhost_site.adoption)
         return OK;
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG)
         status = read_files(s, pconf, ptemp);
     if (status != OK)
         return status;
 
-    adoption->switched = 1;
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        snivhost_candidate_t *c = &adoption->candidates[i];
+    snivhost_site.adoption->switched = 1;
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
         const char *err;
 
         if (c->tls->how != SNIVHOST_TLS_LEAN)
@@ -439,15 +430,15 @@ int snivhost_adopt_hide_ports(server_rec *s, apr_pool_t *p,
     (void)p;
     (void)cert_files;
     (void)key_files;
-    if (!adoption || !adoption->switched)
+    if (!snivhost_site.adoption || !snivhost_site.adoption->switched)
         return DECLINED;
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        snivhost_candidate_t *c = &adoption->candidates[i];
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
 
         if (c->tls->how == SNIVHOST_TLS_LEAN)
             c->s->port = 0;
     }
-    adoption->switched = 0;
+    snivhost_site.adoption->switched = 0;
     return DECLINED;
 }
 
@@ -457,11 +448,11 @@ int snivhost_adopt_after_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     int i;
 
     (void)plog;
-    if (!adoption)
+    if (!snivhost_site.adoption)
         return OK;
-    adoption->switched = 0;
-    for (i = 0; i < adoption->table->nvhosts; i++) {
-        snivhost_candidate_t *c = &adoption->candidates[i];
+    snivhost_site.adoption->switched = 0;
+    for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
+        snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
         const char *err;
 
         if (c->tls->how != SNIVHOST_TLS_LEAN)

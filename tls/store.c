@@ -28,57 +28,40 @@
 #define CHECK_DEFAULT 30
 #define LOOK_BUDGET apr_time_from_msec(50)
 
-static sniv_certs_t *store;
-static snivhost_storelog_t *storelog;   /* NULL until it is loaded */
-static int is_partial;                  /* see snivhost_store_is_partial() */
-
-/* Folders of which a first virtual host wants one certificate, before the
- * store is loaded. */
-static sniv_certs_t *early;
-static apr_pool_t *early_pool;
-
 sniv_certs_t *snivhost_store(void)
 {
-    return store;
+    return snivhost_site.store;
 }
 
 int snivhost_store_serves(const server_rec *s)
 {
-    return store && snivhost_conf(s)->store.scope != SNIV_SCOPE_NONE;
+    return snivhost_site.store
+           && snivhost_conf(s)->store.scope != SNIV_SCOPE_NONE;
 }
 
 int snivhost_store_has(const server_rec *s, const char *name,
                        apr_size_t len)
 {
     return snivhost_store_serves(s)
-           && sniv_certs_vouch(store, snivhost_conf(s)->store.scope, name,
+           && sniv_certs_vouch(snivhost_site.store,
+                               snivhost_conf(s)->store.scope, name,
                                len, apr_time_now());
 }
 
 /* ----- making the store ----- */
 
-static apr_status_t forget_store(void *dummy)
-{
-    (void)dummy;
-    store = NULL;
-    storelog = NULL;
-    return APR_SUCCESS;
-}
-
 int snivhost_store_make(apr_pool_t *pconf)
 {
     apr_status_t rv;
 
-    if (store)
+    if (snivhost_site.store)
         return OK;
-    rv = sniv_certs_make(&store, pconf);
+    rv = sniv_certs_make(&snivhost_site.store, pconf);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, "SNIV0300: could not "
                      "create the certificate store");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    apr_pool_cleanup_register(pconf, NULL, forget_store,
-                              apr_pool_cleanup_null);
     return OK;
 }
 
@@ -129,7 +112,7 @@ static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
     for (s = main_server; s && status == OK; s = s->next) {
         snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
 
-        if (conf->dirs && note_folders(store, s, &conf->scope)
+        if (conf->dirs && note_folders(snivhost_site.store, s, &conf->scope)
                           != APR_SUCCESS) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0304: out of "
                          "memory while registering the folders of "
@@ -145,9 +128,10 @@ static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
 static void note(void *baton, sniv_certs_event_e event, sniv_cert_id_t id,
                  const char *file, const char *reason)
 {
-    is_partial = is_partial || event == SNIV_CERTS_FOLDER
-                 || (event == SNIV_CERTS_BAD
-                     && !strncmp(reason, "cannot be ", 10));
+    if (event == SNIV_CERTS_FOLDER
+        || (event == SNIV_CERTS_BAD && !strncmp(reason, "cannot be ", 10))) {
+        snivhost_site.store_is_partial = 1;
+    }
     if (baton)
         snivhost_storelog_note(baton, event, id, file, reason);
 }
@@ -157,8 +141,8 @@ static void note(void *baton, sniv_certs_event_e event, sniv_cert_id_t id,
 static apr_status_t forget_early(void *dummy)
 {
     (void)dummy;
-    early = NULL;
-    early_pool = NULL;
+    snivhost_site.early = NULL;
+    snivhost_site.early_pool = NULL;
     return APR_SUCCESS;
 }
 
@@ -172,20 +156,22 @@ static sniv_certs_t *early_store(apr_pool_t *p)
     const server_rec *one;
     sniv_scope_t scope;
 
-    if (early)
-        return early;
-    apr_pool_create(&early_pool, p);
-    apr_pool_cleanup_register(early_pool, NULL, forget_early,
+    if (snivhost_site.early)
+        return snivhost_site.early;
+    apr_pool_create(&snivhost_site.early_pool, p);
+    apr_pool_cleanup_register(snivhost_site.early_pool, NULL, forget_early,
                               apr_pool_cleanup_null);
-    if (sniv_certs_make(&early, early_pool) != APR_SUCCESS)
+    if (sniv_certs_make(&snivhost_site.early, snivhost_site.early_pool)
+        != APR_SUCCESS)
         return NULL;
-    read_levels(ap_server_conf, early_pool);
+    read_levels(ap_server_conf, snivhost_site.early_pool);
     for (one = ap_server_conf; one; one = one->next) {
         if (snivhost_conf(one)->store.dirs)
-            note_folders(early, one, &scope);
+            note_folders(snivhost_site.early, one, &scope);
     }
-    (void)sniv_certs_load(early, SNIV_CERTS_LOAD_DRY, 1, note, NULL);
-    return early;
+    (void)sniv_certs_load(snivhost_site.early, SNIV_CERTS_LOAD_DRY, 1, note,
+                          NULL);
+    return snivhost_site.early;
 }
 
 sniv_scope_t snivhost_store_scope(sniv_certs_t *certs, const server_rec *s)
@@ -203,12 +189,12 @@ sniv_certs_t *snivhost_store_look(server_rec *main_server, apr_pool_t *p)
         || snivhost_conf(main_server)->mode <= SNIVHOST_OFF) {
         return NULL;
     }
-    return storelog ? store : early_store(p);
+    return snivhost_site.storelog ? snivhost_site.store : early_store(p);
 }
 
 int snivhost_store_is_partial(void)
 {
-    return is_partial;
+    return snivhost_site.store_is_partial;
 }
 
 static sniv_cert_id_t find_name(const sniv_certs_t *certs, sniv_scope_t scope,
@@ -264,7 +250,8 @@ static int is_for_mod_ssl(const sniv_cert_info_t *info, const server_rec *s,
 static int find_for_mod_ssl(server_rec *s, sniv_cert_info_t *info,
                             apr_pool_t *p)
 {
-    sniv_certs_t *certs = storelog ? store : early_store(p);
+    sniv_certs_t *certs = snivhost_site.storelog ? snivhost_site.store
+                                                 : early_store(p);
     sniv_cert_id_t id;
     sniv_scope_t scope;
 
@@ -273,7 +260,7 @@ static int find_for_mod_ssl(server_rec *s, sniv_cert_info_t *info,
            && sniv_certs_info(certs, id, info, p) == APR_SUCCESS) {
         if (is_for_mod_ssl(info, s, p))
             return 1;
-        if (certs == store)
+        if (certs == snivhost_site.store)
             certs = early_store(p);
         else
             sniv_certs_drop(certs, id);
@@ -344,16 +331,17 @@ int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
     const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
     int status;
 
-    if (storelog)
+    if (snivhost_site.storelog)
         return OK;
     status = note_all_folders(s, pconf);
-    if (status != OK || !store)
+    if (status != OK || !snivhost_site.store)
         return status;
-    is_partial = 0;
-    storelog = snivhost_storelog_make(store, s, 1, pconf);
-    if (sniv_certs_load(store, SNIV_CERTS_LOAD_HIDDEN,
+    snivhost_site.store_is_partial = 0;
+    snivhost_site.storelog = snivhost_storelog_make(snivhost_site.store, s, 1,
+                                                    pconf);
+    if (sniv_certs_load(snivhost_site.store, SNIV_CERTS_LOAD_HIDDEN,
                         conf->cache > 0 ? conf->cache : 0,
-                        note, storelog) != APR_SUCCESS) {
+                        note, snivhost_site.storelog) != APR_SUCCESS) {
         say_off(s);
     }
     return OK;
@@ -378,22 +366,22 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
 
     (void)plog;
     (void)ptemp;
-    if (early_pool)
-        apr_pool_destroy(early_pool);
-    if (!store)
+    if (snivhost_site.early_pool)
+        apr_pool_destroy(snivhost_site.early_pool);
+    if (!snivhost_site.store)
         return OK;
     status = snivhost_store_load(s, pconf);
     if (status != OK)
         return status;
-    snivhost_storelog_flush(storelog);
-    sniv_certs_publish(store);
-    sniv_certs_stats(store, &stats);
+    snivhost_storelog_flush(snivhost_site.storelog);
+    sniv_certs_publish(snivhost_site.store);
+    sniv_certs_stats(snivhost_site.store, &stats);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0315: "
                  "certificate store: %u certificates, %u different chains, "
                  "%" APR_UINT64_T_FMT " KB", stats.entries, stats.chains,
                  (stats.bytes + 1023) / 1024);
     if (conf->check != 0 && stats.room > 0
-        && !sniv_certs_is_shared(store)) {
+        && !sniv_certs_is_shared(snivhost_site.store)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0311: renewed "
                      "certificates are served only after a restart: this "
                      "system cannot seal shared memory, as Linux 5.1 or later "
@@ -415,8 +403,10 @@ int snivhost_store_keep(apr_pool_t *pconf, apr_pool_t *plog,
 {
     (void)plog;
     (void)ptemp;
-    if (store && interval_of(s) > 0)
-        (void)snivhost_keeper_start(store, storelog, interval_of(s), s, pconf);
+    if (snivhost_site.store && interval_of(s) > 0)
+        (void)snivhost_keeper_start(snivhost_site.store,
+                                    snivhost_site.storelog, interval_of(s),
+                                    s, pconf);
     return OK;
 }
 
@@ -425,26 +415,30 @@ void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s)
 {
     if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST
         || snivhost_conf(s)->mode <= SNIVHOST_OFF
-        || storelog || note_all_folders(s, pconf) != OK || !store) {
+        || snivhost_site.storelog || note_all_folders(s, pconf) != OK
+        || !snivhost_site.store) {
         return;
     }
-    is_partial = 0;
-    storelog = snivhost_storelog_make(store, NULL, 0, pconf);
-    if (sniv_certs_load(store, SNIV_CERTS_LOAD_DRY, 1,
-                        note, storelog) != APR_SUCCESS) {
+    snivhost_site.store_is_partial = 0;
+    snivhost_site.storelog = snivhost_storelog_make(snivhost_site.store, NULL,
+                                                    0, pconf);
+    if (sniv_certs_load(snivhost_site.store, SNIV_CERTS_LOAD_DRY, 1,
+                        note, snivhost_site.storelog) != APR_SUCCESS) {
         say_off(NULL);
         return;
     }
-    snivhost_storelog_flush(storelog);
+    snivhost_storelog_flush(snivhost_site.storelog);
 }
 
 int snivhost_store_monitor(apr_pool_t *p, server_rec *s)
 {
     (void)p;
-    if (store && interval_of(s) > 0 && !snivhost_keeper_monitor()) {
-        sniv_certs_look(store, apr_time_now(), interval_of(s), LOOK_BUDGET,
-                        snivhost_storelog_note, storelog);
-        snivhost_storelog_tick(storelog);
+    if (snivhost_site.store && interval_of(s) > 0
+        && !snivhost_keeper_monitor()) {
+        sniv_certs_look(snivhost_site.store, apr_time_now(), interval_of(s),
+                        LOOK_BUDGET,
+                        snivhost_storelog_note, snivhost_site.storelog);
+        snivhost_storelog_tick(snivhost_site.storelog);
     }
     return DECLINED;
 }

@@ -40,9 +40,6 @@
 
 #if HAVE_TICKET_KEYS
 
-/* Of the running configuration; NULL: tickets are left to OpenSSL. */
-static sniv_tickets_t *tickets;
-
 /* ----- the secrets ----- */
 
 /*
@@ -295,10 +292,11 @@ static int ticket_callback(SSL *ssl, unsigned char name[16],
     int group = handshake_group(ssl), age = 0, result = -1;
     sniv_ticket_key_t key;
 
-    if (group < 0 || !tickets)
+    if (group < 0 || !snivhost_site.tickets)
         return enc ? -1 : 0;
     if (enc) {
-        if (sniv_tickets_newest(tickets, group, &key) == APR_SUCCESS
+        if (sniv_tickets_newest(snivhost_site.tickets, group, &key)
+                == APR_SUCCESS
             && RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc()))
                == 1
             && start(&key, iv, cipher, mac, 1)) {
@@ -306,7 +304,7 @@ static int ticket_callback(SSL *ssl, unsigned char name[16],
             result = 1;
         }
     }
-    else if (sniv_tickets_find(tickets, group, name, &key, &age)
+    else if (sniv_tickets_find(snivhost_site.tickets, group, name, &key, &age)
              != APR_SUCCESS) {
         result = 0;
     }
@@ -320,13 +318,6 @@ static int ticket_callback(SSL *ssl, unsigned char name[16],
 }
 
 /* ----- the phases ----- */
-
-static apr_status_t forget_tickets(void *dummy)
-{
-    (void)dummy;
-    tickets = NULL;
-    return APR_SUCCESS;
-}
 
 /* A default and all that its address sets have. */
 typedef struct behind_t {
@@ -491,17 +482,15 @@ static apr_status_t make_tickets(const grouping_t *g, server_rec *s)
         rv = sniv_ring_turn(ring, apr_time_now(), rotation_of(s),
                             &is_changed);
     if (rv == APR_SUCCESS) {
-        rv = sniv_tickets_make(&tickets, ring,
+        rv = sniv_tickets_make(&snivhost_site.tickets, ring,
                                (const unsigned char *)g->ids->elts,
                                g->ids->nelts, g->p);
     }
     if (rv == APR_SUCCESS) {
-        sniv_tickets_publish(tickets);
-        apr_pool_cleanup_register(g->p, NULL, forget_tickets,
-                                  apr_pool_cleanup_null);
+        sniv_tickets_publish(snivhost_site.tickets);
     }
     else {
-        tickets = NULL;
+        snivhost_site.tickets = NULL;
     }
     return rv;
 }
@@ -536,7 +525,7 @@ int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
                      "Off suppresses this message)");
         return OK;
     }
-    if (tickets)
+    if (snivhost_site.tickets)
         set_callbacks(s);
     return OK;
 }
@@ -548,13 +537,13 @@ int snivhost_tickets_monitor(apr_pool_t *p, server_rec *s)
     apr_status_t rv;
 
     (void)p;
-    if (!tickets || !sniv_tickets_is_shared(tickets)
+    if (!snivhost_site.tickets || !sniv_tickets_is_shared(snivhost_site.tickets)
         || (ring = get_ring()) == NULL) {
         return DECLINED;
     }
     rv = sniv_ring_turn(ring, apr_time_now(), rotation_of(s), &is_changed);
     if (rv == APR_SUCCESS && is_changed)
-        rv = sniv_tickets_renew(tickets, ring);
+        rv = sniv_tickets_renew(snivhost_site.tickets, ring);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "SNIV0006: the keys of "
                      "session tickets could not be renewed; the present ones "
