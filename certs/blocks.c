@@ -11,6 +11,7 @@
  * limitations under the License.
  */
 
+#include "certs/reader.h"
 #include "certs/reading.h"
 
 #include <string.h>

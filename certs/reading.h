@@ -26,7 +26,12 @@
 
 #include "certs/issuer.h"
 #include "certs/judge.h"
-#include "certs/reader.h"
+#include "certs/pem.h"
+#include "certs/types.h"
+#include "certs/walk.h"
+
+/** See certs/reader.h, which includes nothing of this. */
+typedef struct sniv_reader_t sniv_reader_t;
 
 /** Certificates in one file. */
 #define SNIV_CERTS_MAX 64
