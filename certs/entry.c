@@ -288,8 +288,8 @@ static int same_text(const char *a, const char *b, apr_size_t len)
     return 1;
 }
 
-/* Whether what follows `*.` has two labels: nobody has all of a top-level
- * domain, and no browser takes it. */
+/* Whether what follows `*.` has two labels: no one owns a whole top-level
+ * domain, and no browser accepts it. */
 static int has_two_labels(const char *rest, apr_size_t len)
 {
     const char *dot = memchr(rest, '.', len);

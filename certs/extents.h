@@ -17,7 +17,7 @@
 /**
  * @file certs/extents.h
  * What is free of a range of memory: the book-keeping of certs/sealed.c, in
- * memory that nobody else sees.
+ * memory of this process alone.
  */
 
 #include <apr.h>

@@ -19,9 +19,9 @@
  * Hashes with a key that is not known outside.
  *
  * Names in certificates, names of files and the bytes of chains come from
- * people who may not be friends: a customer who uploads a certificate chooses
- * its names. With a hash that anybody can compute he could choose 60,000 that
- * all meet in one place. The key is drawn from the system's random source
+ * untrusted users: a customer that uploads a certificate chooses its names.
+ * With a hash that anyone can compute, 60,000 could be chosen that all meet in
+ * one place. The key is drawn from the system's random source
  * once per process that makes a store; its children inherit it.
  *
  * Not for the names of virtual hosts (names/): those are the

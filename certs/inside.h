@@ -62,8 +62,8 @@
 #define SNIV_SLOT_INDEX 0u
 #define SNIV_SLOT_ENTRY(id) ((apr_uint32_t)(id) + 1)
 
-/* Limits, so that nobody who may write to one folder can take memory, ids or
- * time from the others. The manual has them, too. */
+/* Limits, so that a user that may write to one folder cannot take memory, ids
+ * or time from the others. The manual has them, too. */
 #define SNIV_NAMES_MAX 5000         /**< of a certificate in a folder */
 #define SNIV_TOP_FILES 500000       /**< of a folder that is named */
 #define SNIV_SHARE_FILES 50000      /**< of a folder directly in it */
@@ -312,7 +312,7 @@ void sniv_chains_restart(sniv_certs_t *certs);
 /** ... a record names this one ... @return 0 if it is not there */
 int sniv_chain_adopt(sniv_certs_t *certs, apr_uint32_t slot,
                      apr_uint64_t version);
-/** ... and the rest is nobody's. */
+/** ... and the rest is free. */
 void sniv_chains_sweep(sniv_certs_t *certs);
 
 /* certs/serving.c */
@@ -364,7 +364,7 @@ extern const char sniv_no_index[];
  */
 apr_status_t sniv_books_index(sniv_certs_t *certs);
 
-/** Whether nobody else has signed the first certificate of an entry. */
+/** Whether the first certificate of an entry is self-signed. */
 int sniv_entry_is_self_issued(const sniv_entry_t *entry);
 
 /**

@@ -72,7 +72,7 @@ typedef struct sniv_folder_visitor_t {
 } sniv_folder_visitor_t;
 
 /** Names in a folder that is named; and in one that is in it, where they may
- * be somebody else's. */
+ * belong to another user. */
 #define SNIV_FOLDER_NAMES   500000
 #define SNIV_FOLDER_NAMES_IN 100000
 

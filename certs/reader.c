@@ -365,7 +365,7 @@ static apr_status_t read_key(sniv_reader_t *reader, int i,
     if (!keys->has_key) {
         return sniv_fail(reader, preason, "holds no private key%s",
                          is_bundle ? ", and no other file with the key is "
-                         "named or lies beside it" : "");
+                         "named or is beside it" : "");
     }
     if (keys->key.what == SNIV_PEM_ENCRYPTED_KEY) {
         return sniv_fail(reader, preason, "holds a private key that is "

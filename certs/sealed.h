@@ -17,7 +17,7 @@
 /**
  * @file certs/sealed.h
  * Sealed memory: numbered slots of bytes that one process writes, its
- * children read, and nobody else can open or change.
+ * children read, and no other process can open or change.
  *
  *     parent          rw mapping ----+
  *                                    +--> pages of a file without a name,

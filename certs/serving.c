@@ -176,7 +176,7 @@ static apr_status_t put_entry(sniv_certs_t *certs, sniv_item_t *item,
         sniv_chains_give(certs, chains, n);
         return rv;
     }
-    /* nobody can come by an old chain any more but by the old record */
+    /* an old chain can only be reached through the old record now */
     sniv_chains_give(certs, item->chains, item->nchains);
     memcpy(item->chains, chains, sizeof(chains[0]) * (apr_size_t)n);
     item->nchains = n;

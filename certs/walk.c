@@ -42,7 +42,7 @@ static const char writable[] =
     "is not trusted: users other than its owner may write to it, or to a "
     "folder on the way";
 static const char other_names[] =
-    "is not trusted: it has several names (hard links), and somebody else may "
+    "is not trusted: it has several names (hard links), and another user may "
     "have put this one into the folder. Copy it";
 static const char not_a_file[] = "is not a regular file";
 static const char not_a_folder[] = "is not a folder";
@@ -56,8 +56,8 @@ typedef struct step_t {
     uid_t link_owner;           /* of links that a stranger has made */
     int has_stranger;           /* ... if there was one */
     uid_t dir_owner;            /* of the folder that has been come to */
-    int is_strangers;           /* it belongs to somebody else */
-    int is_sticky;              /* everybody can put names into it */
+    int is_strangers;           /* it belongs to another user */
+    int is_sticky;              /* any user can add names to it */
     int is_linked;              /* a link has been followed */
     int nlinks;
     char rest[2 * PATH_MAX];    /* of the path */

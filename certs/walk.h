@@ -16,11 +16,11 @@
 
 /**
  * @file certs/walk.h
- * Opening files by a path that strangers may have a hand in.
+ * Opening files by a path to which untrusted users may write.
  *
- * The parent process is root and reads for everybody. Somebody who may write
- * to a certificate folder could put a link there to a key that he cannot
- * read himself, or a FIFO. So a path below a folder of the configuration is
+ * The parent process is root and reads for all users. A user that may write to a
+ * certificate folder could put a link there to a key that this user cannot
+ * read, or a FIFO. So a path below a folder of the configuration is
  * walked step by step, without following links but by hand, and each folder,
  * link and file on the way is looked at once it is held open: what is checked
  * is what is read, whatever is renamed meanwhile. Nothing but regular files
@@ -29,11 +29,12 @@
  * The rule is that of sshd's StrictModes, for everything below the top
  * folder, and for the whole path behind a link out of it:
  *
- *     strict   belongs to root or to the owner of the top folder; nobody else
- *              may write to it
- *     owner    a sub-folder may belong to somebody else: then what he owns in
- *              it counts too, and his links lead to files of his own only
- *     any      all is taken
+ *     strict   belongs to root or to the owner of the top folder; no other
+ *              user may write to it
+ *     owner    a sub-folder may belong to another user: then what this user
+ *              owns in it counts too, and links of this user lead only to
+ *              files of the same user
+ *     any      everything is accepted
  *
  * "May write" are the group and the others; but for a group that has the
  * number of the owner (the private groups of users), and for folders with

@@ -354,7 +354,7 @@ static int hosts_many(const ap_directive_t *node)
 }
 
 /* Whether a virtual host with TLS has a name. A wildcard counts as
- * had, whoever it is for. */
+ * had, for any owner. */
 static int is_had(const snivhost_lint_t *lint, const char *name)
 {
     const sniv_table_t *table = lint->table;

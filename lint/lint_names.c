@@ -506,7 +506,7 @@ static void note_default(snivhost_lint_t *lint, const sniv_set_t *set)
         || !ap_cstr_casecmp(dot, ".invalid")) {
         return;
     }
-    /* Somebody may have a pattern for all names. */
+    /* There may be a pattern for all names. */
     sniv_decide_sni(lint->table, set, nowhere, sizeof(nowhere) - 1, &d);
     if (d.rule != SNIV_RULE_DEFAULT)
         return;

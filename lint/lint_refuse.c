@@ -212,7 +212,7 @@ static int is_everything(const char *pattern)
     return ap_strchr_c(pattern, '*') && !pattern[strspn(pattern, "*?")];
 }
 
-/* Who lets every name through there, in words; NULL: nobody. A name that no
+/* What lets every name through there, in words, or NULL. A name that no
  * client sends is known to patterns only that match all that are as long. */
 static const char *opener(const speaker_t *s, const place_t *place)
 {

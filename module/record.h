@@ -35,7 +35,7 @@
 extern module AP_MODULE_DECLARE_DATA snivhost_module;
 APLOG_USE_MODULE(snivhost);
 
-/* Our hooks have to come before everybody's, also before those that are
+/* Our hooks have to come before all others, also before those that are
  * REALLY_FIRST (mod_log_forensic, mod_http2): they look at r->server. */
 #define SNIVHOST_HOOK_FIRST  (APR_HOOK_REALLY_FIRST - 20)
 

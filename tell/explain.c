@@ -271,14 +271,15 @@ static void explain_alert(explainer_t *e)
     case SNIVHOST_REFUSED_UNKNOWN:
         x->alert = SSL_AD_UNRECOGNIZED_NAME;
         x->reason = apr_psprintf(e->p, "no virtual host on %s has the name "
-                                 "%s, and SNIVHostUnknownSNI is refuse", where,
+                                 "%s, and SNIVHostUnknownSNI is set to "
+                                 "refuse", where,
                                  quote(e, q->sni));
         break;
     case SNIVHOST_REFUSED_MISSING:
         x->alert = SSL_AD_MISSING_EXTENSION;
         x->reason = apr_psprintf(e->p, "there is no SNI, and "
-                                 "SNIVHostMissingSNI is refuse on %s (before "
-                                 "TLS 1.3 the alert is 40, "
+                                 "SNIVHostMissingSNI is set to refuse on %s "
+                                 "(before TLS 1.3 the alert is 40, "
                                  "handshake_failure)", where);
         break;
     default:
@@ -539,10 +540,11 @@ static void explain_refusal(explainer_t *e)
         return;
     refuse(e, status, x->hostname
            ? apr_psprintf(e->p, "no virtual host on %s has the name %s, and "
-                          "SNIVHostUnknownHost is refuse",
+                          "SNIVHostUnknownHost is set to refuse",
                           snivhost_addr_text(e->p, &e->q->ip, e->q->port),
                           quote(e, x->hostname))
-           : "the request names no host, and SNIVHostUnknownHost is refuse");
+           : "the request names no host, and SNIVHostUnknownHost is set to "
+             "refuse");
 }
 
 static void explain_request(explainer_t *e)

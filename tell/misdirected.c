@@ -180,7 +180,7 @@ static int judge(request_rec *r, const snivhost_conn_t *conn, int has_sni,
 }
 
 /*
- * The line of a 421 that mod_ssl has decided on. Anybody can cause one: so
+ * The line of a 421 that mod_ssl has decided on. Any client can cause one: so
  * only the two virtual hosts are read, and nothing is kept.
  */
 static void explain(request_rec *r, const snivhost_conn_t *conn)

@@ -406,7 +406,7 @@ static void counters(page_t *page)
     unsigned long sums[SNIVHOST_NCOUNTERS];
     int g, i;
 
-    out(page, "<section><h2>What has happened</h2>\n");
+    out(page, "<section><h2>Counters</h2>\n");
     if (!snivhost_live) {
         out(page, "<p>SNIVHost is Off: httpd chooses, and nothing is "
             "counted.</p></section>\n");

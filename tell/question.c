@@ -42,7 +42,7 @@ const char *snivhost_question_set(snivhost_question_t *q, apr_pool_t *p,
 {
     if (sniv_url_has_controls(value)) {
         return apr_psprintf(p, "%s has a control character, which no client "
-                            "can send there: leave it out", key);
+                            "can send there: remove it", key);
     }
     if (!ap_cstr_casecmp(key, "sni")) {
         if (strlen(value) > 255) {
@@ -120,8 +120,8 @@ const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
         if (!*word)
             continue;
         if (sniv_url_has_controls(word)) {
-            return "a control character is in it, which no client can send: "
-                   "leave it out. " USAGE;
+            return "it has a control character, which no client can send: "
+                   "remove it. " USAGE;
         }
         if (ap_strstr_c(word, "://")
             && (!equals || ap_strstr_c(word, "://") < equals)) {

@@ -48,8 +48,8 @@ const char *snivhost_question_parse(snivhost_question_t *q, apr_pool_t *p,
                                     const char *words);
 
 /**
- * A question with a URL and no address, asked of each address that somebody
- * who has this URL may come to: one question for each address set that has
+ * A question with a URL and no address, asked of each address that a client
+ * with this URL may connect to: one question for each address set that has
  * its port and can be reached there.
  * @return an array of snivhost_question_t, at least one; q itself if it has
  *         an address

@@ -128,7 +128,7 @@ snivhost_question_addresses(const snivhost_question_t *q,
         const char *text;
         snivhost_question_t one = *q;
 
-        /* The main server only where nobody else has the port. */
+        /* The main server only where no virtual host has the port. */
         if (!set && all->nelts)
             break;
         text = address_to(set, table, q->port, p);

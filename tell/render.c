@@ -54,7 +54,7 @@ void snivhost_lines_add(snivhost_lines_t *lines, const char *label,
             for (cut = room; cut > 0 && text[cut] != ' '; cut--)
                 ;
             /* A word that is longer than a line is not cut: it may be a
-             * file's name that somebody wants to copy. */
+             * file's name, to be copied as a whole. */
             len = cut ? cut : strcspn(text, " ");
         }
         APR_ARRAY_PUSH(lines, const char *)

@@ -186,7 +186,7 @@ const char *sniv_url_parse(sniv_url_t *url, const char *text, apr_pool_t *p)
     memset(url, 0, sizeof(*url));
     if (sniv_url_has_controls(text)) {
         return "the URL has a control character, which no client can send: "
-               "leave it out";
+               "remove it";
     }
     if (apr_uri_parse(p, text, &uri) != APR_SUCCESS || !uri.hostname
         || !*uri.hostname) {

@@ -17,7 +17,7 @@
 /**
  * @file tls/keeper.h
  * The keeper: a process that looks for changed certificates, so that the
- * parent reads nobody's files once the server runs.
+ * parent reads no certificate file once the server runs.
  *
  *     parent  -- forks, watches, replaces -->  keeper: the one writer
  *        |                                       |

@@ -324,7 +324,7 @@ static void add_donor(snivhost_adoption_t *adoption, apr_hash_t *donors,
         apr_hash_set(donors, key, APR_HASH_KEY_STRING, c);
 }
 
-/* Those with a reason against them, as far as somebody wants their like. */
+/* Those with a reason against them, if another one has the same settings. */
 static apr_hash_t *find_lenders(snivhost_adoption_t *adoption, int read_files,
                                 apr_pool_t *ptemp)
 {

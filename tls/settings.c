@@ -410,7 +410,7 @@ static void read_section(reader_t *r, snivhost_tlsconf_t *conf,
         read_managed(r, conf, section);
         return;
     }
-    /* Another module's section: nobody knows how it treats what is in it. */
+    /* Another module's section: its effect on what is in it is unknown. */
     for (node = section->first_child; node; node = node->next) {
         const known_t *what = find_known(r, node->directive);
 

@@ -26,7 +26,7 @@
  *     post_config     in mod_ssl's: a first virtual host without
  *                     SSLCertificateFile is given one from its folders
  *     post_config     as soon as all files are noted: read them, as root
- *     post_config     after everybody: let children inherit it. Daemons that
+ *     post_config     after all others: let children inherit it. Daemons that
  *                     other modules fork in post_config inherit no key
  *     post_config     the very last: start the keeper (tls/keeper.h), which
  *                     looks for changes from now on

@@ -19,7 +19,7 @@
  * What the log, and -t, say of the certificate store.
  *
  * A folder may hold thousands of files that are no certificates, or that
- * somebody changes all the time. So of a kind of event in a place (a folder
+ * keep changing. So of a kind of event in a place (a folder
  * that is named, or one directly in it) the first few have a line each, and
  * the rest is a number in one line: at once after the load, each hour later.
  * Parent only, one thread.

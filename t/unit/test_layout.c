@@ -247,7 +247,7 @@ static void test_content(void **state)
            "chain.crt", root, NULL);
     /* nothing to use: as before */
     LAYOUT("(a.crt holds no private key, and no other file with the key is "
-           "named or lies beside it)", "a.crt", LEAF);
+           "named or is beside it)", "a.crt", LEAF);
     LAYOUT("[1 a.key]", "notes", JUNK, "a.txt", JUNK, "a.key", KEY,
            "ca.crt", MID);
 }

@@ -146,7 +146,7 @@ static void test_forms(void **state)
     for (i = 0; i < sizeof(bad) / sizeof(*bad); i++)
         assert_string_equal(try_form(&bad[i], 1, &chain), REFUSED);
     assert_string_equal(try_form(&good[0], 0, &chain), "holds no private key"
-                        ", and no other file with the key is named or lies "
+                        ", and no other file with the key is named or is "
                         "beside it");
 }
 
