@@ -298,6 +298,10 @@ static int log_transaction(request_rec *r)
 
 /* ----- hooks ----- */
 
+/* Our hooks have to come before all others, also before those that are
+ * REALLY_FIRST (mod_log_forensic, mod_http2): they look at r->server. */
+#define SNIVHOST_HOOK_FIRST  (APR_HOOK_REALLY_FIRST - 20)
+
 static void register_hooks(apr_pool_t *p)
 {
     static const char *const mod_log_config[] = { "mod_log_config.c", NULL };

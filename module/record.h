@@ -20,24 +20,11 @@
  * other module includes this.
  */
 
-#include "httpd.h"
-#include "http_config.h"
-#include "http_log.h"
-
-#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 116)
-#error "mod_snivhost needs httpd 2.4.49 or later: conn_rec has to have outgoing"
-#endif
+#include "module/private.h"
 
 #include "choose/decide.h"
 #include "choose/hello.h"
 #include "choose/table.h"
-
-extern module AP_MODULE_DECLARE_DATA snivhost_module;
-APLOG_USE_MODULE(snivhost);
-
-/* Our hooks have to come before all others, also before those that are
- * REALLY_FIRST (mod_log_forensic, mod_http2): they look at r->server. */
-#define SNIVHOST_HOOK_FIRST  (APR_HOOK_REALLY_FIRST - 20)
 
 /* ----- configuration (config.c) ----- */
 
