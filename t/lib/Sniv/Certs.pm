@@ -108,6 +108,18 @@ sub make {
         _join("$new/$name.dh", "$new/$name.crt", "$new/dh.pem");
         _join("$new/$name.dh2", "$new/$name.crt", "$new/dh2.pem");
     }
+    # Forms of files that openssl(1) does not write: CR LF, text around the
+    # blocks, a key in DER
+    for my $name (sort keys %CERTS) {
+        open my $in, '<', "$new/$name.crt" or die "$name.crt: $!\n";
+        my $pem = do { local $/; <$in> };
+        close $in;
+        spew("$new/$name.crlf", $pem =~ s/\n/\r\n/gr);
+        spew("$new/$name.text", "Subject: CN=$name\n"
+            . $pem =~ s/^(-----END.*\n)/$1# next\n\n/gmr . 'the end');
+        openssl('pkey', '-in', "$new/$name.key", '-outform', 'DER', '-out',
+                "$new/$name.der");
+    }
     for my $c (['client', 'ca'], ['stranger', 'other-ca']) {
         my ($name, $ca) = @$c;
         openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",

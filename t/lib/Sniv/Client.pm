@@ -217,7 +217,9 @@ sub fill {
     my ($data, $n);
     if ($self->{ssl}) {
         $self->_clear_errors;
-        ($data, $n) = Net::SSLeay::read($self->{ssl}, 65536);
+        # Net::SSLeay may die of a read that fails ("negative strlen")
+        ($data, $n) = eval { Net::SSLeay::read($self->{ssl}, 65536) };
+        $n //= -1;
         if (!defined $data || $n <= 0) {
             $self->{eof} = 1;
             $self->{read_error} = $self->_ssl_error($n);

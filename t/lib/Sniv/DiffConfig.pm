@@ -253,6 +253,13 @@ sub certificates {
         my $kind = pick('dh', 'dh', 'dh2', 'ec');
         s/$cert\.crt/$cert.$kind/ for @l;
     }
+    if ($l[0] =~ /\.crt"/ && chance(0.2)) {
+        my $odd = pick('crlf', 'text');
+        s/$cert\.crt/$cert.$odd/ for @l;
+    }
+    if (chance(0.15)) {
+        s/$cert\.key/$cert.der/ for @l;
+    }
     my $other = $cert =~ /rsa/ ? pick(qw(c0 chain0)) : pick(qw(rsa rsa1
                                                                rsa-chain));
     if (chance(0.2)) {
