@@ -112,7 +112,10 @@ static apr_hash_t *items_by_files(sniv_certs_t *certs, apr_pool_t *p)
         }
         files = to = apr_palloc(p, len + 1);
         for (k = 0; k < item->nlist; k++) {
-            to += strlen(strcpy(to, item->list[k])) + 1;
+            apr_size_t n = strlen(item->list[k]) + 1;
+
+            memcpy(to, item->list[k], n);
+            to += n;
         }
         key = key_of(item->scope, files, len, &len, p);
         apr_hash_set(by_files, key, (apr_ssize_t)len, item);

@@ -145,8 +145,8 @@ static int is_writable_for_others(const struct stat *st)
 }
 
 /*
- * Whether a file or link may be another's that a stranger has given a name in his
- * folder: a hard link keeps its owner.
+ * Whether a file or link may be another's that a stranger has given a name in
+ * his folder: a hard link keeps its owner.
  */
 static int is_planted(step_t *step, const struct stat *st, int is_ours)
 {
@@ -296,6 +296,7 @@ static apr_status_t walk_on(step_t *step, sniv_walk_e what, int *pfd)
     apr_status_t rv;
     int held, is_last;
 
+    memset(&st, 0, sizeof(st));
     while (next_name(step, name, sizeof(name))) {
         rv = hold(step->dir, name, &held, &st);
         is_last = step->rest[strspn(step->rest, "/.")] == '\0'
@@ -354,7 +355,7 @@ static apr_status_t walk_below(const sniv_walk_t *walk, const char *path,
     if (strlen(path + len) >= PATH_MAX) {
         return ENAMETOOLONG;
     }
-    strcpy(step.rest, path + len);
+    memcpy(step.rest, path + len, strlen(path + len) + 1);
     rv = enter(&step, open(walk->top, O_HOLD));
     if (rv == APR_SUCCESS && fstat(step.dir, &st) != 0) {
         rv = errno;

@@ -18,9 +18,9 @@
  * @file certs/walk.h
  * Opening files by a path to which untrusted users may write.
  *
- * The parent process is root and reads for all users. A user that may write to a
- * certificate folder could put a link there to a key that this user cannot
- * read, or a FIFO. So a path below a folder of the configuration is
+ * The parent process is root and reads for all users. A user that may write
+ * to a certificate folder could put a link there to a key that this user
+ * cannot read, or a FIFO. So a path below a folder of the configuration is
  * walked step by step, without following links but by hand, and each folder,
  * link and file on the way is looked at once it is held open: what is checked
  * is what is read, whatever is renamed meanwhile. Nothing but regular files

@@ -234,7 +234,7 @@ static void add_way(sniv_watch_t *watch, const char *path)
         if (strlen(full) >= sizeof(way.at)) {
             return;
         }
-        strcpy(way.at, full);
+        memcpy(way.at, full, strlen(full) + 1);
     }
 }
 

@@ -346,7 +346,7 @@ static int hosts_many(const ap_directive_t *node)
         if (!ap_cstr_casecmpn(node->directive, "Virtual", 7)
             || !ap_cstr_casecmpn(node->directive, "Rewrite", 7)
             || !ap_cstr_casecmpn(node->directive, "Proxy", 5)
-            || hosts_many(node ? node->first_child : NULL)) {
+            || hosts_many(node->first_child)) {
             return 1;
         }
     }

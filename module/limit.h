@@ -17,8 +17,8 @@
 
 /**
  * @file module/limit.h
- * Log lines that any client can cause: one a second of a kind and process, which
- * says how many it stands for. Any thread.
+ * Log lines that any client can cause: one a second of a kind and process,
+ * which says how many it stands for. Any thread.
  */
 
 #include "apr_pools.h"
