@@ -163,6 +163,7 @@ static void make_candidates(server_rec *main_server, apr_pool_t *p,
     int i;
 
     confs = snivhost_tlsconf_read(ap_conftree, main_server, ptemp, ptemp);
+    snivhost_site.adoption->confs = confs;
     snivhost_site.adoption->candidates = apr_pcalloc(ptemp, (table->nvhosts + 1)
                                               * sizeof(snivhost_candidate_t));
     for (i = 0; i < table->nvhosts; i++) {

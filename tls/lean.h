@@ -11,7 +11,6 @@
  * limitations under the License.
  */
 
-
 #ifndef SNIVHOST_TLS_LEAN_H
 #define SNIVHOST_TLS_LEAN_H
 
@@ -79,6 +78,7 @@ typedef struct snivhost_reason_t {
 
 /** What lasts from check_config to the end of post_config. */
 typedef struct snivhost_adoption_t {
+    const snivhost_tlsconfs_t *confs;   /**< of all servers */
     const sniv_table_t *table;  /**< for the address sets; not the live one */
     snivhost_candidate_t *candidates; /**< as the vhosts of the table */
     snivhost_sharing_t *sharing;

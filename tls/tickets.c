@@ -28,6 +28,7 @@
 #include "certs/ring.h"
 #include "module/words.h"
 #include "tls/library.h"
+#include "tls/lean.h"
 #include "tls/settings.h"
 
 /* Files of authorities are part of what they stand for up to this size. */
@@ -510,7 +511,9 @@ int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
     memset(&g, 0, sizeof(g));
     g.p = p;
     g.ptemp = ptemp;
-    g.confs = snivhost_tlsconf_read(ap_conftree, s, ptemp, ptemp);
+    g.confs = snivhost_site.adoption
+              ? snivhost_site.adoption->confs
+              : snivhost_tlsconf_read(ap_conftree, s, ptemp, ptemp);
     g.by_id = apr_hash_make(ptemp);
     g.files = apr_hash_make(ptemp);
     g.ids = apr_array_make(ptemp, 4, sizeof(group_id_t));
