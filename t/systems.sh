@@ -25,7 +25,8 @@
 
 src=`cd "\`dirname "$0"\`/.." && pwd` || exit 1
 base=${SNIVHOST_CHROOTS:-/var/tmp/snivhost-chroots}
-mirror=${SNIVHOST_MIRROR:-http://deb.debian.org/debian}
+# Empty: the one that debootstrap takes by itself
+mirror=${SNIVHOST_MIRROR-}
 test "`id -u`" = 0 || { echo "systems.sh: needs root" >&2; exit 1; }
 for tool in debootstrap unshare ip git; do
     command -v $tool >/dev/null || {
@@ -47,7 +48,8 @@ make_chroot() {
     arch=
     case $system in *-i386) arch=--arch=i386 ;; esac
     # shellcheck disable=SC2086
-    debootstrap $arch --variant=minbase "${system%-i386}" "$root" "$mirror" &&
+    debootstrap $arch --variant=minbase "${system%-i386}" "$root" \
+        ${mirror:+"$mirror"} &&
     printf '%s\n' 'Acquire::Check-Valid-Until "false";' \
         'APT::Install-Recommends "false";' 'APT::Sandbox::User "root";' \
         >"$root/etc/apt/apt.conf.d/99systems" &&
