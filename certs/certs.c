@@ -293,7 +293,7 @@ static apr_status_t make_room(sniv_certs_t *certs, unsigned flags,
     if (!certs->books.chains) {
         return APR_ENOMEM;
     }
-    rv = sniv_shm_make(&shm, 1 + certs->nentries + certs->nchains,
+    rv = sniv_shm_make(&shm, SNIV_SLOT_LOOKS(certs) + 1,
                        (apr_size_t)certs->nentries * 16384,
                        (certs->is_dry ? SNIV_SHM_PRIVATE : 0)
                        | (flags & SNIV_CERTS_LOAD_HIDDEN ? SNIV_SHM_HIDDEN
@@ -349,6 +349,9 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
         sniv_ids_free(certs);
         forget_news(books);
         sniv_shares_limit(certs);
+        certs->round.looks.begun = now;
+        certs->round.looks.is_in_round = 1;
+        sniv_looks_note(certs, 0);
     }
     certs->round.start = now;
     books->report = NULL;

@@ -195,6 +195,11 @@ int sniv_certs_vouch(const sniv_certs_t *certs, sniv_scope_t scope,
 apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
                              sniv_cert_info_t *info, apr_pool_t *p);
 
+/** When an entry is valid, as in its description, without the rest of it.
+ * @return 0: it has nothing to serve */
+int sniv_certs_times(const sniv_certs_t *certs, sniv_cert_id_t id,
+                     apr_time_t *not_before, apr_time_t *not_after);
+
 /** Add what describes another entry that is served beside it: files, kinds
  * of keys, fingerprints; the time is that in which all are valid. */
 void sniv_certs_info_also(const sniv_certs_t *certs, sniv_cert_id_t id,
@@ -296,6 +301,10 @@ pid_t sniv_certs_fork(sniv_certs_t *certs);
  */
 apr_status_t sniv_certs_take_over(sniv_certs_t *certs,
                                   sniv_certs_report_fn *report, void *baton);
+
+/** When there was a look, and by whom. Any process. @return 0: there is
+ * nothing to look at */
+int sniv_certs_looks(const sniv_certs_t *certs, sniv_certs_looks_t *looks);
 
 /** Sizes and counters of this process, for a status page. */
 typedef struct sniv_certs_stats_t {

@@ -39,7 +39,7 @@ apr_status_t sniv_chain_take(sniv_certs_t *certs, sniv_pair_t *pair)
         }
         chain = &certs->books.chains[i];
         chain->slot = certs->nentries + 1 + i;
-        chain->version = ++certs->books.version;
+        chain->version = sniv_version_next(certs);
         rv = sniv_shm_put(certs->shm, chain->slot, pair->chain.data,
                           pair->chain.len, chain->version);
         if (rv != APR_SUCCESS) {

@@ -186,6 +186,7 @@ apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
     rv = sniv_entry_get(certs, id, &bytes, &len, &entry, &info->version);
     if (rv == APR_SUCCESS) {
         describe(info, &entry, p);
+        info->loaded = (apr_time_t)info->version;
         OPENSSL_cleanse(bytes, len);
         free(bytes);
     }

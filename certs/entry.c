@@ -104,26 +104,44 @@ static int take(sniv_bytes_t *in, sniv_bytes_t *part, apr_size_t len)
     return 1;
 }
 
-int sniv_record_parse(sniv_entry_t *entry, const unsigned char *bytes,
-                      apr_size_t len)
+/* What does not fit does not compile. */
+typedef char head_fits_t[sizeof(head_t) == SNIV_RECORD_HEAD ? 1 : -1];
+
+int sniv_record_head(sniv_entry_t *entry,
+                     const unsigned char bytes[SNIV_RECORD_HEAD])
 {
-    sniv_bytes_t in, part;
     head_t head;
-    pair_head_t pair;
-    apr_uint32_t i;
 
     memset(entry, 0, sizeof(*entry));
-    in.data = bytes;
-    in.len = len;
-    if (!take(&in, &part, sizeof(head))) {
-        return 0;
-    }
-    memcpy(&head, part.data, sizeof(head));
+    memcpy(&head, bytes, sizeof(head));
     if (head.magic != MAGIC || head.npairs == 0
         || head.npairs > SNIV_PAIRS_MAX) {
         return 0;
     }
-    for (i = 0; i < head.npairs; i++) {
+    entry->npairs = (int)head.npairs;
+    entry->flags = head.flags;
+    entry->scope = head.scope;
+    entry->not_before = head.not_before;
+    entry->not_after = head.not_after;
+    entry->files.len = head.files_len;
+    return 1;
+}
+
+int sniv_record_parse(sniv_entry_t *entry, const unsigned char *bytes,
+                      apr_size_t len)
+{
+    sniv_bytes_t in, part;
+    pair_head_t pair;
+    int i;
+
+    memset(entry, 0, sizeof(*entry));
+    in.data = bytes;
+    in.len = len;
+    if (!take(&in, &part, SNIV_RECORD_HEAD)
+        || !sniv_record_head(entry, part.data)) {
+        return 0;
+    }
+    for (i = 0; i < entry->npairs; i++) {
         sniv_pair_t *to = &entry->pairs[i];
 
         if (!take(&in, &part, sizeof(pair))) {
@@ -139,16 +157,11 @@ int sniv_record_parse(sniv_entry_t *entry, const unsigned char *bytes,
         to->chain_slot = pair.chain_slot;
         to->chain_version = pair.chain_version;
     }
-    if (in.len != head.files_len
+    if (in.len != entry->files.len
         || (in.len > 0 && in.data[in.len - 1] != '\0')) {
         return 0;
     }
     entry->files = in;
-    entry->npairs = (int)head.npairs;
-    entry->flags = head.flags;
-    entry->scope = head.scope;
-    entry->not_before = head.not_before;
-    entry->not_after = head.not_after;
     return 1;
 }
 

@@ -72,6 +72,13 @@ apr_size_t sniv_record_size(const sniv_entry_t *entry);
 /** Write the record; room for sniv_record_size(). */
 void sniv_record_write(const sniv_entry_t *entry, unsigned char *out);
 
+/** Bytes of a record that say how many pairs there are, and when valid. */
+#define SNIV_RECORD_HEAD 40u
+
+/** Read these alone: flags, scope and times. @return 0 if it is no record */
+int sniv_record_head(sniv_entry_t *entry,
+                     const unsigned char bytes[SNIV_RECORD_HEAD]);
+
 /** Read a record. @return 0 if it is none. */
 int sniv_record_parse(sniv_entry_t *entry, const unsigned char *bytes,
                       apr_size_t len);

@@ -26,6 +26,7 @@
  *     chains.c    chains that entries share
  *     folders.c   folders, and what they take up
  *     renew.c     looking for changes
+ *     times.c     when: of entries, of their versions, of looks
  *     takeover.c  going on in the place of a process that was killed
  *
  * The store has three lives, and a struct for each: sniv_certs_t is what
@@ -39,6 +40,7 @@
  *     0                    the name index
  *     1 .. nentries        entries: id + 1
  *     nentries + 1 ..      chains
+ *     the last one         when there was a look
  *
  * The way of an id, so that a name never leads to another site's entry:
  *
@@ -61,6 +63,7 @@
 
 #define SNIV_SLOT_INDEX 0u
 #define SNIV_SLOT_ENTRY(id) ((apr_uint32_t)(id) + 1)
+#define SNIV_SLOT_LOOKS(certs) (1 + (certs)->nentries + (certs)->nchains)
 
 /* Limits, so that a user that may write to one folder cannot take memory, ids
  * or time from the others. The manual has them, too. */
@@ -223,6 +226,7 @@ typedef struct sniv_round_t {
     sniv_item_t **waiting;      /**< items that have something pending */
     apr_uint32_t nwaiting, rwaiting;
     int is_index_told;
+    sniv_certs_looks_t looks;   /**< as last noted */
 } sniv_round_t;
 
 struct sniv_certs_t {
@@ -300,6 +304,15 @@ int sniv_ids_restart(sniv_certs_t *certs);
 void sniv_books_report(sniv_certs_t *certs, sniv_certs_event_e event,
                        sniv_cert_id_t id, const char *file,
                        const char *reason);
+
+/* certs/times.c */
+
+/** The next version; see sniv_cert_info_t. */
+apr_uint64_t sniv_version_next(sniv_certs_t *certs);
+
+/** Note in the sealed memory that this process looks, and whether it is in a
+ * round. */
+void sniv_looks_note(sniv_certs_t *certs, int is_in_round);
 
 /* certs/chains.c */
 

@@ -16,6 +16,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <apr_cstr.h>
 #include <apr_strings.h>
@@ -546,6 +547,9 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
     look.deadline = apr_time_now() + budget;
     certs->books.report = report;
     certs->books.baton = baton;
+    if (round->looks.pid != getpid()) {
+        sniv_looks_note(certs, round->looks.is_in_round);
+    }
     sniv_ids_free(certs);
     settle(certs, &look, budget);
     /* a clock that was put back must not stop this for as long */
@@ -555,9 +559,14 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
         round->cursor = 0;
         round->start = now;
         round->unsettled = 0;
+        /* before: it may hang */
+        sniv_looks_note(certs, 1);
     }
     go_on(certs, &look);
     finish(certs, &look);
+    if (round->phase == SNIV_ROUND_IDLE && round->looks.is_in_round) {
+        sniv_looks_note(certs, 0);
+    }
     sniv_reader_free(certs->books.reader);
     apr_pool_clear(certs->ptemp);
     certs->books.report = NULL;

@@ -142,7 +142,7 @@ static apr_status_t put_record(sniv_certs_t *certs, sniv_cert_id_t id,
     *is_same = now && len == size && memcmp(now, record, size) == 0;
     if (!*is_same) {
         rv = sniv_shm_put(certs->shm, slot, record, size,
-                          ++certs->books.version);
+                          sniv_version_next(certs));
     }
     OPENSSL_cleanse(record, size);
     free(record);
@@ -617,7 +617,7 @@ static apr_status_t write_index(sniv_certs_t *certs)
                 gather_names(&all, books->items[i], &entry);
             }
         }
-        rv = sniv_index_write(certs->shm, SNIV_SLOT_INDEX, ++books->version,
+        rv = sniv_index_write(certs->shm, SNIV_SLOT_INDEX, sniv_version_next(certs),
                               all.names, all.n);
     }
     free(all.names);

@@ -223,6 +223,9 @@ apr_status_t sniv_certs_take_over(sniv_certs_t *certs,
     books->is_index_old = 1;
     (void)sniv_books_index(certs);      /* or the next look */
     certs->round.start = 0;
+    /* it may have been killed while it looked */
+    (void)sniv_certs_looks(certs, &certs->round.looks);
+    certs->round.looks.is_in_round = 0;
     apr_pool_clear(certs->ptemp);
     books->report = NULL;
     books->baton = NULL;

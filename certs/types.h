@@ -20,6 +20,8 @@
  * it is made from, and what it says about itself.
  */
 
+#include <sys/types.h>
+
 #include <apr_pools.h>
 #include <apr_time.h>
 
@@ -94,7 +96,18 @@ typedef struct sniv_cert_info_t {
                                      blank between */
     unsigned flags;             /**< SNIV_CERT_* */
     apr_uint64_t version;       /**< another one after each renewal */
+    apr_time_t loaded;          /**< when it was read and served; 0: it is not
+                                     served */
 } sniv_cert_info_t;
+
+/** Looking for changes, as it stands. */
+typedef struct sniv_certs_looks_t {
+    apr_time_t begun;           /**< the last round over all files; the load
+                                     is the first one */
+    apr_time_t ended;           /**< the last one that has come to its end */
+    pid_t pid;                  /**< of the process that looks */
+    int is_in_round;            /**< it has begun one */
+} sniv_certs_looks_t;
 
 /** What happened to a file, for the log. */
 typedef enum {

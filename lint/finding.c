@@ -62,6 +62,7 @@ static const kind_t kinds[SNIVHOST_LINT_KINDS] = {
     { "SNIV0463", 0 },      /* NO_CHAIN */
     { "SNIV0464", 0 },      /* CHAIN_ORDER */
     { "SNIV0465", 1 },      /* CHAIN_ROOT */
+    { "SNIV0428", 1 },      /* CERT_LATE */
 };
 
 /* Codes that are no longer reported: a code is never used for anything else,

@@ -72,6 +72,7 @@ typedef enum {
                                          known to the clients */
     SNIVHOST_LINT_CHAIN_ORDER,
     SNIVHOST_LINT_CHAIN_ROOT,       /**< note: a root is sent, too */
+    SNIVHOST_LINT_CERT_LATE,        /**< note: in the last third of its life */
     SNIVHOST_LINT_KINDS
 } snivhost_lint_e;
 
@@ -93,6 +94,7 @@ typedef struct snivhost_lint_t {
     const snivhost_tlsconfs_t *tls;
     int with_notes;             /**< notes are wanted too */
     struct snivhost_trust_t *trust; /**< of lint_certs.c */
+    struct snivhost_late_t *late;   /**< of lint_certs.c */
     apr_array_header_t *findings;   /**< snivhost_finding_t */
     apr_pool_t *p;              /**< of the findings */
     apr_pool_t *ptemp;          /**< for the time of the run */

@@ -34,6 +34,7 @@
  * does not work. */
 #define SOON            apr_time_from_sec(14 * 86400)
 #define SOON_PART       6
+#define LATE_PART       3
 
 /* A certificate and the virtual hosts that name it. */
 typedef struct cert_t {
@@ -361,6 +362,51 @@ static void report_gaps(gaps_t *gaps)
 
 /* ----- dates ----- */
 
+/* Certificates in the last third of their life. That is when many are renewed,
+ * so they are one finding, and a note. */
+typedef struct snivhost_late_t {
+    const char *file;           /* the one that expires first */
+    apr_time_t end;
+    const sniv_vhost_t *user;
+    int n;
+} late_t;
+
+static void add_late(snivhost_lint_t *lint, const char *file, apr_time_t end,
+                     const sniv_vhost_t *v)
+{
+    late_t *late = lint->late;
+
+    if (!snivhost_lint_wants(lint, SNIVHOST_LINT_CERT_LATE, v))
+        return;
+    if (!late)
+        lint->late = late = apr_pcalloc(lint->ptemp, sizeof(*late));
+    if (late->n++ == 0 || end < late->end) {
+        late->file = file;
+        late->end = end;
+        late->user = v;
+    }
+}
+
+static void report_late(snivhost_lint_t *lint)
+{
+    const late_t *late = lint->late;
+
+    if (!late)
+        return;
+    snivhost_lint_add(lint, SNIVHOST_LINT_CERT_LATE, late->user,
+                      snivhost_lint_directive(lint, late->user,
+                                              "SSLCertificateFile"),
+                      "the certificate %s (of %s) expires on %s: less than a "
+                      "third of its life is left%s. Check that it is going to "
+                      "be renewed", late->file, late->user->server_name,
+                      snivhost_day_text(lint->ptemp, late->end),
+                      late->n == 1 ? "" : late->n == 2
+                      ? ", as of 1 other certificate"
+                      : apr_psprintf(lint->ptemp,
+                                     ", as of %d other certificates",
+                                     late->n - 1));
+}
+
 void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
                          apr_time_t not_before, apr_time_t not_after,
                          const sniv_vhost_t *v, int nusers)
@@ -399,6 +445,9 @@ void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
                           : days < 2 ? "tomorrow"
                           : apr_psprintf(lint->ptemp, "in %d days",
                                          (int)days));
+    }
+    else if (left < (not_after - not_before) / LATE_PART) {
+        add_late(lint, file, not_after, v);
     }
 }
 
@@ -645,7 +694,7 @@ static int is_wanted(const snivhost_lint_t *lint)
 {
     int i;
 
-    for (i = SNIVHOST_LINT_CERT_SERVERNAME; i <= SNIVHOST_LINT_CHAIN_ROOT;
+    for (i = SNIVHOST_LINT_CERT_SERVERNAME; i <= SNIVHOST_LINT_CERT_LATE;
          i++) {
         if ((i <= SNIVHOST_LINT_FOLDER_UNSERVED
              || i >= SNIVHOST_LINT_FOLDER_HIDDEN)
@@ -718,5 +767,6 @@ void snivhost_lint_certs(snivhost_lint_t *lint)
     }
     report_gaps(&gaps);
     snivhost_lint_folders(lint, leaves);
+    report_late(lint);
     report_chains(lint);
 }

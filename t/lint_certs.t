@@ -80,6 +80,22 @@ passes '0424: time enough', $tls, site('a.test', 'in_time');
 passes '0424: time enough, one of a year', $tls, site('a.test', 'year');
 passes '0424: time enough, one of six days', $tls, site('a.test', 'short');
 
+# ----- 0428, a note: the last third
+
+finds '0428, a note: less than a third is left', $tls,
+    site('a.test', 'late!0428');
+finds '0428, a note: of several the one that expires first', $tls,
+    site('a.test', 'late'), site('w.test', 'later!0428');
+finds '0428, a note: that of six days is 0424 in its last day', $tls,
+    site('a.test', 'late!0428'), site('x.a.test', 'short_soon!0424',
+    'SNIVHostLintIgnore 0420');
+finds '0428, a note: not where it is ignored', $tls,
+    site('a.test', 'late!0428'),
+    site('w.test', 'later', 'SNIVHostLintIgnore 0428');
+passes '0428, a note: more than a third is left', $tls,
+    site('a.test', 'not_late');
+passes '0428: no warning', $tls, site('a.test', 'late');
+
 # ----- 0425, a note: names that no virtual host has
 
 finds '0425, a note: a name of the certificate', $tls,

@@ -499,6 +499,44 @@ static void test_many_gone(void **state)
     assert_true(serves(certs, "a.test", &pairs[0]));
 }
 
+/* What is said of an entry without the rest of it, and when it was read. */
+static void assert_times(const sniv_certs_t *certs, sniv_cert_info_t *info)
+{
+    sniv_cert_id_t id = find(certs, "a.test");
+    apr_time_t from, to;
+
+    assert_int_equal(sniv_certs_info(certs, id, info, pool), APR_SUCCESS);
+    assert_true(sniv_certs_times(certs, id, &from, &to));
+    assert_true(from == info->not_before && to == info->not_after);
+}
+
+static void test_times(void **state)
+{
+    const apr_time_t start = apr_time_now();
+    sniv_cert_info_t first, second;
+    sniv_certs_t *certs;
+    apr_time_t from, to;
+
+    (void)state;
+    pems_write(in_dir("a.pem"), certs_text[0], keys_text[0], NULL);
+    certs = load(dir);
+    assert_times(certs, &first);
+    assert_true(first.loaded >= start && first.loaded <= apr_time_now());
+    look(certs);
+    assert_times(certs, &second);
+    assert_true(second.loaded == first.loaded);     /* it was not read */
+    pems_replace(in_dir("a.pem"), certs_text[1], keys_text[1], NULL);
+    look(certs);
+    look(certs);
+    assert_times(certs, &second);
+    assert_true(second.loaded > first.loaded);
+    assert_true(second.loaded <= apr_time_now());
+    assert_false(sniv_certs_times(certs, SNIV_CERT_NONE, &from, &to));
+    assert_false(sniv_certs_times(certs, sniv_certs_count(certs), &from, &to));
+    assert_false(sniv_certs_times(certs, sniv_certs_count(certs) - 1, &from,
+                                  &to));
+}
+
 /* A clock that is put back does not stop the looks. */
 static void test_clock(void **state)
 {
@@ -620,6 +658,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_new_and_gone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_folders_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_gone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_times, setup, teardown),
         cmocka_unit_test_setup_teardown(test_clock, setup, teardown),
         cmocka_unit_test_setup_teardown(test_budget, setup, teardown),
         cmocka_unit_test_setup_teardown(test_under_load, setup, teardown)

@@ -181,6 +181,7 @@ static void test_goes_on(void **state)
 {
     sniv_certs_t *certs;
     sniv_certs_stats_t before, after;
+    sniv_certs_looks_t looks, later;
     int status;
     pid_t pid;
 
@@ -193,7 +194,14 @@ static void test_goes_on(void **state)
     unlink(file_of(1));         /* gone */
     put(3, 0);                  /* new: they may get each other's ids */
     put(4, 0);
+    assert_true(sniv_certs_looks(certs, &looks));
+    assert_int_equal(looks.pid, getpid());
+    assert_true(looks.begun <= looks.ended && !looks.is_in_round);
     run(certs, 1, 8);
+    assert_true(sniv_certs_looks(certs, &later));
+    assert_int_not_equal(later.pid, getpid());
+    assert_true(later.begun > looks.ended && later.ended >= later.begun);
+    assert_int_equal(later.is_in_round, 0);
     assert_int_equal(served(certs, 0), 1);
     assert_int_equal(served(certs, 1), -1);
     assert_int_equal(served(certs, 2), 0);

@@ -58,6 +58,9 @@ my %CERTS = (
     year     => { names => 'a.test', from => -349, to => 16 },
     short    => { names => 'a.test', from => -4, to => 2 },
     short_soon => { names => 'a.test', from => -5.5, to => 0.5 },
+    late     => { names => 'a.test', from => -61, to => 29 },
+    later    => { names => 'w.test', from => -65, to => 25 },
+    not_late => { names => 'a.test', from => -59, to => 31 },
     old_self => { names => 'a.test', from => -91, to => -1, self => 1 },
 );
 
