@@ -57,6 +57,7 @@
 #include "tell/expect.h"
 #include "tell/facts.h"
 #include "tell/misdirected.h"
+#include "tell/served.h"
 #include "tell/status.h"
 #include "tls/adopt.h"
 #include "tls/library.h"
@@ -265,6 +266,7 @@ static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
         snivhost_tickets_post_config,
         /* asks the tables and the store */
         snivhost_lint_post_config,
+        snivhost_served_post_config,
         /* a process of its own: nothing fails after it */
         snivhost_store_keep,
         NULL
@@ -339,6 +341,7 @@ static void register_hooks(apr_pool_t *p)
     /* Processes. */
     ap_hook_monitor(snivhost_store_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(snivhost_tickets_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(snivhost_served_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(snivhost_facts_child_init, NULL, NULL,
                        APR_HOOK_MIDDLE);
 

@@ -200,6 +200,17 @@ apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
 int sniv_certs_times(const sniv_certs_t *certs, sniv_cert_id_t id,
                      apr_time_t *not_before, apr_time_t *not_after);
 
+/** What is left of the life of a certificate. */
+typedef enum {
+    SNIV_CERT_FRESH,
+    SNIV_CERT_LATE,             /**< less than a third */
+    SNIV_CERT_SOON,             /**< less than a sixth, and than 14 days */
+    SNIV_CERT_EXPIRED
+} sniv_cert_life_e;
+
+sniv_cert_life_e sniv_cert_life(apr_time_t not_before, apr_time_t not_after,
+                                apr_time_t now);
+
 /** Add what describes another entry that is served beside it: files, kinds
  * of keys, fingerprints; the time is that in which all are valid. */
 void sniv_certs_info_also(const sniv_certs_t *certs, sniv_cert_id_t id,

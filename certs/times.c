@@ -59,6 +59,22 @@ int sniv_certs_times(const sniv_certs_t *certs, sniv_cert_id_t id,
     return 1;
 }
 
+/*
+ * A certificate is renewed well before its end: those of 90 days with 30
+ * left, shorter ones with a third or a half. Less than a sixth, and the
+ * renewal does not work.
+ */
+sniv_cert_life_e sniv_cert_life(apr_time_t not_before, apr_time_t not_after,
+                                apr_time_t now)
+{
+    const apr_time_t fortnight = apr_time_from_sec(14 * 86400);
+    const apr_time_t life = not_after - not_before, left = not_after - now;
+
+    return left <= 0 ? SNIV_CERT_EXPIRED
+           : left < fortnight && left < life / 6 ? SNIV_CERT_SOON
+           : left < life / 3 ? SNIV_CERT_LATE : SNIV_CERT_FRESH;
+}
+
 /* ----- looks */
 
 void sniv_looks_note(sniv_certs_t *certs, int is_in_round)

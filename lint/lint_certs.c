@@ -29,13 +29,6 @@
 
 #define LISTED SNIVHOST_LINT_LISTED
 
-/* A certificate is renewed well before its end: those of 90 days with 30
- * left, shorter ones with a third or a half. Less than this, and the renewal
- * does not work. */
-#define SOON            apr_time_from_sec(14 * 86400)
-#define SOON_PART       6
-#define LATE_PART       3
-
 /* A certificate and the virtual hosts that name it. */
 typedef struct cert_t {
     const snivhost_leaf_t *leaf;
@@ -412,8 +405,7 @@ void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
                          const sniv_vhost_t *v, int nusers)
 {
     const apr_time_t now = apr_time_now();
-    apr_time_t soon = (not_after - not_before) / SOON_PART;
-    apr_time_t left = not_after - now;
+    const sniv_cert_life_e life = sniv_cert_life(not_before, not_after, now);
     const ap_directive_t *node =
         snivhost_lint_directive(lint, v, "SSLCertificateFile");
     const char *others = nusers > 1
@@ -421,7 +413,7 @@ void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
                        nusers - 1)
         : apr_psprintf(lint->ptemp, " (of %s)", v->server_name);
 
-    if (left <= 0) {
+    if (life == SNIV_CERT_EXPIRED) {
         snivhost_lint_add(lint, SNIVHOST_LINT_CERT_EXPIRED, v, node,
                           "the certificate %s%s expired on %s; clients "
                           "reject it. Renew it", file, others,
@@ -434,8 +426,8 @@ void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
                           "clock, or keep the previous certificate", file,
                           others, snivhost_day_text(lint->ptemp, not_before));
     }
-    else if (left < (soon < SOON ? soon : SOON)) {
-        apr_int64_t days = apr_time_sec(left) / 86400;
+    else if (life == SNIV_CERT_SOON) {
+        apr_int64_t days = apr_time_sec(not_after - now) / 86400;
 
         snivhost_lint_add(lint, SNIVHOST_LINT_CERT_SOON, v, node,
                           "the certificate %s%s expires on %s, %s. Check why "
@@ -446,7 +438,7 @@ void snivhost_lint_dates(snivhost_lint_t *lint, const char *file,
                           : apr_psprintf(lint->ptemp, "in %d days",
                                          (int)days));
     }
-    else if (left < (not_after - not_before) / LATE_PART) {
+    else if (life == SNIV_CERT_LATE) {
         add_late(lint, file, not_after, v);
     }
 }

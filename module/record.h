@@ -150,6 +150,9 @@ typedef struct snivhost_site_t {
     struct snivhost_storelog_t *storelog;   /**< NULL until it is loaded */
     int store_is_partial;           /**< see snivhost_store_is_partial() */
     struct sniv_tickets_t *tickets; /**< NULL: left to OpenSSL */
+    apr_array_header_t *own_certs;  /**< snivhost_served_t: of mod_ssl's own
+                                         virtual hosts; or NULL */
+    apr_time_t own_certs_since; /**< when mod_ssl has loaded them, or 0 */
 } snivhost_site_t;
 
 extern snivhost_site_t snivhost_site;

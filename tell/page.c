@@ -471,9 +471,22 @@ static void names_of(page_t *page, const sniv_vhost_t *v)
         out(page, i < n ? ", and %d more</span>" : "</span>", n - i);
 }
 
+static const char *life_class(const snivhost_tls_facts_t *tls, apr_time_t now)
+{
+    switch (sniv_cert_life(tls->cert.not_before, tls->cert.not_after, now)) {
+    case SNIV_CERT_FRESH:
+        return "good";
+    case SNIV_CERT_LATE:
+        return "late";
+    case SNIV_CERT_SOON:
+        return "warn";
+    default:
+        return "bad";
+    }
+}
+
 static void certificate_of(page_t *page, const snivhost_tls_facts_t *tls)
 {
-    const apr_interval_time_t soon = apr_time_from_sec(14 * 86400);
     apr_time_t end;
 
     if (!tls->has_cert) {
@@ -483,7 +496,7 @@ static void certificate_of(page_t *page, const snivhost_tls_facts_t *tls)
     }
     end = tls->cert.not_after;
     out(page, " <span class=\"tag %s\" title=\"%s\">%s %s</span>",
-        end < page->now ? "bad" : end - page->now < soon ? "warn" : "good",
+        life_class(tls, page->now),
         snivhost_time_text(page->p, end),
         end < page->now ? "expired" : "expires",
         snivhost_distance_text(page->p, end, page->now));

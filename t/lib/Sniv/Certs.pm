@@ -23,6 +23,7 @@ use Cwd qw(realpath);
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use File::Spec::Functions qw(rel2abs);
+use POSIX ();
 
 use Sniv::Chain qw(dh_params spew);
 
@@ -154,6 +155,46 @@ sub _key {
         : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
     return (@type, '-nodes', '-keyout', "$in/$name.key",
             '-out', "$in/$name.crt", '-days', $DAYS);
+}
+
+# A certificate that is valid from one day to another, counted from now:
+# dated($dir, $key, $name, names => 'a.test,b.test', from => -1, to => 89),
+# of the CA, or self => 1. NAME.test is its common name. $dir/$name.crt.
+sub dated {
+    my ($to, $key, $name, %c) = @_;
+    my ($from, $until) = map { POSIX::strftime('%Y%m%d%H%M%SZ',
+                                               gmtime(time + $_ * 86_400)) }
+        $c{from} // -1, $c{to} // 89;
+    my $san = join ',', map { "DNS:$_" } split /,/, $c{names};
+    my $config = "$to/$name.cnf";
+    spew($config, <<"END");
+[ca]
+default_ca = dated
+[dated]
+database = $to/$name.txt
+new_certs_dir = $to
+rand_serial = yes
+default_md = sha256
+policy = any
+x509_extensions = leaf
+[any]
+commonName = supplied
+[leaf]
+basicConstraints = critical,CA:FALSE
+@{[ $san ? "subjectAltName = $san" : '' ]}
+[req]
+distinguished_name = dn
+[dn]
+END
+    spew("$to/$name.txt", '');
+    openssl('req', '-new', '-config', $config, '-key', $key,
+            '-subj', "/CN=$name.test", '-out', "$to/$name.csr");
+    openssl('ca', '-batch', '-notext', '-config', $config,
+            '-in', "$to/$name.csr", '-out', "$to/$name.crt",
+            '-startdate', $from, '-enddate', $until,
+            $c{self} ? ('-selfsign', '-keyfile', $key)
+                     : ('-cert', "$dir/ca.crt", '-keyfile', "$dir/ca.key"));
+    return;
 }
 
 # "openssl req ..." as commands: OpenSSL 1.1.1 has no -CA there.

@@ -30,7 +30,6 @@ use strict;
 use warnings FATAL => 'all';
 
 use Exporter 'import';
-use POSIX ();
 use Test::More ();
 
 use Sniv::Certs;
@@ -162,56 +161,10 @@ sub expected {
 # The certificates that cases name: of a CA, or of their own key.
 sub make_certs {
     my ($dir) = @_;
-    my $ssl = Sniv::Certs::dir();
-    run('openssl', 'genpkey', '-algorithm', 'EC', '-pkeyopt',
+    Sniv::Certs::openssl('genpkey', '-algorithm', 'EC', '-pkeyopt',
         'ec_paramgen_curve:P-256', '-out', "$dir/key");
-    for my $name (sort keys %CERTS) {
-        my $c = $CERTS{$name};
-        my ($from, $to) = map { POSIX::strftime('%Y%m%d%H%M%SZ',
-                                                gmtime(time + $_ * 86_400)) }
-            $c->{from} // -1, $c->{to} // 89;
-        my $san = join ',', map { "DNS:$_" } split /,/, $c->{names};
-        my $config = $h->write("ca/$name.cnf", <<"END");
-[ca]
-default_ca = lint
-[lint]
-database = $dir/$name.txt
-new_certs_dir = $dir
-rand_serial = yes
-default_md = sha256
-policy = any
-x509_extensions = leaf
-[any]
-commonName = supplied
-[leaf]
-basicConstraints = critical,CA:FALSE
-@{[ $san ? "subjectAltName = $san" : '' ]}
-[req]
-distinguished_name = dn
-[dn]
-END
-        $h->write("ca/$name.txt", '');
-        run('openssl', 'req', '-new', '-config', $config, '-key', "$dir/key",
-            '-subj', "/CN=$name.test", '-out', "$dir/$name.csr");
-        run('openssl', 'ca', '-batch', '-notext', '-config', $config,
-            '-in', "$dir/$name.csr", '-out', "$dir/$name.crt",
-            '-startdate', $from, '-enddate', $to,
-            $c->{self} ? ('-selfsign', '-keyfile', "$dir/key")
-                       : ('-cert', "$ssl/ca.crt", '-keyfile', "$ssl/ca.key"));
-    }
-    return;
-}
-
-sub run {
-    my @command = @_;
-    my $pid = open my $out, '-|';
-    die "fork: $!\n" if !defined $pid;
-    if (!$pid) {
-        open STDERR, '>&', \*STDOUT;
-        exec @command or die "$command[0]: $!\n";
-    }
-    my $said = do { local $/; <$out> };
-    close $out or die "@command failed:\n$said";
+    Sniv::Certs::dated($dir, "$dir/key", $_, %{ $CERTS{$_} })
+        for sort keys %CERTS;
     return;
 }
 
