@@ -173,7 +173,7 @@ my ($wrong, $n) = readline $reader->{from};
 chomp($wrong, $n);
 close $reader->{from};
 is $wrong, '', "no handshake failed ($n of them)";
-ok $n > 100, 'and there were some';
+ok $n > 10, 'and there were some';
 $h->stop;
 for my $file ('broken.pem', 'half.key') {
     my $told = () = $h->read('error.log') =~ /\Q$file holds\E/g;
