@@ -32,6 +32,9 @@
 #                     compare stock with itself (on, or SNIVHOST)
 #   --mpm MPM         event, worker, prefork
 #   --module PATH     the module (.libs/mod_snivhost.so)
+#   --renewed         the second httpd starts with other certificates; the
+#                     files are replaced before it is asked (needs --with
+#                     'SNIVHostAdopt On')
 #   --with 'LINE'     one more directive for the second httpd; repeatable
 #   --sabotage HOW    change the second configuration (swap, alias, cert):
 #                     succeeds if the difference is found
@@ -58,6 +61,7 @@ use warnings;
 use FindBin;
 use lib "$FindBin::Bin/../lib";
 
+use File::Path qw(remove_tree);
 use Getopt::Long qw(GetOptions);
 use Time::HiRes qw(sleep time);
 
@@ -73,7 +77,7 @@ my %o = (configs => 10, questions => 60, explain => 15,
 GetOptions(\%o, 'configs=i', 'questions=i', 'explain=i', 'seed=i', 'mode=s',
            'mpm=s', 'module=s', 'with=s@', 'sabotage=s', 'shrink', 'keep', 'sanitize',
            'valgrind', 'error-log!', 'show', 'slow', 'stop-at=i', 'known-limits',
-           'changes=i')
+           'changes=i', 'renewed')
     && !@ARGV or usage();
 exec $^X, "$FindBin::Bin/compare.pl", map({ "--$_=$o{$_}" } grep { $o{$_} }
     qw(configs changes questions seed)), map { "--with=$_" } @{ $o{with} }
@@ -107,6 +111,20 @@ my @ports = Sniv::Httpd::free_ports(5);
 Sniv::Certs::make();
 my $www = Sniv::Httpd::work() . '/differential-www';
 Sniv::DiffConfig::write_pages($www, 16);
+
+# The certificates of --renewed: before, and where the second httpd reads.
+my ($old, $live);
+if ($o{renewed}) {
+    ($old, $live) = map { Sniv::Httpd::work() . "/differential-$_.$$" }
+        qw(old live);
+    Sniv::Certs::make_old($old);
+    push @{ $o{with} }, 'SNIVHostCertificateCheck 1';
+}
+END {
+    my $status = $?;
+    remove_tree($_) for grep { $_ } $old, $live;
+    $? = $status;
+}
 
 my $seed = defined $o{seed} ? $o{seed} : 1 + int rand 1_000_000_000;
 my ($done, $invalid, $asked, $different, $unstable) = (0, 0, 0, 0, 0);
@@ -147,6 +165,7 @@ sub one {
         $o{did} = Sniv::DiffConfig::sabotage($second, $o{sabotage})
             or return 1;
     }
+    $second = { %$c, certs => $live } if $o{renewed};
     my $stock = serve('stock', $c, \@q, 'none');
     return other_ports($n, $tries) if $stock->{busy};
     if (!$stock->{started}) {
@@ -232,6 +251,7 @@ sub serve {
         modules => ['macro'], keep => $o{keep}, with => \@with,
         conf => Sniv::DiffConfig::render($c));
     my %run = (started => 0, why => '', answers => []);
+    put_certs(Sniv::Certs::dir(), $old) if $c->{certs};
     if (!eval { $h->start; 1 }) {
         $run{why} = $@;
         $run{busy} = $@ =~ /Address already in use/;
@@ -239,6 +259,7 @@ sub serve {
         return \%run;
     }
     $run{started} = 1;
+    renew($h) if $c->{certs};
     %Sniv::DiffAsk::misread = ();
     for my $q (@$questions) {
         my $t = time;
@@ -277,6 +298,38 @@ sub serve {
     rename $h->dir, $h->dir . "-$name" if $o{keep};
     $h->remove;
     return \%run;
+}
+
+# Files of both folders into the live one, from the last one that has it;
+# each in one step.
+sub put_certs {
+    my (@from) = @_;
+    my %path;
+    for my $dir (@from) {
+        $path{ m{([^/]+)\z} && $1 } = $_ for grep { -f } glob "$dir/*";
+    }
+    mkdir $live;
+    for my $file (sort keys %path) {
+        system('cp', $path{$file}, "$live/$file.tmp") == 0 or exit 2;
+        rename "$live/$file.tmp", "$live/$file" or die "$file: $!\n";
+    }
+    return;
+}
+
+# What stock httpd has had from the start. The keeper says each file that it
+# has taken, and then no more.
+sub renew {
+    my ($h) = @_;
+    put_certs(Sniv::Certs::dir());
+    my ($seen, $quiet) = (0, 0);
+    while ($quiet < 25) {
+        my $n = () = $h->read('error.log') =~ /SNIV03/g;
+        $quiet = $n == $seen ? $quiet + 1 : 0;
+        $seen = $n;
+        sleep 0.1;
+    }
+    $kinds{renewed} += () = $h->read('error.log') =~ /SNIV0305/g;
+    return;
 }
 
 # Wait until the logs do not grow any more.
@@ -404,6 +457,7 @@ sub report {
     my ($n, $c, $questions, @diff) = @_;
     print '=' x 72, "\nseed $n differs. Repeat: t/differential/run.pl",
         " --seed $n --configs 1 --questions $o{questions} --mode $o{mode}",
+        $o{renewed} ? ' --renewed' : '',
         (map { " --with '$_'" } @{ $o{with} }), " --shrink\n\n",
         "-- configuration (without the common part)\n";
     my $text = Sniv::DiffConfig::render($c);

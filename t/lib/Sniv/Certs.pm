@@ -80,47 +80,15 @@ sub make {
     openssl('req', '-x509', _key('middle', $new), '-subj', '/CN=middle',
              '-CA', "$new/ca.crt", '-CAkey', "$new/ca.key",
             '-addext', 'basicConstraints=critical,CA:TRUE');
-    for my $name (sort keys %CERTS) {
-        my $san = join ',', map { "DNS:$_" } @{ $CERTS{$name} };
-        my $by = $CHAINED{$name} ? 'middle' : 'ca';
-        openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
-                 '-CA', "$new/$by.crt", '-CAkey', "$new/$by.key",
-                 '-addext', "subjectAltName=$san",
-                 '-addext', 'basicConstraints=critical,CA:FALSE');
-        if ($CHAINED{$name}) {
-            rename "$new/$name.crt", "$new/$name.leaf"
-                or die "rename $new/$name.crt: $!\n";
-            _join("$new/$name.crt", "$new/$name.leaf", "$new/middle.crt");
-            _join("$new/$name.pem", "$new/$name.key", "$new/$name.crt");
-        }
-    }
-    # The same files under other names; keys for tickets
+    # The same files under other names; keys for tickets; parameters
     _join("$new/ca-copy.crt", "$new/ca.crt");
     _join("$new/middle-copy.crt", "$new/middle.crt");
     _join("$new/both.crt", "$new/ca.crt", "$new/middle.crt");
     spew("$new/tickets$_", $_ x 48) for 1, 2;
     spew("$new/dh.pem", dh_params());
-    _join("$new/$_.dh", "$new/$_.crt", "$new/dh.pem") for keys %CHAINED;
-    # EC PARAMETERS in front, other DH PARAMETERS behind
     openssl('ecparam', '-name', 'prime256v1', '-out', "$new/ec.pem");
     openssl('dhparam', '-dsaparam', '-out', "$new/dh2.pem", 2048);
-    for my $name ('c0', 'rsa', 'rsa1') {
-        _join("$new/$name.ec", "$new/ec.pem", "$new/$name.crt");
-        _join("$new/$name.dh", "$new/$name.crt", "$new/dh.pem");
-        _join("$new/$name.dh2", "$new/$name.crt", "$new/dh2.pem");
-    }
-    # Forms of files that openssl(1) does not write: CR LF, text around the
-    # blocks, a key in DER
-    for my $name (sort keys %CERTS) {
-        open my $in, '<', "$new/$name.crt" or die "$name.crt: $!\n";
-        my $pem = do { local $/; <$in> };
-        close $in;
-        spew("$new/$name.crlf", $pem =~ s/\n/\r\n/gr);
-        spew("$new/$name.text", "Subject: CN=$name\n"
-            . $pem =~ s/^(-----END.*\n)/$1# next\n\n/gmr . 'the end');
-        openssl('pkey', '-in', "$new/$name.key", '-outform', 'DER', '-out',
-                "$new/$name.der");
-    }
+    _leaves($new, $new, '');
     for my $c (['client', 'ca'], ['stranger', 'other-ca']) {
         my ($name, $ca) = @$c;
         openssl('req', '-x509', _key($name, $new), '-subj', "/CN=$name",
@@ -135,6 +103,57 @@ sub make {
     open my $fh, '>', $stamp or die "$stamp: $!\n";
     close $fh;
     return $dir;
+}
+
+# Other certificates and keys in the same files of another folder, as they
+# were before a renewal; the common names begin with "old-".
+sub make_old {
+    my ($old) = @_;
+    make();
+    make_path($old);
+    _leaves($old, $dir, 'old-');
+    return;
+}
+
+# All of %CERTS in a folder, by the authorities and with the parameters of
+# another one.
+sub _leaves {
+    my ($new, $from, $prefix) = @_;
+    for my $name (sort keys %CERTS) {
+        my $san = join ',', map { "DNS:$_" } @{ $CERTS{$name} };
+        my $by = $CHAINED{$name} ? 'middle' : 'ca';
+        openssl('req', '-x509', _key($name, $new),
+                 '-subj', "/CN=$prefix$name",
+                 '-CA', "$from/$by.crt", '-CAkey', "$from/$by.key",
+                 '-addext', "subjectAltName=$san",
+                 '-addext', 'basicConstraints=critical,CA:FALSE');
+        if ($CHAINED{$name}) {
+            rename "$new/$name.crt", "$new/$name.leaf"
+                or die "rename $new/$name.crt: $!\n";
+            _join("$new/$name.crt", "$new/$name.leaf", "$from/middle.crt");
+            _join("$new/$name.pem", "$new/$name.key", "$new/$name.crt");
+        }
+    }
+    # EC PARAMETERS in front, DH PARAMETERS behind
+    _join("$new/$_.dh", "$new/$_.crt", "$from/dh.pem") for keys %CHAINED;
+    for my $name ('c0', 'rsa', 'rsa1') {
+        _join("$new/$name.ec", "$from/ec.pem", "$new/$name.crt");
+        _join("$new/$name.dh", "$new/$name.crt", "$from/dh.pem");
+        _join("$new/$name.dh2", "$new/$name.crt", "$from/dh2.pem");
+    }
+    # Forms of files that openssl(1) does not write: CR LF, text around the
+    # blocks, a key in DER
+    for my $name (sort keys %CERTS) {
+        open my $in, '<', "$new/$name.crt" or die "$name.crt: $!\n";
+        my $pem = do { local $/; <$in> };
+        close $in;
+        spew("$new/$name.crlf", $pem =~ s/\n/\r\n/gr);
+        spew("$new/$name.text", "Subject: CN=$name\n"
+            . $pem =~ s/^(-----END.*\n)/$1# next\n\n/gmr . 'the end');
+        openssl('pkey', '-in', "$new/$name.key", '-outform', 'DER', '-out',
+                "$new/$name.der");
+    }
+    return;
 }
 
 sub _join {

@@ -424,7 +424,7 @@ END
                    @{ $v->{names} }, @{ $v->{lines} }, @{ $v->{tls} })
             . "</VirtualHost>\n";
     }
-    my $certs = Sniv::Certs::dir();
+    my $certs = $c->{certs} || Sniv::Certs::dir();
     $text =~ s/%(h1|h2|s1|s2|back)%/$c->{ports}{$1}/g;
     $text =~ s/%certs%/$certs/g;
     $text =~ s/%www%/$c->{www}/g;
