@@ -18,6 +18,8 @@
 
 #include <apr_strings.h>
 
+#include "certs/hash.h"
+
 static int contains(const sniv_buffer_t *buffer, const char *text)
 {
     apr_size_t i, n = strlen(text);
@@ -123,6 +125,7 @@ void sniv_file_sort(sniv_file_t *file, unsigned flags)
     file->has_key = 0;
     file->damage = file->key_damage = NULL;
     file->flags = 0;
+    file->parameters = 0;
     for (; sniv_pem_next(&file->buffer, &at, &block); n++) {
         if (block.is_damaged) {
             file->damage = block.what == SNIV_PEM_CERTIFICATE
@@ -141,11 +144,13 @@ void sniv_file_sort(sniv_file_t *file, unsigned flags)
                  || block.what == SNIV_PEM_ENCRYPTED_KEY) {
             sort_key(file, &block);
         }
-        else if (block.what == SNIV_PEM_DH_PARAMETERS) {
-            file->flags |= SNIV_CERT_DH_PARAMETERS;
-        }
-        else if (block.what == SNIV_PEM_EC_PARAMETERS) {
-            file->flags |= SNIV_CERT_EC_PARAMETERS;
+        else if (block.what == SNIV_PEM_DH_PARAMETERS
+                 || block.what == SNIV_PEM_EC_PARAMETERS) {
+            file->flags |= block.what == SNIV_PEM_DH_PARAMETERS
+                           ? SNIV_CERT_DH_PARAMETERS
+                           : SNIV_CERT_EC_PARAMETERS;
+            file->parameters = sniv_hash_bytes(block.der.data, block.der.len,
+                                               file->parameters);
         }
     }
     if (n == 0) {

@@ -180,6 +180,15 @@ apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
                                      sniv_cert_id_t id, SSL *ssl,
                                      const char **preason);
 
+/** The version of what an entry serves: another one after each renewal; 0:
+ * nothing. Any thread; one load. */
+apr_uint64_t sniv_certs_version(const sniv_certs_t *certs,
+                                sniv_cert_id_t id);
+
+/** Whether all certificates of an SSL_CTX are in an entry; in one thread. */
+int sniv_certs_has_all(const sniv_certs_t *certs, sniv_cert_id_t id,
+                       SSL_CTX *ctx);
+
 /**
  * Whether sniv_certs_find() finds a certificate that makes the name a known
  * one: any, but for a wildcard that is self-signed. Anyone can make

@@ -64,6 +64,8 @@ typedef struct sniv_entry_t {
     unsigned flags;             /**< SNIV_CERT_* */
     sniv_scope_t scope;         /**< the caller's */
     sniv_bytes_t files;         /**< paths, each with its NUL */
+    apr_uint64_t parameters;    /**< a digest of the DH and EC PARAMETERS of
+                                     the first file; not in a record */
 } sniv_entry_t;
 
 /** Bytes of an entry's record. */

@@ -145,11 +145,13 @@ struct sniv_item_t {
     unsigned news : 1;          /**< is served, but not said so */
     unsigned was_served : 1;    /**< ... and was before */
     unsigned has_ca_files : 1;  /**< see sniv_cert_files_t */
+    unsigned is_stapled : 1;    /**< likewise */
     apr_uint32_t freed;         /**< books.freed when it found no room */
     int gone;                   /**< looks that did not find it */
     char *problem;              /**< malloc()ed: what was reported last */
     const char *problem_file;
     unsigned flags;             /**< SNIV_CERT_* as last read */
+    apr_uint64_t parameters;    /**< of what is served, see sniv_entry_t */
     apr_uint32_t nnames;        /**< in the index */
     apr_uint32_t name_bytes;
     apr_uint64_t names_hash;

@@ -251,6 +251,53 @@ apr_status_t sniv_certs_install_leaf(const sniv_certs_t *certs,
     return install(certs, id, ssl, INSTALL_LEAF, preason);
 }
 
+apr_uint64_t sniv_certs_version(const sniv_certs_t *certs, sniv_cert_id_t id)
+{
+    return certs->shm && id >= 0 && (apr_uint32_t)id < certs->nentries
+           ? sniv_shm_version(certs->shm, SNIV_SLOT_ENTRY(id)) : 0;
+}
+
+static int has_cert(const sniv_entry_t *entry, X509 *x)
+{
+    unsigned char *der = NULL;
+    int len = x ? i2d_X509(x, &der) : 0, i, found = 0;
+
+    for (i = 0; len > 0 && i < entry->npairs && !found; i++) {
+        found = entry->pairs[i].leaf.len == (apr_size_t)len
+                && memcmp(entry->pairs[i].leaf.data, der, (size_t)len) == 0;
+    }
+    OPENSSL_free(der);
+    return found;
+}
+
+int sniv_certs_has_all(const sniv_certs_t *certs, sniv_cert_id_t id,
+                       SSL_CTX *ctx)
+{
+    unsigned char *bytes;
+    apr_uint64_t version;
+    sniv_entry_t entry;
+    apr_size_t len;
+    int more, n = 0, found = 0;
+    SSL *ssl;
+
+    if (sniv_entry_get(certs, id, &bytes, &len, &entry, &version)
+        != APR_SUCCESS) {
+        return 0;
+    }
+    /* walking over those of the SSL_CTX would change it */
+    ssl = SSL_new(ctx);
+    for (more = ssl && SSL_set_current_cert(ssl, SSL_CERT_SET_FIRST); more;
+         more = (int)SSL_set_current_cert(ssl, SSL_CERT_SET_NEXT)) {
+        n++;
+        found += has_cert(&entry, SSL_get_certificate(ssl));
+    }
+    SSL_free(ssl);
+    ERR_clear_error();
+    OPENSSL_cleanse(bytes, len);
+    free(bytes);
+    return n > 0 && found == n;
+}
+
 void sniv_certs_install_also(const sniv_certs_t *certs, sniv_cert_id_t id,
                              SSL *ssl)
 {

@@ -185,6 +185,9 @@ static apr_status_t read_files(sniv_reader_t *reader,
                               stamps ? &stamps[i] : NULL, &reason);
         sniv_file_sort(file, files->chain ? flags | SNIV_READ_CHAINED : flags);
         entry->flags |= file->flags;
+        if (i == 0) {
+            entry->parameters = file->parameters;   /* as mod_ssl has them */
+        }
         if (result != APR_SUCCESS) {
             continue;           /* the other stamps are wanted too */
         }

@@ -51,6 +51,7 @@ typedef struct sniv_file_t {
                                    reads certificates, to the end */
     const char *key_damage;     /* ... as a key, up to the first */
     unsigned flags;             /* SNIV_CERT_* of the file */
+    apr_uint64_t parameters;    /* of its DH and EC PARAMETERS; 0: none */
 } sniv_file_t;
 
 struct sniv_reader_t {

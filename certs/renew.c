@@ -251,6 +251,23 @@ static int is_for_others(const sniv_item_t *item, const sniv_entry_t *was,
     return !is_for_hosts(is, item->hosts);
 }
 
+/* What only mod_ssl can do with new files of a virtual host, and when it
+ * starts. */
+static const char *needs_restart(const sniv_item_t *item,
+                                 const sniv_entry_t *is)
+{
+    if (item->parameters != is->parameters) {
+        return "has other DH or EC PARAMETERS than before; restart the server "
+               "to use it";
+    }
+    if (item->is_stapled
+        && (is->flags & (SNIV_CERT_OCSP_URI | SNIV_CERT_MUST_STAPLE))) {
+        return "holds a certificate that names an OCSP responder, and "
+               "SSLUseStapling is on; restart the server to use it";
+    }
+    return NULL;
+}
+
 /*
  * Whether new files may take the place of what is served. A certificate that
  * is valid is not given up for one that is not, in a folder one that is signed
@@ -262,6 +279,7 @@ static const char *may_replace(const sniv_item_t *item,
                                const sniv_entry_t *is, void *baton)
 {
     look_t *look = baton;
+    const char *reason;
     char names[400];
 
     if (!was || look->now < was->not_before || look->now > was->not_after) {
@@ -277,11 +295,15 @@ static const char *may_replace(const sniv_item_t *item,
         return "holds a self-signed certificate, and the one before is valid "
                "and signed by an authority; restart the server to use it";
     }
-    if (item->scope == SNIV_SCOPE_NONE
-        && is_for_others(item, was, is, names, sizeof(names))) {
-        apr_snprintf(look->text, sizeof(look->text), "holds a certificate "
-                     "for other names: it is not for %s", names);
-        return look->text;
+    if (item->scope == SNIV_SCOPE_NONE) {
+        if (is_for_others(item, was, is, names, sizeof(names))) {
+            apr_snprintf(look->text, sizeof(look->text), "holds a certificate "
+                         "for other names: it is not for %s", names);
+            return look->text;
+        }
+        if ((reason = needs_restart(item, is)) != NULL) {
+            return reason;
+        }
     }
     report_lost(look, item, was, is);
     return NULL;

@@ -415,6 +415,9 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
     memcpy(item->stamps, stamps,
            sizeof(stamps[0]) * (apr_size_t)item->nlist);
     result = serve(certs, item, &entry, preason);
+    if (result == SNIV_ITEM_NEW) {
+        item->parameters = entry.parameters;
+    }
     sniv_reader_wipe(certs->books.reader);
     if (result == SNIV_ITEM_FULL) {
         item->is_full = 1;

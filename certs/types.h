@@ -57,6 +57,9 @@ typedef struct sniv_cert_files_t {
     int nhosts;
     int has_ca_files;           /**< a chain that is missing may be found in
                                      the CA files of the handshake */
+    int is_stapled;             /**< a restart would prepare a staple for a
+                                     certificate that names an OCSP
+                                     responder */
 } sniv_cert_files_t;
 
 /** What a file's material says about itself: bits. */

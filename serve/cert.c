@@ -22,6 +22,7 @@
 #include "serve/donor.h"
 #include "serve/refuse.h"
 #include "tls/adopt.h"
+#include "tls/renewal.h"
 #include "tls/store.h"
 
 static sniv_cert_id_t find(const server_rec *s, const char *name,
@@ -47,6 +48,18 @@ static sniv_cert_id_t find_first(const server_rec *base)
            : SNIV_CERT_NONE;
 }
 
+/* Whose SSL_CTX the handshake continues with: the virtual host's own, that of
+ * its donor, or of the first. */
+static const server_rec *context_of(const server_rec *s,
+                                    const server_rec *base)
+{
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+
+    if (tls && tls->how == SNIVHOST_TLS_LEAN && tls->donor)
+        s = tls->donor;
+    return snivhost_conf(s)->ssl_ctx ? s : base;
+}
+
 sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
                                    const server_rec *base, int is_known,
                                    const char *name, apr_size_t len)
@@ -58,10 +71,12 @@ sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
     if (is_lean && tls->cert != SNIV_CERT_NONE)
         return tls->cert;
     if (is_known && !is_lean && !snivhost_conf(s)->store.is_first)
-        return SNIV_CERT_NONE;
+        return snivhost_renewal_entry(context_of(s, base));
     cert = find(s, name, len);
-    return cert == SNIV_CERT_NONE && (is_lean || s == base)
-           ? find_first(base) : cert;
+    if (cert == SNIV_CERT_NONE && (is_lean || s == base))
+        cert = find_first(base);
+    return cert == SNIV_CERT_NONE
+           ? snivhost_renewal_entry(context_of(s, base)) : cert;
 }
 
 /* A certificate of the store is served, or the context's where there could
@@ -178,6 +193,18 @@ static void look_for_chains(SSL *ssl)
     }
 }
 
+/* Of an entry of SSLCertificateFiles. */
+static int looks_for_chains(const server_rec *s, const server_rec *base,
+                            sniv_cert_id_t cert)
+{
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+
+    if (tls && tls->cert == cert)
+        return tls->auto_chain;
+    tls = snivhost_adopt_get(context_of(s, base));
+    return tls && tls->renewed == cert && tls->auto_chain;
+}
+
 /* 0: the handshake has to fail, the context's is another site's. */
 static int install(conn_rec *c, server_rec *s, SSL *ssl, sniv_cert_id_t *cert)
 {
@@ -187,7 +214,7 @@ static int install(conn_rec *c, server_rec *s, SSL *ssl, sniv_cert_id_t *cert)
     const snivhost_tls_t *tls = snivhost_adopt_get(s);
 
     if (rv == APR_SUCCESS) {
-        if (tls && tls->cert == *cert && tls->auto_chain)
+        if (looks_for_chains(s, c->base_server, *cert))
             look_for_chains(ssl);
         return 1;
     }
@@ -287,8 +314,10 @@ void snivhost_cert_resumed(snivhost_conn_t *conn, SSL *ssl)
     }
 }
 
-void snivhost_cert_init_server(SSL_CTX *ctx)
+void snivhost_cert_init_server(const server_rec *s, SSL_CTX *ctx)
 {
+    if (snivhost_store())
+        snivhost_renewal_loaded(s, ctx);
     if (snivhost_store() || snivhost_refuse_in_handshakes())
         SSL_CTX_set_cert_cb(ctx, cert_callback, NULL);
 }

@@ -25,7 +25,9 @@
  * 1. if the virtual host is lean and has certificate files: theirs;
  * 2. if it is lean and has none, or is the first one and has none, or if no
  *    virtual host has the name: the one that the folders of
- *    SNIVHostCertificates have for the name, if they do.
+ *    SNIVHostCertificates have for the name, if they do;
+ * 3. else, if the files of the SSL_CTX's certificate have changed since
+ *    mod_ssl has loaded them: what they hold now (tls/renewal.h).
  *
  * If that fails so does the handshake: the context's certificate is another
  * site's.
@@ -37,7 +39,7 @@
 #include "module/record.h"
 
 /** Set the callback on a server's SSL_CTX, if any virtual host needs it. */
-void snivhost_cert_init_server(SSL_CTX *ctx);
+void snivhost_cert_init_server(const server_rec *s, SSL_CTX *ctx);
 
 /**
  * The rule above: the entry of the store for a virtual host that was chosen,

@@ -459,7 +459,7 @@ int snivhost_handshake_init_server(server_rec *s, apr_pool_t *p, int is_proxy,
     snivhost_conf(s)->ssl_ctx = ctx;
     if (snivhost_refuse_in_handshakes())
         SSL_CTX_set_tlsext_servername_callback(ctx, servername_callback);
-    snivhost_cert_init_server(ctx);
+    snivhost_cert_init_server(s, ctx);
     snivhost_donor_init_server(s, ctx);
     return OK;
 }
@@ -489,7 +489,9 @@ int snivhost_handshake_pre_handshake(conn_rec *c, SSL *ssl, int is_proxy)
                           snivhost_rule_text(c->pool, &conn->sni),
                           snivhost_set_text(c->pool, conn->set));
         }
-        return DECLINED;
+        /* else a session that is resumed has to be corrected */
+        if (conn->cert == SNIV_CERT_NONE)
+            return DECLINED;
     }
     if (!SSL_set_ex_data(ssl, tls_index->ssl, conn))
         return DECLINED;

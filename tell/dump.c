@@ -72,6 +72,11 @@ static void add_tls(snivhost_lines_t *lines, const snivhost_facts_t *facts,
     snivhost_lines_add(lines, "      tls", INDENT, tls.why_not
                        ? apr_psprintf(p, "%s, not lean: %s", tls.how,
                                       tls.why_not) : tls.how);
+    if (tls.restart) {
+        snivhost_lines_add(lines, "      renewal", INDENT,
+                           apr_pstrcat(p, "requires a restart: ", tls.restart,
+                                       NULL));
+    }
     if (!tls.has_cert) {
         snivhost_lines_add(lines, "      cert", INDENT,
                            apr_psprintf(p, "%s%s%s", tls.problem_file
@@ -183,6 +188,8 @@ static json_t *json_tls(const snivhost_facts_t *facts, const sniv_vhost_t *v,
     json_object_set_new(json, "how", json_string(tls.how));
     json_object_set_new(json, "not_lean_because",
                         snivhost_json_text(tls.why_not, p));
+    json_object_set_new(json, "renewal_requires_restart_because",
+                        snivhost_json_text(tls.restart, p));
     if (with_certs) {
         json_object_set_new(json, "certificate",
                             snivhost_json_certificate(&tls, p));

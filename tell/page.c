@@ -529,6 +529,9 @@ static void member(page_t *page, const sniv_set_t *set, int i)
         if (tls.why_not)
             out(page, "<br><span class=\"names\">not lean: %s</span>",
                 esc(page, tls.why_not));
+        if (tls.restart)
+            out(page, "<br><span class=\"names\">renewal requires a restart: "
+                "%s</span>", esc(page, tls.restart));
     }
     out(page, "</div></li>\n");
 }

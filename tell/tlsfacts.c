@@ -20,6 +20,7 @@
 
 #include "serve/cert.h"
 #include "tls/adopt.h"
+#include "tls/renewal.h"
 #include "tls/store.h"
 
 /* ----- certificates in memory ----- */
@@ -135,6 +136,7 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
     SSL_CTX *ctx = facts->is_live ? snivhost_conf(s)->ssl_ctx : NULL;
     const snivhost_tls_t *judged = snivhost_adopt_get(s);
     const snivhost_tlsconf_t *conf;
+    sniv_cert_id_t id;
 
     memset(tls, 0, sizeof(*tls));
     tls->how = "none";
@@ -145,8 +147,10 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
     tls->how = "mod_ssl";
     if (judged && judged->how == SNIVHOST_TLS_LEAN)
         tls->how = "lean";
-    else if (judged)
+    else if (judged) {
         tls->why_not = judged->why_not;
+        tls->restart = judged->restart;
+    }
     tls->source = conf->managed ? "mod_md"
                   : conf->certs->nelts ? "files"
                   : snivhost_conf(s)->store.dirs ? "folders" : NULL;
@@ -157,6 +161,10 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
         cert_from_store(judged->cert, tls, p);
         if (!tls->has_cert && !facts->is_live)
             cert_from_files(conf, tls, p);      /* which says why */
+    }
+    else if (ctx && snivhost_store()
+             && (id = snivhost_renewal_entry(s)) != SNIV_CERT_NONE) {
+        cert_from_store(id, tls, p);
     }
     else if (ctx) {
         tls->has_cert = describe_context(ctx, &tls->cert, p);
@@ -171,6 +179,8 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
     }
     else {
         cert_from_files(conf, tls, p);
+        if (tls->why_not && !tls->restart && snivhost_store_is_renewed())
+            tls->restart = snivhost_renewal_by_flags(conf, tls->cert.flags);
     }
 }
 
@@ -238,15 +248,21 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
     const snivhost_tls_t *judged = snivhost_adopt_get(s);
     const int is_lean = judged && judged->how == SNIVHOST_TLS_LEAN;
     sniv_cert_id_t id = SNIV_CERT_NONE;
+    server_rec *owner = s;      /* of the context: see context_of() */
 
+    if (is_lean)
+        owner = judged->donor ? judged->donor : first;
+    else if (!snivhost_facts_has_context(facts, s))
+        owner = first;
     if (snivhost_store()) {
         id = snivhost_cert_entry(s, first, d->is_known, sni,
                                  sni ? strlen(sni) : 0);
     }
     if (id != SNIV_CERT_NONE) {
         snivhost_facts_tls(facts, s, 0, tls, p);
-        tls->of = s;
         cert_from_store(id, tls, p);
+        tls->of = tls->cert.scope == SNIV_SCOPE_NONE
+                  && !(is_lean && judged->cert == id) ? owner : s;
         if (tls->has_cert) {
             add_kinds(s, sni, id, tls, p);
             if (tls->cert.scope != SNIV_SCOPE_NONE)
@@ -260,16 +276,10 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
             return;
         }
     }
-    /* What has no context of its own continues with that of its donor, or of
-     * the first. */
-    if (is_lean)
-        s = judged->donor ? judged->donor : first;
-    else if (!snivhost_facts_has_context(facts, s))
-        s = first;
-    snivhost_facts_tls(facts, s, 1, tls, p);
-    tls->of = s;
-    if (!snivhost_conf(s)->store.is_first)
-        find_unused(s, sni, tls, p);
+    snivhost_facts_tls(facts, owner, 1, tls, p);
+    tls->of = owner;
+    if (!snivhost_conf(owner)->store.is_first)
+        find_unused(owner, sni, tls, p);
 }
 
 int snivhost_facts_has_context(const snivhost_facts_t *facts, server_rec *s)

@@ -28,6 +28,9 @@ typedef struct snivhost_tls_facts_t {
     const char *how;            /**< "none", "mod_ssl", "lean" */
     const char *why_not;        /**< of mod_ssl, where adoption was asked for:
                                      completes "not lean:"; or NULL */
+    const char *restart;        /**< of mod_ssl, likewise: why a renewed
+                                     certificate requires a restart; or
+                                     NULL */
     const char *source;         /**< where the certificate comes from:
                                      "files", "mod_md", "folders" or NULL */
     int has_cert;               /**< cert is valid */

@@ -21,6 +21,7 @@
 #include "module/words.h"
 #include "tls/keyfile.h"
 #include "tls/lean.h"
+#include "tls/renewal.h"
 #include "tls/settings.h"
 #include "tls/store.h"
 
@@ -176,7 +177,7 @@ static void make_candidates(server_rec *main_server, apr_pool_t *p,
         c->by_hand = own->tls_by_hand == 0 ? -1 : own->tls_by_hand > 0;
         c->asked = snivhost_site.adoption->adopt || c->by_hand > 0;
         c->tls = apr_pcalloc(p, sizeof(*c->tls));
-        c->tls->cert = SNIV_CERT_NONE;
+        c->tls->cert = c->tls->renewed = SNIV_CERT_NONE;
         own->tls = c->tls;
     }
 }
@@ -208,6 +209,7 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
 
     make_candidates(s, pconf, ptemp);
     snivhost_lean_by_directives(snivhost_site.adoption, ptemp);
+    snivhost_renewal_by_directives(snivhost_site.adoption);
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST
         || (snivhost_conf(s)->lint == SNIVHOST_LINT_STRICT
             && ap_state_query(AP_SQ_MAIN_STATE)
@@ -275,12 +277,13 @@ static int note_files(snivhost_candidate_t *c)
     files.hosts = (const char *const *)(void *)hosts->elts;
     files.nhosts = hosts->nelts;
     files.has_ca_files = c->tls->auto_chain;
+    files.is_stapled = snivhost_tlsconf_is_on(c->conf, SNIVHOST_SET_STAPLING);
     return files.ncerts == 0
            || sniv_certs_add_files(snivhost_store(), &files, &c->tls->cert)
               == APR_SUCCESS;
 }
 
-/* Take the files back that turned out to be mod_ssl's. Several virtual hosts
+/* Take the files back that turned out to be of no use. Several virtual hosts
  * may have the same ones. */
 static void forget_files(apr_pool_t *ptemp)
 {
@@ -292,6 +295,8 @@ static void forget_files(apr_pool_t *ptemp)
 
         if (tls->how == SNIVHOST_TLS_LEAN && tls->cert != SNIV_CERT_NONE)
             is_used[tls->cert] = 1;
+        else if (tls->renewed != SNIV_CERT_NONE)
+            is_used[tls->renewed] = 1;
     }
     for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
         snivhost_tls_t *tls = snivhost_site.adoption->candidates[i].tls;
@@ -304,18 +309,22 @@ static void forget_files(apr_pool_t *ptemp)
     }
 }
 
-static int note_all_files(apr_pool_t *pconf)
+/* Of those that are lean, and with all set, of those that are renewed. */
+static int note_all_files(int all, apr_pool_t *pconf)
 {
-    int i, status;
+    snivhost_adoption_t *adoption = snivhost_site.adoption;
+    int i, status = OK;
 
-    if (!snivhost_site.adoption || snivhost_site.adoption->nlean == 0)
-        return OK;
-    status = snivhost_store_make(pconf);
-    for (i = 0; i < snivhost_site.adoption->table->nvhosts && status == OK;
+    for (i = 0; adoption && i < adoption->table->nvhosts && status == OK;
          i++) {
-        snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
+        snivhost_candidate_t *c = &adoption->candidates[i];
 
-        if (snivhost_lean_is_possible(c) && !note_files(c)) {
+        if (!(adoption->nlean > 0 && snivhost_lean_is_possible(c))
+            && !(all && snivhost_renewal_is_possible(c))) {
+            continue;
+        }
+        status = snivhost_store_make(pconf);
+        if (status == OK && !note_files(c)) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: virtual "
                          "host %s (%s): out of memory while registering its "
                          "certificate files", c->s->server_hostname,
@@ -330,7 +339,7 @@ void snivhost_adopt_test_config(apr_pool_t *pconf, server_rec *s)
 {
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST
         && snivhost_conf(s)->mode > SNIVHOST_OFF) {
-        (void)note_all_files(pconf);
+        (void)note_all_files(0, pconf);
     }
 }
 
@@ -368,7 +377,7 @@ static int read_tickets(apr_pool_t *pconf)
  */
 static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
 {
-    int status = note_all_files(pconf);
+    int status = note_all_files(1, pconf);
 
     if (status == OK && snivhost_store())
         status = snivhost_store_load(s, pconf);
@@ -376,11 +385,15 @@ static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
         return status;
     if (snivhost_site.adoption->nlean > 0)
         snivhost_lean_by_files(snivhost_site.adoption, ptemp);
-    if (snivhost_store())
+    if (snivhost_store()) {
+        snivhost_renewal_by_files(snivhost_site.adoption);
         forget_files(ptemp);
+    }
     status = report_by_hand();
-    if (status == OK && snivhost_site.adoption->adopt)
+    if (status == OK && snivhost_site.adoption->adopt) {
         snivhost_lean_report(snivhost_site.adoption, s, ptemp);
+        snivhost_renewal_report(snivhost_site.adoption, s, ptemp);
+    }
     if (status == OK && snivhost_lean_needs_tickets(snivhost_site.adoption))
         status = read_tickets(pconf);
     return status;

@@ -44,6 +44,12 @@ typedef struct snivhost_tls_t {
     const char *why_not;        /**< a phrase that completes "not lean:"; NULL
                                      if it is lean or has no TLS */
     sniv_cert_id_t cert;        /**< of its certificate files, if lean */
+    sniv_cert_id_t renewed;     /**< ... if mod_ssl has set it up: served as
+                                     soon as they have changed */
+    apr_uint64_t loaded;        /**< ... the version that mod_ssl has, too */
+    const char *restart;        /**< why a renewal requires a restart, a
+                                     phrase; NULL: it does not, or nothing
+                                     was asked for */
     server_rec *donor;          /**< whose SSL_CTX it uses, if lean */
     int min_version, max_version; /**< of SSLProtocol; 0: the donor's */
     unsigned protocol_set:1;    /**< SSLProtocol is in effect: mod_ssl gives

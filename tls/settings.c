@@ -194,6 +194,15 @@ static void refuse(reader_t *r, snivhost_tlsconf_t *conf,
     obstacle = apr_array_push((apr_array_header_t *)conf->obstacles);
     obstacle->what = what;
     obstacle->node = node;
+    obstacle->is_of_clients = 0;
+}
+
+static void refuse_of_clients(reader_t *r, snivhost_tlsconf_t *conf,
+                              const ap_directive_t *node, const char *what)
+{
+    refuse(r, conf, node, what);
+    APR_ARRAY_IDX(conf->obstacles, conf->obstacles->nelts - 1,
+                  snivhost_obstacle_t).is_of_clients = 1;
 }
 
 /* ----- one line ----- */
@@ -524,13 +533,13 @@ static void refuse_values(reader_t *r, snivhost_tlsconf_t *conf)
     const snivhost_value_t *srp = conf->of[SNIVHOST_SET_SRP_FILE];
 
     if (verify && strcmp(verify->text, "none")) {
-        refuse(r, conf, verify->node, "SSLVerifyClient requests a certificate "
-               "from every client");
+        refuse_of_clients(r, conf, verify->node, "SSLVerifyClient requests a "
+                          "certificate from every client");
     }
     if (ocsp && strcmp(ocsp->text, "off"))
-        refuse(r, conf, ocsp->node, "SSLOCSPEnable is on");
+        refuse_of_clients(r, conf, ocsp->node, "SSLOCSPEnable is on");
     if (srp)
-        refuse(r, conf, srp->node, "SSLSRPVerifierFile is set");
+        refuse_of_clients(r, conf, srp->node, "SSLSRPVerifierFile is set");
     if (r->md_stapling)
         refuse(r, conf, r->md_stapling, "MDStapling is on");
 }

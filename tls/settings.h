@@ -83,6 +83,8 @@ typedef struct snivhost_value_t {
 typedef struct snivhost_obstacle_t {
     const char *what;               /**< "SSLOCSPEnable is on" */
     const ap_directive_t *node;     /**< the line, or NULL */
+    int is_of_clients;              /**< it is about what clients show, not
+                                         about the server's certificate */
 } snivhost_obstacle_t;
 
 /** The effective server-level TLS directives of one server. */

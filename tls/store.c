@@ -48,6 +48,18 @@ int snivhost_store_has(const server_rec *s, const char *name,
                                len, apr_time_now());
 }
 
+static apr_interval_time_t interval_of(const server_rec *s)
+{
+    int check = snivhost_conf(s)->store.check;
+
+    return apr_time_from_sec(check < 0 ? CHECK_DEFAULT : check);
+}
+
+int snivhost_store_is_renewed(void)
+{
+    return interval_of(ap_server_conf) > 0;
+}
+
 /* ----- making the store ----- */
 
 int snivhost_store_make(apr_pool_t *pconf)
@@ -389,13 +401,6 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
                      "message)");
     }
     return OK;
-}
-
-static apr_interval_time_t interval_of(const server_rec *s)
-{
-    int check = snivhost_conf(s)->store.check;
-
-    return apr_time_from_sec(check < 0 ? CHECK_DEFAULT : check);
 }
 
 int snivhost_store_keep(apr_pool_t *pconf, apr_pool_t *plog,

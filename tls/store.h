@@ -44,6 +44,9 @@
 /** The store, or NULL if nothing needs one. Any thread of any process. */
 sniv_certs_t *snivhost_store(void);
 
+/** Whether files are looked at after the start: SNIVHostCertificateCheck. */
+int snivhost_store_is_renewed(void);
+
 /**
  * Make sure that there is a store. For post_config, before mod_ssl's.
  * @return OK or an error that was logged
