@@ -30,6 +30,15 @@ void snivhost_lint_addresses(snivhost_lint_t *lint);
 void snivhost_lint_certs(snivhost_lint_t *lint);
 void snivhost_lint_refuse(snivhost_lint_t *lint);
 
+/** Whether a client that gives a name gets this virtual host, on one of its
+ * addresses at least. */
+int snivhost_lint_gets(const snivhost_lint_t *lint, const sniv_vhost_t *v,
+                       const char *name);
+
+/** Whether any does, for its own names or as the default. */
+int snivhost_lint_is_reached(const snivhost_lint_t *lint,
+                             const sniv_vhost_t *v);
+
 /* Parts of the look at certificates. */
 
 /** Whether clients of the Internet use such a name: neither an IP address nor

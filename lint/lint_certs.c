@@ -35,6 +35,7 @@ typedef struct cert_t {
     const sniv_vhost_t *user;   /* the first that names it */
     int nusers;
     int is_default;             /* of some address set, or alone there */
+    int is_unstapled;           /* reported as that */
 } cert_t;
 
 /* ----- names ----- */
@@ -202,7 +203,8 @@ static void look_at_names(gaps_t *gaps, const snivhost_leaf_t *leaf,
     gap.aliases = apr_array_make(gaps->lint->ptemp, 0, sizeof(uncovered_t));
     if (v->server_name && snivhost_lint_is_public(v->server_name)
         && !snivhost_lint_is_nameless(gaps->lint, v)
-        && !snivhost_leaf_covers(leaf, v->server_name)) {
+        && !snivhost_leaf_covers(leaf, v->server_name)
+        && snivhost_lint_gets(gaps->lint, v, v->server_name)) {
         gap.server_name.name = v->server_name;
         gap.server_name.habit = habit_of(gaps, v, leaf, v->server_name,
                                          SNIVHOST_LINT_CERT_SERVERNAME);
@@ -211,7 +213,8 @@ static void look_at_names(gaps_t *gaps, const snivhost_leaf_t *leaf,
         const char *alias = v->aliases[i];
 
         if (alias && snivhost_lint_is_public(alias)
-            && !snivhost_leaf_covers(leaf, alias)) {
+            && !snivhost_leaf_covers(leaf, alias)
+            && snivhost_lint_gets(gaps->lint, v, alias)) {
             add_alias(&gap, alias, habit_of(gaps, v, leaf, alias,
                                             SNIVHOST_LINT_CERT_ALIAS));
         }
@@ -595,21 +598,30 @@ static void look_at_chain(snivhost_lint_t *lint,
     }
 }
 
+/* A staple is sent by mod_ssl, if it is to, or by mod_md. */
 static void look_at_staple(snivhost_lint_t *lint,
-                           const snivhost_leaf_t *leaf, const sniv_vhost_t *v)
+                           const snivhost_tlsconf_t *conf, cert_t *cert,
+                           const sniv_vhost_t *v)
 {
     const snivhost_tls_t *tls = snivhost_adopt_get(v->server);
+    const int is_lean = tls && tls->how == SNIVHOST_TLS_LEAN;
+    const int is_on = snivhost_tlsconf_is_on(conf, SNIVHOST_SET_STAPLING);
 
-    if (leaf->must_staple && tls && tls->how == SNIVHOST_TLS_LEAN) {
-        snivhost_lint_add(lint, SNIVHOST_LINT_MUST_STAPLE, v,
-                          snivhost_lint_directive(lint, v,
-                                                  "SSLCertificateFile"),
-                          "the certificate %s requires OCSP stapling "
-                          "(must-staple), but a lean virtual host sends it "
-                          "without a staple: clients that honour this reject "
-                          "it. Write SNIVHostTLS Off here, or get one without "
-                          "must-staple", leaf->path);
+    if (!cert->leaf->must_staple || cert->is_unstapled
+        || (!is_lean && (is_on || ap_find_linked_module("mod_md.c")))) {
+        return;
     }
+    cert->is_unstapled = 1;
+    snivhost_lint_add(lint, SNIVHOST_LINT_MUST_STAPLE, v,
+                      snivhost_lint_directive(lint, v, "SSLCertificateFile"),
+                      "the certificate %s requires OCSP stapling "
+                      "(must-staple), but %s sends it without a staple: "
+                      "clients that honour this reject it. Write %s here, or "
+                      "get one without must-staple", cert->leaf->path,
+                      is_lean ? "a lean virtual host" : "this virtual host",
+                      is_on ? "SNIVHostTLS Off"
+                            : "'SSLUseStapling on', with an "
+                              "SSLStaplingCache");
 }
 
 /* ----- names of a certificate that no virtual host has ----- */
@@ -705,9 +717,11 @@ static void look_at_vhost(gaps_t *gaps, apr_array_header_t *certs,
                                                           v->server);
     int i;
 
-    /* What mod_md manages it replaces in time. */
+    /* What mod_md manages it replaces in time; what no client gets has been
+     * reported for that. */
     if (conf->managed || !v->naddrs || apr_is_empty_array(conf->certs)
-        || snivhost_lint_is_tls(lint, v) != 1) {
+        || snivhost_lint_is_tls(lint, v) != 1
+        || !snivhost_lint_is_reached(lint, v)) {
         return;
     }
     for (i = 0; i < conf->certs->nelts; i++) {
@@ -718,10 +732,9 @@ static void look_at_vhost(gaps_t *gaps, apr_array_header_t *certs,
         if (!leaf->is_read)
             continue;
         cert = get_cert(certs, leaf, lint->ptemp);
-        if (!cert->user) {
+        if (!cert->user)
             look_at_chain(lint, conf, leaf, v);
-            look_at_staple(lint, leaf, v);
-        }
+        look_at_staple(lint, conf, cert, v);
         cert->user = cert->user ? cert->user : v;
         cert->nusers++;
         cert->is_default = cert->is_default || is_default(lint->table, v);

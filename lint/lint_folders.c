@@ -137,8 +137,10 @@ static void look_at_vhost(look_t *look, const sniv_vhost_t *v)
         const char *name = i < 0 ? v->server_name : v->aliases[i];
         cert_t *cert;
 
-        if (!name || (i < 0 && snivhost_lint_is_nameless(lint, v)))
+        if (!name || (i < 0 && snivhost_lint_is_nameless(lint, v))
+            || !snivhost_lint_gets(lint, v, name)) {
             continue;
+        }
         cert = find(look, folders, name);
         if (cert) {
             note_use(cert, v);

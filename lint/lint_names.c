@@ -19,6 +19,7 @@
 #include "http_core.h"
 
 #include "module/words.h"
+#include "names/host.h"
 
 /*
  * Findings about names: which are never matched, and which are missing
@@ -76,6 +77,25 @@ static int is_same_place(const sniv_vhost_t *a, const sniv_vhost_t *b)
            && !strcmp(a->file, b->file)
            && a->server_name && b->server_name
            && !strcasecmp(a->server_name, b->server_name);
+}
+
+int snivhost_lint_gets(const snivhost_lint_t *lint, const sniv_vhost_t *v,
+                       const char *name)
+{
+    int i;
+
+    for (i = 0; i < v->naddrs; i++) {
+        const sniv_set_t *set = sniv_table_get(lint->table, &v->addrs[i].ip,
+                                               v->addrs[i].port);
+        sniv_decision_t d;
+
+        if (!set)
+            continue;
+        sniv_decide_sni(lint->table, set, name, strlen(name), &d);
+        if (d.vhost == v)
+            return 1;
+    }
+    return 0;
 }
 
 /* ----- names that another virtual host gets ----- */
@@ -168,6 +188,44 @@ static int find_wider_glob(const sniv_set_t *set, apr_uint32_t rank,
         return 0;
     pattern = sniv_names_pattern(set->names, hit->rank, &is_glob);
     return is_glob && !ap_strcasecmp_match(narrow, pattern);
+}
+
+/* Whether some name that a pattern stands for can lead to its virtual host. */
+static int is_glob_left(const snivhost_lint_t *lint, const sniv_vhost_t *v,
+                        const char *glob)
+{
+    sniv_names_hit_t hit;
+    int i;
+
+    for (i = 0; i < v->naddrs; i++) {
+        const sniv_set_t *set = sniv_table_get(lint->table, &v->addrs[i].ip,
+                                               v->addrs[i].port);
+
+        if (set && (!find_wider_glob(set, ~(apr_uint32_t)0, glob, &hit)
+                    || set->members[SNIV_NAME_MEMBER(hit.value)] == v)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int snivhost_lint_is_reached(const snivhost_lint_t *lint,
+                             const sniv_vhost_t *v)
+{
+    static const char nowhere[] = "no-such-name.snivhost-probe";
+    int i;
+
+    if (v->server_name && snivhost_lint_gets(lint, v, v->server_name))
+        return 1;
+    for (i = 0; i < v->naliases; i++) {
+        if (v->aliases[i] && snivhost_lint_gets(lint, v, v->aliases[i]))
+            return 1;
+    }
+    for (i = 0; i < v->nglobs; i++) {
+        if (v->globs[i] && is_glob_left(lint, v, v->globs[i]))
+            return 1;
+    }
+    return snivhost_lint_gets(lint, v, nowhere);
 }
 
 /* Whether another member gets what this name stands for. */
@@ -389,7 +447,7 @@ static const char *what_is_wrong(const char *name, int is_glob, int is_lax,
             || (is_glob && (*c == '*' || *c == '?'))) {
             continue;
         }
-        if (is_lax)
+        if (is_lax && *c != '/' && *c != '\\')
             return NULL;
         if ((unsigned char)*c >= 0x80)
             return "clients send such names in their ASCII form. Write that, "
@@ -397,6 +455,11 @@ static const char *what_is_wrong(const char *name, int is_glob, int is_lax,
         return apr_psprintf(p, "no name has the character '%c'. Only '*' and "
                             "'?' are wildcards; write several names with "
                             "blanks between them", *c);
+    }
+    if (!is_glob && !sniv_host_is_taken(name, is_lax)) {
+        return "httpd takes it neither for a name, as its last part begins "
+               "with no letter, nor for an IP address, and answers 400. "
+               "Correct it";
     }
     return NULL;
 }

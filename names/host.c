@@ -147,3 +147,52 @@ int sniv_host_matches(const char *text, apr_size_t len, const char *glob,
     }
     return g == glen;
 }
+
+static int is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+/* Four numbers without a zero in front of another digit. */
+static int is_dotted_quad(const char *host)
+{
+    int dots = 0;
+    const char *c;
+
+    for (c = host; *c; c++) {
+        dots += *c == '.';
+        if (*c == '0' && is_digit(c[1]) && (c == host || c[-1] == '.'))
+            return 0;
+    }
+    return dots == 3 && *host != '.';
+}
+
+int sniv_host_is_taken(const char *host, int is_unsafe)
+{
+    const char *c, *last = host;
+    int is_number = 1;
+
+    /* an IPv6 address: it came in brackets */
+    if ((c = strchr(host, ':')) != NULL)
+        return strchr(c + 1, ':')
+               && !host[strspn(host, "0123456789abcdefABCDEF:.")];
+    if (strstr(host, "..") || host[strcspn(host, "/\\")])
+        return 0;
+    if (is_unsafe)
+        return 1;
+    for (c = host; *c; c++) {
+        if (*c == '.')
+            last = c + 1;
+        else if (!is_digit(*c))
+            is_number = 0;
+        if (*c != '.' && *c != '-' && *c != '_' && !is_digit(*c)
+            && (unsigned char)(sniv_fold(*c) - 'a') > 25) {
+            return 0;
+        }
+    }
+    if (is_number)
+        return is_dotted_quad(host);
+    /* a top-level domain begins with a letter */
+    return last == host || !*last
+           || (unsigned char)(sniv_fold(*last) - 'a') < 26;
+}

@@ -197,4 +197,12 @@ static APR_INLINE int sniv_host_has(const sniv_host_t *host, apr_size_t from,
 int sniv_host_matches(const char *text, apr_size_t len, const char *glob,
                       apr_size_t glen);
 
+/**
+ * Whether httpd takes a host of a request as it is (core's fix_hostname());
+ * it answers 400 to what it does not take, before any name is looked at.
+ * @param host without port, brackets and the dot at the end
+ * @param is_unsafe HttpProtocolOptions Unsafe
+ */
+int sniv_host_is_taken(const char *host, int is_unsafe);
+
 #endif /* SNIVHOST_NAMES_HOST_H */

@@ -244,6 +244,36 @@ is $status, 1, 'a new Listen line is a change';
 like $lines[1], qr/\A127\.0\.0\.2:$plain  \(every name\): not listened to/,
     '... that is said';
 
+# ----- names as httpd reads them -----
+
+# (the first changed names, with summaries)
+sub said_of {
+    my ($before, $after, $words) = @_;
+    configure($before);
+    $h->write('names.json', json_of());
+    configure($after);
+    my ($exit, @said) = changes('names.json ' . ($words // ''));
+    return join "\n", grep { /^\S+:\d+  / } @said;
+}
+my $names = "<VirtualHost *:%2%>\nServerName first.test\n</VirtualHost>\n"
+    . "<VirtualHost *:%2%>\nServerName b.test\nServerAlias *.x.test %n%\n"
+    . "</VirtualHost>\n";
+like said_of($names =~ s/%n%//r, $names =~ s/%n%/.dot.test/r),
+    qr/  \.dot\.test: first\.test \(default\) -> b\.test/,
+    'a name that begins with a dot is one to httpd';
+is said_of($names =~ s/%n%//r, $names =~ s/%n%/a..b 1.2.3 a:b/r), '',
+    'what httpd takes for no name changes nothing';
+like said_of($names =~ s/%n%//r, $names =~ s/%n%/1.2.3.4/r),
+    qr/  1\.2\.3\.4: first\.test \(default\) -> b\.test/, 'an IP address';
+my $said_of = said_of($names =~ s/%n%/1.2.3/r,
+    $names =~ s/%n%/1.2.3/r =~ s/(first.test\n)/$1HttpProtocolOptions Unsafe\n/r);
+like $said_of, rx(
+    qr/  1\.2\.3: first\.test \(default-no-name\) -> b\.test \(alias\)/,
+    qr/400 -> no refusal because HttpProtocolOptions of the first/),
+    '... if HttpProtocolOptions Unsafe takes it' or diag $said_of;
+like $said_of, qr/\*\.x\.test \(with unusual characters\)/,
+    '... and names with any characters' or diag $said_of;
+
 # ----- what is not compared -----
 
 configure($base =~ s/(ServerAlias www\.old\.test\n)/$1DirectoryIndex x\n/r);

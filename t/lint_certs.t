@@ -38,6 +38,15 @@ finds '0420: inherited from the main server', $tls,
     "SSLCertificateKeyFile \${CERTS}/key\n",
     vhost('127.0.0.1:443', 'a.test', 'SSLEngine on'),
     vhost('127.0.0.1:443!0420', 'b.test', 'SSLEngine on');
+passes '0420: another virtual host gets the name', $tls, site('a.test *.test',
+    'self'), vhost('127.0.0.1:443', 'b.test', 'SSLEngine on',
+        'SNIVHostLintIgnore 0402', (split /\n/, site('', 'plain'))[2, 3]);
+passes '0422: another virtual host gets all names', $tls,
+    site('a.test *.test', 'self'), vhost('127.0.0.1:443', 'b.test',
+        'SSLEngine on', 'SNIVHostLintIgnore 0402',
+        (split /\n/, site('', 'expired'))[2, 3]);
+finds '0422: of a pattern some names are left', $tls, site('a.test b.*',
+    'self'), site('b.test *.test', 'expired!0422', 'SNIVHostLintIgnore 0402');
 passes '0420: covered', $tls,
     site('A.test', 'plain'), site('b.W.test', 'wild'), site('w.test', 'wild');
 passes '0420: a self-signed one', $tls, site('a.test', 'self');

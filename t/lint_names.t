@@ -100,7 +100,8 @@ finds '0404: spelling', $listen,
     vhost('*:80', 'a.test'),
     vhost('*:80', 'b.test c.test:80!0404 d.test.!0404 .e.test!0404 '
         . 'http://f.test/!0404 g.test,!0404 h..test!0404 [::2]!0404 '
-        . "\xc3\xa4.test!0404 (i|j).test!0404 *.k.test:*!0404");
+        . "\xc3\xa4.test!0404 (i|j).test!0404 "
+        . '12!0404 1.2.3!0404 l.1!0404 *.k.test:*!0404');
 finds '0404: a ServerName with a dot at the end', $listen,
     vhost('*:80', 'a.test'), vhost('*:80', 'b.test.!0404');
 passes '0404: odd and possible', $listen,

@@ -201,8 +201,11 @@ finds('0462: of one that is not shown', '', undef,
       folder('staple', 'unstapled'), $first);
 finds('0462: of a lean virtual host', '62', qr/lean virtual host/, $adopt,
       $first, vhost('staple.test', 'staple'));
-finds('0462: of one that is mod_ssl\'s', '', undef, $first,
+finds('0462: without SSLUseStapling', '62', qr/'SSLUseStapling on'/, $first,
       vhost('staple.test', 'staple'));
+finds('0462: with SSLUseStapling', '', undef,
+      "SSLStaplingCache shmcb:stapling(64000)\n", $first,
+      vhost('staple.test', 'staple', 'SSLUseStapling on'));
 
 # ----- 0463: no chain
 

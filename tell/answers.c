@@ -17,6 +17,8 @@
 
 #include <openssl/ssl.h>
 
+#include "names/host.h"
+
 const sniv_vhost_t *snivhost_first_of(const snivhost_side_t *side,
                                       const sniv_set_t *set)
 {
@@ -43,6 +45,8 @@ static int status_of(const snivhost_side_t *side,
     const sniv_vhost_t *first = snivhost_first_of(side, a->set);
     int status;
 
+    if (q->host && !a->is_taken)
+        return HTTP_BAD_REQUEST;
     if (q->host && snivhost_side_more(side, first)->strict_host
         && !sniv_decide_knows(side->table, &a->request, q->host)) {
         return HTTP_BAD_REQUEST;
@@ -71,7 +75,17 @@ void snivhost_ask(const snivhost_side_t *side, const sniv_set_t *set,
     memset(a, 0, sizeof(*a));
     a->set = set;
     a->tls = snivhost_side_more(side, first)->engine;
-    sniv_decide_request(side->table, set, q->host, q->path, &a->request);
+    a->is_taken = q->host
+                  && sniv_host_is_taken(
+                         q->host, snivhost_side_more(side, first)->unsafe_host);
+    sniv_decide_request(side->table, set, a->is_taken ? q->host : NULL,
+                        q->path, &a->request);
+    if (q->host && !a->is_taken && set && set->name_based
+        && !snivhost_side_more(side, first)->strict_host) {
+        a->request.vhost = first;
+        a->request.rule = SNIV_RULE_DEFAULT_NO_NAME;
+        a->request.pattern = NULL;
+    }
     if (a->tls) {
         sniv_decide_sni(side->table, set, sni, len, &a->handshake);
         a->cert = snivhost_side_more(side, a->handshake.vhost);

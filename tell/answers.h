@@ -28,6 +28,7 @@ typedef struct snivhost_answer_t {
     int tls;                    /**< the address speaks TLS */
     int alert;                  /**< it ends the handshake: there is no
                                      request; or 0 */
+    int is_taken;               /**< httpd reads the Host */
     int status;                 /**< 400, 403, 421; 0: no refusal */
     sniv_decision_t handshake;  /**< valid with TLS */
     sniv_decision_t request;

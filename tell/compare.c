@@ -470,7 +470,14 @@ static void compare_answers(comparer_t *c, const snivhost_probe_t *q,
 
     draft.details = apr_array_make(c->p, 2, sizeof(const char *));
     draft.tls = a->tls;
-    if (!b->alert && !a->alert) {
+    if (q->host && b->is_taken != a->is_taken) {
+        draft.cause = "HttpProtocolOptions of the first virtual host";
+        draft.place = snivhost_side_place(
+            c->after, snivhost_first_of(c->after, a->set), NULL, c->p);
+    }
+    if (!b->alert && !a->alert
+        && (b->is_taken == a->is_taken
+            || snivhost_twin_after(c->twins, b->request.vhost) != v)) {
         compare_vhosts(c, &draft, "", b, &b->request, a, &a->request);
     }
     compare_handshakes(c, &draft, b, a);
@@ -559,6 +566,20 @@ static void add_sets(const snivhost_side_t *side, apr_array_header_t *ips,
     }
 }
 
+static const snivhost_side_vhost_t *
+more_of_first(const snivhost_side_t *side, const sniv_set_t *set)
+{
+    return snivhost_side_more(side, snivhost_first_of(side, set));
+}
+
+/* Whether names with unusual characters may change where others do not. */
+static int takes_otherwise(const snivhost_side_vhost_t *was,
+                           const snivhost_side_vhost_t *now)
+{
+    return was->unsafe_host != now->unsafe_host || was->strict_host
+           || now->strict_host;
+}
+
 /* Both sides at one address, unless the same two sets were compared. */
 static void compare_at(comparer_t *c, const sniv_ip_t *ip, apr_port_t port,
                        apr_hash_t *done)
@@ -567,7 +588,7 @@ static void compare_at(comparer_t *c, const sniv_ip_t *ip, apr_port_t port,
     const apr_array_header_t *probes;
     static const sniv_ip_t any;
     const char *text;
-    int i, not_met;
+    int i, not_met, is_odd;
 
     pair[0] = sniv_table_find(c->before->table, ip, port);
     pair[1] = sniv_table_find(c->after->table, ip, port);
@@ -585,9 +606,14 @@ static void compare_at(comparer_t *c, const sniv_ip_t *ip, apr_port_t port,
     c->out->naddresses++;
     probes = snivhost_probes(c->before->table, pair[0], c->after->table,
                              pair[1], &not_met, c->p);
+    is_odd = takes_otherwise(more_of_first(c->before, pair[0]),
+                             more_of_first(c->after, pair[1]));
     for (i = 0; i < probes->nelts; i++) {
-        compare_one(c, pair[0], pair[1],
-                    &APR_ARRAY_IDX(probes, i, snivhost_probe_t));
+        const snivhost_probe_t *q = &APR_ARRAY_IDX(probes, i,
+                                                   snivhost_probe_t);
+
+        if (!q->is_odd || is_odd)
+            compare_one(c, pair[0], pair[1], q);
     }
     if (not_met) {
         APR_ARRAY_PUSH(c->out->notes, const char *) = apr_psprintf(c->p,

@@ -399,7 +399,7 @@ static void write_set(apr_file_t *out, const snivhost_facts_t *facts,
                                                        snivhost_probe_t);
 
         /* one name for each pattern */
-        if (probe->label != last)
+        if (probe->label != last && !probe->is_odd)
             write_probe(out, facts, set, probe, each);
         last = probe->label;
         apr_pool_clear(each);

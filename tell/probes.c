@@ -31,14 +31,22 @@ typedef struct maker_t {
 } maker_t;
 
 /* As a browser sends it in its handshake and as httpd reads a Host: lower
- * case, without the dot at the end. */
+ * case, without a port, the brackets of an IPv6 address, the dot at the
+ * end. */
 static const char *as_host(const char *name, apr_pool_t *p)
 {
     char *host = apr_pstrdup(p, name);
+    char *colon = strchr(host, ':');
     apr_size_t len;
 
     ap_str_tolower(host);
+    if (colon && colon[1] && !colon[1 + strspn(colon + 1, "0123456789")])
+        *colon = '\0';
     len = strlen(host);
+    if (len > 2 && *host == '[' && host[len - 1] == ']') {
+        host[len - 1] = '\0';
+        return host + 1;
+    }
     if (len > 1 && host[len - 1] == '.')
         host[len - 1] = '\0';
     return host;
@@ -55,17 +63,28 @@ static void add(maker_t *m, const char *label, const char *name, int is_name)
     const char *host = as_host(name, m->p);
     snivhost_probe_t *probe;
 
-    if (!*name || *name == '.'
+    if (!*host
         || apr_hash_get(m->seen, name, APR_HASH_KEY_STRING)) {
         return;
     }
     apr_hash_set(m->seen, name, APR_HASH_KEY_STRING, name);
     probe = apr_array_push(m->probes);
     probe->label = label;
-    probe->sni = is_address(name) ? NULL : host;
+    probe->sni = is_address(host) ? NULL : host;
     probe->host = host;
     probe->path = "/";
     probe->is_name = is_name;
+    probe->is_odd = 0;
+}
+
+/* The same for what only HttpProtocolOptions Unsafe takes. */
+static void add_odd(maker_t *m, const char *label, const char *name)
+{
+    const int n = m->probes->nelts;
+
+    add(m, label, name, 0);
+    if (m->probes->nelts > n)
+        APR_ARRAY_IDX(m->probes, n, snivhost_probe_t).is_odd = 1;
 }
 
 static void add_special(maker_t *m, const char *label, const char *path)
@@ -216,6 +235,8 @@ static void add_glob(maker_t *m, const char *glob)
         if (!is_address(name))
             add(m, glob, name, 1);
     }
+    add_odd(m, apr_pstrcat(m->p, glob, " " SNIVHOST_PROBE_ODD, NULL),
+            fill(m, glob, "x!x"));
 }
 
 static void add_names(maker_t *m, const sniv_vhost_t *v)
@@ -291,6 +312,7 @@ const apr_array_header_t *snivhost_probes(const sniv_table_t *ta,
     m.letter = unused_letter(used);
     add_special(&m, SNIVHOST_PROBE_NONE, "/");
     add(&m, SNIVHOST_PROBE_OTHER, fill(&m, "*.invalid", "xxxxxxxx"), 0);
+    add_odd(&m, SNIVHOST_PROBE_ODD, fill(&m, "*.invalid", "x!x"));
     add_set(&m, ta, a);
     add_set(&m, tb, b);
 

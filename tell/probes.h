@@ -31,10 +31,13 @@ typedef struct snivhost_probe_t {
     const char *path;
     int is_name;                /**< a name of the configuration, not a
                                      special case */
+    int is_odd;                 /**< only HttpProtocolOptions Unsafe takes
+                                     it */
 } snivhost_probe_t;
 
 /** Labels of special cases. */
 #define SNIVHOST_PROBE_OTHER "(any other name)"
+#define SNIVHOST_PROBE_ODD   "(with unusual characters)"
 #define SNIVHOST_PROBE_NONE  "(no name)"
 
 /**

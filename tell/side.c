@@ -238,6 +238,8 @@ snivhost_side_t *snivhost_side_make(const snivhost_facts_t *facts,
         snivhost_side_vhost_t *more = &side->more[i];
 
         more->strict_host = core->strict_host_check == AP_CORE_CONFIG_ON;
+        more->unsafe_host = core->http_conformance
+                            == AP_HTTP_CONFORMANCE_UNSAFE;
         more->root = core->ap_document_root;
         more->refuse = snivhost_conf(s)->refuse;
         if (state && (i == table->nvhosts || (conf && conf->node))) {

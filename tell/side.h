@@ -38,6 +38,7 @@ typedef struct snivhost_side_vhost_t {
     int has_context;            /**< it has an SSL_CTX, or is lean */
     int strict_sni;             /**< SSLStrictSNIVHostCheck */
     int strict_host;            /**< StrictHostCheck */
+    int unsafe_host;            /**< HttpProtocolOptions Unsafe */
     int sni_group;              /**< SSLVHostSNIPolicy allows one virtual
                                      host for another if these are equal */
     const char *settings;       /**< the TLS settings in effect, one

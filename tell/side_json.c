@@ -94,6 +94,8 @@ static void add_to_vhost(json_t *json, const sniv_vhost_t *v,
     json_object_set_new(json, "digest", snivhost_json_text(more->digest, p));
     json_object_set_new(json, "strict_host_check",
                         json_boolean(more->strict_host));
+    json_object_set_new(json, "unsafe_hosts",
+                        json_boolean(more->unsafe_host));
     json_object_set_new(json, "refuse", json_refuse(&more->refuse, p));
     json_object_set_new(tls, "engine", json_boolean(more->engine));
     json_object_set_new(tls, "strict_sni", json_boolean(more->strict_sni));
@@ -383,6 +385,7 @@ static void read_vhost(reader_t *r, sniv_vhost_t *v,
     more->root = text_of(r, json, "document_root");
     more->digest = text_of(r, json, "digest");
     more->strict_host = flag_of(r, json, "strict_host_check");
+    more->unsafe_host = flag_of(r, json, "unsafe_hosts");
     read_refuse(r, &more->refuse, json);
     read_tls(r, more, json);
 }

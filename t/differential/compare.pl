@@ -55,6 +55,7 @@ Sniv::Certs::make();
 my $www = Sniv::Httpd::work() . '/differential-www';
 Sniv::DiffConfig::write_pages($www, 20);
 
+$| = 1;
 my $seed = $o{seed} // 1 + int rand 1_000_000_000;
 my %n = map { $_ => 0 } qw(configs changes asked differ missed said invented
                            refused invalid);

@@ -36,6 +36,7 @@
 #include <apr_strings.h>
 
 #include "reference.h"
+#include "names/host.h"
 #include "names/names.h"
 
 #define PATTERNS_MAX 400
@@ -580,6 +581,32 @@ static void random_sets(void **state)
                   (unsigned long)pairs);
 }
 
+static void hosts_that_are_taken(void **state)
+{
+    static const struct {
+        const char *host;
+        int taken, unsafe;      /* by Strict, by Unsafe */
+    } cases[] = {
+        { "a.test", 1, 1 }, { "A-b_c.TEST", 1, 1 }, { ".a.test", 1, 1 },
+        { "-", 1, 1 }, { "a", 1, 1 }, { "::1", 1, 1 }, { "a.test.", 1, 1 },
+        { "a:b", 0, 0 }, { "2001:db8::a", 1, 1 }, { "a:b::z", 0, 0 },
+        { "192.0.2.1", 1, 1 }, { "0.0.0.0", 1, 1 }, { "192.0.02.1", 0, 1 },
+        { "01.2.3.4", 0, 1 }, { "1.2.3", 0, 1 }, { "123", 0, 1 },
+        { "a.1", 0, 1 }, { "a.1b", 0, 1 }, { "a.b1", 1, 1 },
+        { "a(b.test", 0, 1 }, { "a b", 0, 1 }, { "\303\251.test", 0, 1 },
+        { "a..test", 0, 0 }, { "a/b.test", 0, 0 }, { "a\\b.test", 0, 0 },
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        if (sniv_host_is_taken(cases[i].host, 0) != cases[i].taken
+            || sniv_host_is_taken(cases[i].host, 1) != cases[i].unsafe) {
+            fail_msg("%s", cases[i].host);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -597,6 +624,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(repeated_middles, setup, teardown),
         cmocka_unit_test_setup_teardown(large_index, setup, teardown),
         cmocka_unit_test_setup_teardown(random_sets, setup, teardown),
+        cmocka_unit_test(hosts_that_are_taken),
     };
     int rv;
 

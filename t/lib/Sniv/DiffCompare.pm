@@ -80,6 +80,10 @@ my @changes = (
         my ($c, $v) = @_;
         my $line = 'ServerAlias ' . (chance(0.5) ? Sniv::DiffConfig::name()
             : pick('*.x.test', '*.test', 'a*', '?.x.test', '*', 'b.?.test'));
+        # names that httpd takes, or does not
+        $line = 'ServerAlias ' . pick('.x.test', 'a..x.test', 'x.1', '12',
+            '1.2.3.4', '01.2.3.4', 'a_b.x.test', 'a(b.test', '-', '[::1]',
+            'a.x.test:80', 'a/b.test', '*.1', '.*') if chance(0.2);
         push @{ $v->{names} }, $line;
         return "$v->{id} has $line";
     }],
@@ -140,6 +144,12 @@ my @changes = (
         push @{ $c->{main} }, $line;
         return $line;
     }],
+    [unsafe => sub {
+        my ($c, $v) = @_;
+        my $line = 'HttpProtocolOptions ' . pick(qw(Unsafe Strict));
+        push @{ $v->{lines} }, $line;
+        return "$v->{id} has $line";
+    }],
     [strict => sub {
         my ($c, $v) = @_;
         my $line = 'StrictHostCheck ' . pick(qw(On Off));
@@ -168,8 +178,7 @@ sub change {
 # twice; some send no server name, some no name at all.
 sub questions {
     my ($before, $after, $n) = @_;
-    # httpd does not take names with two dots in a row for names
-    my %names = map { $_ => 1 } grep { /\A[a-z0-9.-]{1,60}\z/i && !/\.\./ }
+    my %names = map { $_ => 1 } grep { /\A[!-~]{1,60}\z/ }
         Sniv::DiffConfig::hosts($before), Sniv::DiffConfig::hosts($after);
     my @names = (sort(keys %names), 'sniv-other.invalid');
     my $p = $before->{ports};
@@ -181,7 +190,8 @@ sub questions {
         my %q = (addr => chance(0.5) ? $ips[0] : pick(@ips),
                  port => $p->{$port}, tls => $port =~ /s/ ? 1 : 0);
         $q{host} = $name;
-        $q{sni} = $name =~ s/\.\z//r if $name =~ /[^0-9.]/;
+        $q{sni} = sni_of($name);
+        delete $q{sni} if !defined $q{sni};
         delete $q{sni} if chance(0.15);
         if (chance(0.07)) {
             delete @q{qw(host sni)};
@@ -190,6 +200,15 @@ sub questions {
         push @q, \%q;
     }
     return @q;
+}
+
+# What a browser says in the handshake that is given this name; for an IP
+# address nothing.
+sub sni_of {
+    my ($name) = @_;
+    $name =~ s/:\d+\z// if $name !~ /:.*:/;
+    $name =~ s/\.\z// if $name ne '.';
+    return $name =~ /\A[0-9.]*\z|:|\A\[/ ? undef : $name;
 }
 
 # Exactly what a change is said to be about.
@@ -208,13 +227,13 @@ sub questions_of {
             $ip = $FREE_IP if $ip eq '*';
             $ip =~ s/\A\[(.*)\]\z/$1/;
             my $host = $x->{asked}[$i];
-            next if defined $host
-                && ($host !~ /\A[a-z0-9.-]{1,60}\z/i || $host =~ /\.\./);
+            next if defined $host && $host !~ /\A[!-~]{1,60}\z/;
+            $host = "[$host]" if defined $host && $host =~ /:/;
             push @q, { addr => $ip, port => $port, tls => $x->{tls} ? 1 : 0,
                 defined $host ? (host => $host) : (path => $x->{names}[$i]
                     =~ m{\A(/.*)} ? $1 : '/'),
-                defined $host && !$x->{without_sni} && $host =~ /[^0-9.]/
-                    ? (sni => $host) : (),
+                defined $host && !$x->{without_sni} && defined sni_of($host)
+                    ? (sni => sni_of($host)) : (),
                 change => $x };
         }
     }
@@ -281,7 +300,7 @@ sub is_reported {
 sub explains {
     my ($what, $before, $after) = @_;
     return 1 if $what->{'virtual-host'};
-    my @x = map { [/(vhost \S+)/ ? $1 : ''] } $before, $after;
+    my @x = map { [/(vhost [^- ]\S*)/ ? $1 : ''] } $before, $after;
     return 0 if $x[0][0] ne '' && $x[1][0] ne '' && $x[0][0] ne $x[1][0];
     return $what->{certificate} || $what->{refusal};
 }
@@ -291,10 +310,16 @@ sub is_about {
     my ($name, $asked) = ($x->{names}[$i], $x->{asked}[$i]);
     return $name eq '(no name)' || index($q->{path} // '/', $name) == 0
         if !defined $q->{host};
-    my $host = lc($q->{host} =~ s/\.\z//r);
-    return 1 if lc($name =~ s/\.\z//r) eq $host || lc($asked // '') eq $host
+    my ($host, $same) = map { lc s/(?<=[^:]):\d+\z//r =~ s/(?<=.)\.\z//r }
+        $q->{host}, $name;
+    return 1 if $same eq $host || lc($asked // '') eq $host
         || $name eq '(any other name)'
         || (!defined $q->{sni} && $name eq '(no name)');
+    my $odd = $host =~ /[^a-z0-9._-]|(?:\A|\.)\d[^.]*\z/;
+    if ($name =~ s/ ?\(with unusual characters\)\z//) {
+        return 0 if !$odd;
+        return 1 if $name eq '';
+    }
     return 0 if $name !~ /[*?]/;
     my $glob = quotemeta $name =~ s/\.\z//r;
     $glob =~ s/\\\*/.*/g;

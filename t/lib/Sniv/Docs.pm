@@ -221,7 +221,7 @@ my $NO_VHOSTS = <<'END';
 { "version": 1, "mode": "On", "vhosts": [], "tls_settings": [], "listen": [],
   "main_server": { "vhost": "main.test", "aliases": [], "globs": [],
     "addresses": [], "address_texts": [], "strict_host_check": false,
-    "refuse": null, "tls": { "how": "none", "engine": false, "sni_group": 0,
+    "unsafe_hosts": false, "refuse": null, "tls": { "how": "none", "engine": false, "sni_group": 0,
       "strict_sni": false, "settings": null } } }
 END
 
