@@ -136,7 +136,7 @@ my $RULE = $without ? '\(of an httpd without SSLVHostSNIPolicy\)'
                     : 'SSLVHostSNIPolicy secure';
 my $ncases = map { @$_ } values %CASES;
 
-plan tests => 4 * $ncases + 27, sub {
+plan tests => 4 * $ncases + 29, sub {
     Sniv::Httpd::mode() ne 'off' ? 1
         : skip_reason('the module is not loaded');
 };
@@ -245,7 +245,9 @@ for my $policy (sort keys %CASES) {
     my ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
     my $dir = Sniv::Certs::dir();
     $said =~ s{[^\s(]*/(\w+\.conf)}{$1}g;
-    like $said, qr/\A(?:mod_ssl )?$RULE$/m, 'DUMP_SNIVHOST_421';
+    like $said, qr/\A1 certificate covers .* 421\n/,
+        'DUMP_SNIVHOST_421: the first line is the answer' or diag $said;
+    like $said, qr/^(?:mod_ssl )?$RULE$/m, '... then the rule';
     like $said, qr{^\Q127.0.0.1:@{[$h->ports]}  $dir/shared.crt\E
         \ \(shared\.test,\ \*\.x\.test\)\n
         \ +set-up\ 1:\ v1\.x\.test\ \(sites\.conf:$where{v1}\),
@@ -255,13 +257,22 @@ for my $policy (sort keys %CASES) {
         \ in\ set-up\ 1\ 'none'\n}mx, 'groups and what differs' or diag $said;
     like $said, qr/set-up \d: v3\.x\.test.*\n +SSLCertificateFile: /,
         'a certificate of its own is a set-up of its own';
-    like $said, qr/^1 certificate covers/m, 'and no other certificate';
+    unlike $said, qr{/c9\.crt}, 'and no other certificate';
     like $said, qr{^\S+\ \ clients\ without\ a\ server\ name\ \(SNI\):
         \ v0\.x\.test\ .*\ handles\ their\ handshakes\n
         \ +421\ for\ 6\ virtual\ hosts:\ v1\.x\.test\ .*\ and\ 1\ more\n}mx,
         'and clients without SNI' or diag $said;
     like $said, qr/^1 address where clients without .*check-sni/m,
         'with what helps';
+    $h->remove;
+}
+{
+    # One without TLS among others: the default does its handshakes
+    local $LINES{v2} = "SSLEngine off\n";
+    my $h = server();
+    my ($status, $said) = $h->check('-t', '-D', 'DUMP_SNIVHOST_421');
+    like $said, qr/set-up \d: v2\.x\.test .*\n(?: {12}.*\n)* +SSLEngine: 'off'/,
+        'SSLEngine off is a set-up of its own' or diag $said;
     $h->remove;
 }
 {

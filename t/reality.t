@@ -12,8 +12,8 @@
 
 
 
-# What the tools say, against reality: a short run of t/differential/lint.pl,
-# and the proof that it would find something. "make reality" runs longer;
+# What the tools say, against reality: short runs of lint.pl and misdirected.pl
+# in t/differential, and the proof that they would find something. "make reality" runs longer;
 # t/compare.t has a run of compare.pl.
 
 use strict;
@@ -24,7 +24,7 @@ use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
 use Sniv::Httpd;
 
-plan tests => 4, sub {
+plan tests => 7, sub {
     Sniv::Httpd::mode() eq 'on' ? 1
         : skip_reason('findings are the module\'s own');
 };
@@ -56,3 +56,16 @@ like $said, qr/^  missed 0422 s5-expired/m, 'a fault that is not reported '
 ($status, $said) = run('lint.pl', '--configs', 3, '--seed', 1, '--code',
                        '0402', '--sabotage');
 is $status, 0, 'a finding that is not true is seen' or diag $said;
+
+# Which requests are answered 421
+SKIP: {
+    skip $Sniv::Httpd::WHY_NO_SNI_POLICY, 3 if !Sniv::Httpd::has_sni_policy();
+    ($status, $said) = run('misdirected.pl', '--configs',
+                           $ENV{SNIVHOST_CONFIGS} || 10);
+    is $status, 0, 'DUMP_SNIVHOST_421 is what is answered' or diag $said;
+    like $said, qr/precision 1\.0000, recall 1\.0000/, '... all of it';
+    note $said;
+    ($status, $said) = run('misdirected.pl', '--configs', 6, '--seed', 1,
+                           '--sabotage');
+    is $status, 0, 'another policy is seen' or diag $said;
+}

@@ -418,9 +418,12 @@ static void report(comparer_t *c, const draft_t *draft, const char *client,
     snivhost_change_t *change = change_of(c, draft, client);
     const int n = change->names->nelts;
 
-    /* several names are asked for one pattern */
-    if (n && APR_ARRAY_IDX(change->names, n - 1, const char *) == name)
+    /* several names are asked for one pattern; and what httpd does not take
+     * for a name is as no name, or as any other one, where that changes too */
+    if (n && (APR_ARRAY_IDX(change->names, n - 1, const char *) == name
+              || !strcmp(name, SNIVHOST_PROBE_ODD))) {
         return;
+    }
 
     change->file = !change->names->nelts
                    || (change->file && file && !strcmp(change->file, file))
@@ -612,7 +615,7 @@ static void compare_at(comparer_t *c, const sniv_ip_t *ip, apr_port_t port,
         const snivhost_probe_t *q = &APR_ARRAY_IDX(probes, i,
                                                    snivhost_probe_t);
 
-        if (!q->is_odd || is_odd)
+        if (!q->is_odd || is_odd || !strcmp(q->label, SNIVHOST_PROBE_ODD))
             compare_one(c, pair[0], pair[1], q);
     }
     if (not_met) {

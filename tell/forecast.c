@@ -43,7 +43,7 @@
 /* What is known of a member of the set that is being looked at. */
 typedef struct member_t {
     const sniv_vhost_t *vhost;
-    int has_tls;
+    int has_tls;                /* if not, the default does its handshakes */
     const char *setup;          /* the policy's key, NULL: not asked yet */
     unsigned int seen;          /* the number of the last certificate that
                                    reached it */
@@ -67,7 +67,8 @@ typedef struct dump_t {
     const snivhost_facts_t *facts;
     snivhost_sslpolicy_e policy;
     snivhost_leaves_t *leaves;
-    apr_file_t *out;
+    apr_array_header_t *lines;  /* const char *: below the sums */
+    apr_pool_t *pline;          /* of these */
     apr_pool_t *p;
     unsigned int number;        /* of certificates that were looked at */
     int found;
@@ -115,8 +116,6 @@ static void read_members(dump_t *dump)
         member->vhost = v;
         member->has_tls = snivhost_sslpolicy_has_context(
                               dump->facts->tls, v->server);
-        if (!member->has_tls)
-            continue;
         if (v->server_name)
             add_child(dump, member, v->server_name);
         for (i = 0; i < v->naliases; i++) {
@@ -149,7 +148,7 @@ static void reach(dump_t *dump, apr_hash_t *by_setup,
     const char *setup;
     group_t *group;
 
-    if (!member->has_tls || member->seen == dump->number)
+    if (member->seen == dump->number)
         return;
     member->seen = dump->number;
     setup = setup_of(dump, member);
@@ -234,8 +233,8 @@ static void print(const dump_t *dump, const char *format, ...)
     va_start(args, format);
     text = apr_pvsprintf(dump->p, format, args);
     va_end(args);
-    apr_file_puts(snivhost_one_line(dump->p, text), dump->out);
-    apr_file_puts("\n", dump->out);
+    APR_ARRAY_PUSH(dump->lines, const char *) =
+        apr_pstrdup(dump->pline, snivhost_one_line(dump->p, text));
 }
 
 static const char *members_text(const apr_array_header_t *members,
@@ -350,10 +349,9 @@ static void print_without_sni(dump_t *dump)
     for (m = 1; m < dump->set->nmembers; m++) {
         member_t *member = &dump->members[m];
 
-        if (member->has_tls
-            && !snivhost_sslpolicy_allows(policy, dump->policy,
-                                          first->vhost->server,
-                                          member->vhost->server)) {
+        if (!snivhost_sslpolicy_allows(policy, dump->policy,
+                                       first->vhost->server,
+                                       member->vhost->server)) {
             APR_ARRAY_PUSH(refused, member_t *) = member;
         }
     }
@@ -474,10 +472,11 @@ static apr_array_header_t *certificates_of(dump_t *dump)
 
     for (m = 0; m < dump->set->nmembers; m++) {
         member_t *member = &dump->members[m];
+        const member_t *whose = member->has_tls ? member : &dump->members[0];
         const snivhost_tlsconf_t *conf =
-            snivhost_tlsconf_get(dump->facts->tls, member->vhost->server);
+            snivhost_tlsconf_get(dump->facts->tls, whose->vhost->server);
 
-        for (i = 0; member->has_tls && i < conf->certs->nelts; i++) {
+        for (i = 0; i < conf->certs->nelts; i++) {
             const snivhost_leaf_t *leaf =
                 snivhost_leaf_get(dump->leaves, APR_ARRAY_IDX(conf->certs, i,
                                                               const char *));
@@ -499,6 +498,8 @@ static void look_at_set(dump_t *dump)
     int i;
 
     read_members(dump);
+    if (!dump->members[0].has_tls)
+        return;                 /* no TLS is spoken there */
     all = certificates_of(dump);
     for (i = 0; i < all->nelts; i++) {
         const names_t *names = APR_ARRAY_IDX(all, i, names_t *);
@@ -510,9 +511,13 @@ static void look_at_set(dump_t *dump)
     print_without_sni(dump);
 }
 
-static void print_sums(const dump_t *dump)
+/* The answer, then what it is about. */
+static void print_all(dump_t *dump, apr_file_t *out)
 {
-    print(dump, "%s", "");
+    const apr_array_header_t *details = dump->lines;
+    int i;
+
+    dump->lines = apr_array_make(dump->p, 4, sizeof(const char *));
     if (dump->found) {
         print(dump, "%d certificate%s cover%s virtual hosts with different "
               "TLS settings: a request for one over a connection of another "
@@ -531,30 +536,39 @@ static void print_sums(const dump_t *dump)
               "sni req.hdr(host),host_only and check-sni)", dump->nwithout,
               dump->nwithout == 1 ? "" : "es");
     }
+    print(dump, "%s", snivhost_sslpolicy_text(dump->policy, dump->p));
+    apr_array_cat(dump->lines, details);
+    for (i = 0; i < dump->lines->nelts; i++) {
+        apr_file_puts(APR_ARRAY_IDX(dump->lines, i, const char *), out);
+        apr_file_puts("\n", out);
+    }
+    apr_file_flush(out);
 }
 
 void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
 {
     snivhost_facts_t *facts;
     dump_t dump = { 0 };
+    apr_file_t *out;
     apr_pool_t *each;
     int i;
 
     if (!ap_exists_config_define(DUMP)
-        || apr_file_open_stdout(&dump.out, p) != APR_SUCCESS
+        || apr_file_open_stdout(&out, p) != APR_SUCCESS
         || snivhost_facts_make(&facts, s, p, p) != APR_SUCCESS) {
         return;
     }
-    dump.p = p;
     if (!facts->tls) {
-        print(&dump, "mod_ssl is not loaded: nothing is answered 421 for its "
-              "TLS settings");
+        apr_file_puts("mod_ssl is not loaded: nothing is answered 421 for "
+                      "its TLS settings\n", out);
+        apr_file_flush(out);
         return;
     }
+    dump.lines = apr_array_make(p, 16, sizeof(const char *));
+    dump.pline = p;
     dump.facts = facts;
     dump.policy = snivhost_sslpolicy_configured(facts->tls);
     dump.leaves = snivhost_leaves_make(p);
-    print(&dump, "%s", snivhost_sslpolicy_text(dump.policy, p));
     apr_pool_create(&each, p);
     for (i = 0; i < facts->table->nsets
                 && dump.policy != SNIVHOST_SSLPOLICY_INSECURE; i++) {
@@ -565,6 +579,5 @@ void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
         apr_pool_clear(each);
     }
     dump.p = p;
-    print_sums(&dump);
-    apr_file_flush(dump.out);
+    print_all(&dump, out);
 }

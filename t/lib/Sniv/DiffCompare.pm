@@ -320,6 +320,7 @@ sub is_about {
         return 0 if !$odd;
         return 1 if $name eq '';
     }
+    return 1 if $odd && $name eq '(no name)';
     return 0 if $name !~ /[*?]/;
     my $glob = quotemeta $name =~ s/\.\z//r;
     $glob =~ s/\\\*/.*/g;
