@@ -389,9 +389,9 @@ static void note_partly(snivhost_lint_t *lint, const listeners_t *all,
                       "address in all of "
                       "them", snivhost_set_text(lint->ptemp, set),
                       snivhost_set_text(lint->ptemp, other),
-                      nothers > 1 ? apr_psprintf(lint->ptemp, " and %d other "
-                                                 "addresses", nothers - 1)
-                                  : "",
+                      nothers == 2 ? " and 1 other address" : nothers > 2
+                      ? apr_psprintf(lint->ptemp, " and %d other addresses",
+                                     nothers - 1) : "",
                       snivhost_vhost_text(lint->ptemp, other->members[0]),
                       other->name_based ? "is the default"
                                         : "answers for every name");

@@ -56,7 +56,7 @@ my %KINDS = (
     notyet   => { from => 2, to => 92 },
     soon     => { from => -80, to => 10 },
     intime   => { from => -74, to => 16 },
-    short    => { from => -4, to => 2 },
+    short    => { from => -3, to => 3 },
     staple   => { add => 'tlsfeature = status_request' },
     self     => { self => 1, chain => [] },
     extra    => { names => ['s%.test', 'www.s%.test', 'old.s%.test'] },
@@ -309,6 +309,7 @@ sub plants {
         }] }
         ['0422', 'expired', ['ok', 'intime']], ['0423', 'notyet', ['ok']],
         ['0424', 'soon', ['intime', 'short']],
+        ['0428', 'intime', ['ok', 'short']],
         ['0464', 'disorder', ['ok', 'nochain']], ['0465', 'root', ['ok']]),
     ['0462', sub {
         my ($c, $is) = @_;

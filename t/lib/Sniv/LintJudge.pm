@@ -253,6 +253,7 @@ sub look_at_spelling {
         my $o = $self->see(@$spot, $tls ? 1 : 0, undef,
                            $host =~ /:.*:/ && $host !~ /\[/ ? "[$host]"
                                                             : $host);
+        next if $o->{status} == 400;    # it is no name to httpd
         return if $o->{vhost} ne $other->{vhost} || defined $o->{error};
         return if grep { matches($_, $host) }
             names($self->by_id($o->{vhost}) // {});
@@ -387,9 +388,19 @@ sub look_at_certificates {
         }
         $self->look_at_folder($set);
     }
+    my @late;
     for my $cn (sort keys %{ $self->{leaves} }) {
         $self->look_at_leaf($cn);
+        my $meta = $Sniv::DiffLint::CERTS{$cn} or next;
+        push @late, $meta if !$self->{true}{'0424'}{$cn} && $meta->{to} > 0
+            && $meta->{from} <= 0
+            && $meta->{to} < ($meta->{to} - $meta->{from}) / 3;
     }
+    # one finding, about the first of them to expire
+    @late = sort { $a->{to} <=> $b->{to} } @late;
+    $self->{true}{'0428'}{ $_->{cn} } = 1
+        for grep { $_->{to} == $late[0]{to} } @late;
+    $self->{must}{'0428'}{first} = $late[0]{cn} if @late;
     return;
 }
 
@@ -641,7 +652,7 @@ sub key {
             |\Avirtual\ hosts\ of\ (\S+)\ cannot|answers\ on\ (\S+)\ for/x;
         return $set // '?';
     }
-    if ($code =~ /\A04(?:2[23457]|6[2345])\z/) {
+    if ($code =~ /\A04(?:2[234578]|6[2345])\z/) {
         my ($cn) = $text =~ m{/(s\d-\w+)\.(?:crt|pem)\b};
         return $cn // '?';
     }
