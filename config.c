@@ -17,10 +17,12 @@
 #include "http_core.h"
 #include "http_main.h"
 
+#include "certs/storeurl.h"
 #include "lint/lint.h"
 #include "module/asked.h"
 #include "tell/question.h"
 #include "tls/adopt.h"
+#include "tls/mirror.h"
 
 /*
  * The directives: what each server has written (module/record.h), how a
@@ -74,6 +76,7 @@ static void store_merge(snivhost_store_conf_t *conf,
     conf->dirs = add->dirs ? add->dirs : base->dirs;
     conf->check = base->check;
     conf->cache = base->cache;
+    conf->key = base->key;
     conf->trust = add->trust >= 0 ? add->trust : base->trust;
 }
 
@@ -246,7 +249,17 @@ static const char *set_certificates(cmd_parms *cmd, void *dummy,
     (void)dummy;
     if (err)
         return err;
-    path = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
+    if (sniv_store_url_is(arg)) {
+        err = snivhost_mirror_check(arg, cmd->temp_pool);
+        if (err) {
+            return apr_psprintf(cmd->pool, "SNIVHostCertificates %s: %s", arg,
+                                err);
+        }
+        path = arg;
+    }
+    else {
+        path = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
+    }
     if (!path) {
         return apr_psprintf(cmd->pool, "SNIVHostCertificates: '%s' is not "
                             "the path of a folder", arg);
@@ -256,6 +269,21 @@ static const char *set_certificates(cmd_parms *cmd, void *dummy,
     APR_ARRAY_PUSH(dirs, const char *) = path;
     conf->dirs = dirs;
     return NULL;
+}
+
+static const char *set_store_key(cmd_parms *cmd, void *dummy,
+                                 const char *arg)
+{
+    snivhost_store_conf_t *conf = &snivhost_conf(cmd->server)->store;
+    const char *err = not_here(cmd);
+
+    (void)dummy;
+    if (err)
+        return err;
+    conf->key = *arg ? ap_server_root_relative(cmd->pool, arg) : NULL;
+    return conf->key ? NULL
+           : apr_psprintf(cmd->pool, "SNIVHostStoreKey: '%s' is not the path "
+                          "of a file", arg);
 }
 
 static const char *set_certificate_trust(cmd_parms *cmd, void *dummy,
@@ -526,8 +554,12 @@ const command_rec snivhost_commands[] = {
                     "answer written after it"),
     AP_INIT_ITERATE("SNIVHostCertificates", set_certificates, NULL,
                     RSRC_CONF,
-                    "Serve the certificates in these folders by the names in "
-                    "them, where no virtual host has its own"),
+                    "Serve the certificates in these folders, or stores "
+                    "(redis://...), by the names in them, where no virtual "
+                    "host has its own"),
+    AP_INIT_TAKE1("SNIVHostStoreKey", set_store_key, NULL, RSRC_CONF,
+                  "Open sealed entries of stores with the keys in this file, "
+                  "and use no others"),
     AP_INIT_TAKE1("SNIVHostCertificateTrust", set_certificate_trust, NULL,
                   RSRC_CONF,
                   "Use certificates of root and the folder's owner only "

@@ -61,6 +61,7 @@
 #include "tell/status.h"
 #include "tls/adopt.h"
 #include "tls/library.h"
+#include "tls/mirror.h"
 #include "tls/store.h"
 #include "tls/tickets.h"
 
@@ -199,6 +200,8 @@ static int check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
         snivhost_handshake_check_config,
         snivhost_dump_check_config,
         snivhost_store_check_config,
+        /* stores become folders */
+        snivhost_mirror_check_config,
         snivhost_refuse_check_config,
         /* who is lean, by the directives */
         snivhost_adopt_check_config,
@@ -240,6 +243,8 @@ static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 {
     static config_phase_fn *const parts[] = {
         snivhost_library_before_ssl,
+        /* stores are read, as long as the start may wait */
+        snivhost_mirror_start,
         /* the folders first: adoption loads the store */
         snivhost_store_before_ssl,
         /* lean virtual hosts look to mod_ssl as if they had no TLS ... */
@@ -340,6 +345,7 @@ static void register_hooks(apr_pool_t *p)
 
     /* Processes. */
     ap_hook_monitor(snivhost_store_monitor, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_monitor(snivhost_mirror_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(snivhost_tickets_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(snivhost_served_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(snivhost_facts_child_init, NULL, NULL,

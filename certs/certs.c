@@ -72,6 +72,11 @@ apr_status_t sniv_certs_make(sniv_certs_t **pcerts, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+void sniv_certs_keys(sniv_certs_t *certs, const char *path)
+{
+    sniv_reader_keys(certs->books.reader, path);
+}
+
 apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
                                   const sniv_cert_files_t *files,
                                   sniv_cert_id_t *pid)

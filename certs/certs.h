@@ -86,6 +86,10 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
                                     int level, sniv_trust_e trust,
                                     sniv_scope_t *pscope);
 
+/** The file of the keys that entries of a store are sealed with, before the
+ * load; see certs/envelope.h. */
+void sniv_certs_keys(sniv_certs_t *certs, const char *path);
+
 /**
  * Read everything. A bad file is reported and does not stop the others.
  * @param flags SNIV_CERTS_LOAD_*

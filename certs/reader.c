@@ -77,6 +77,7 @@ void sniv_reader_wipe(sniv_reader_t *reader)
 void sniv_reader_free(sniv_reader_t *reader)
 {
     for_buffers(reader, sniv_buffer_free);
+    sniv_store_keys_wipe(&reader->sealing);
 }
 
 void sniv_reader_trust(sniv_reader_t *reader, const sniv_walk_t *walk)
@@ -183,6 +184,9 @@ static apr_status_t read_files(sniv_reader_t *reader,
         }
         rv = sniv_buffer_read(&file->buffer, reader->walk, list[i],
                               stamps ? &stamps[i] : NULL, &reason);
+        if (rv == APR_SUCCESS) {
+            rv = sniv_file_unseal(reader, file, &reason);
+        }
         sniv_file_sort(file, files->chain ? flags | SNIV_READ_CHAINED : flags);
         entry->flags |= file->flags;
         if (i == 0) {

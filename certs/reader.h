@@ -46,6 +46,13 @@ sniv_reader_t *sniv_reader_make(apr_pool_t *p);
  */
 void sniv_reader_trust(sniv_reader_t *reader, const sniv_walk_t *walk);
 
+/**
+ * Entries of a store (their files end in SNIV_STORE_ENDING) are sealed: the
+ * file of the keys, see certs/envelope.h; NULL: they are not. It is read when
+ * one is needed; sniv_reader_free() forgets what it holds.
+ */
+void sniv_reader_keys(sniv_reader_t *reader, const char *path);
+
 /** Wipe what was read last. */
 void sniv_reader_wipe(sniv_reader_t *reader);
 

@@ -21,9 +21,11 @@
  *     reader.c    files -> an entry: which leaf, which key, the judgement
  *     blocks.c    what is in one file
  *     pkcs12.c    ... that is PKCS#12
+ *     unseal.c    ... or an envelope, of a store
  *     links.c     the chain that is sent after a leaf
  */
 
+#include "certs/envelope.h"
 #include "certs/issuer.h"
 #include "certs/judge.h"
 #include "certs/pem.h"
@@ -64,6 +66,8 @@ struct sniv_reader_t {
     sniv_buffer_t chains[2 * SNIV_PAIRS_MAX + 1];
     int nchains;
     sniv_buffer_t paths;
+    const char *key_file;               /* of envelopes, or NULL */
+    sniv_store_keys_t sealing;          /* ... read; n 0: not yet */
     char reason[1024];
 };
 
@@ -100,6 +104,15 @@ void sniv_file_sort(sniv_file_t *file, unsigned flags);
  *         certificates and key, or the damage says why it has none.
  */
 int sniv_pkcs12_sort(sniv_file_t *file, int is_wanted);
+
+/* certs/unseal.c */
+
+/**
+ * An entry of a store: put what is in its envelope in its place. Another file
+ * stays as it is.
+ */
+apr_status_t sniv_file_unseal(sniv_reader_t *reader, sniv_file_t *file,
+                              const char **preason);
 
 /* certs/links.c */
 

@@ -70,12 +70,16 @@ typedef struct snivhost_refuse_conf_t {
 /** Certificates from folders (tls/store.h), as written for one
  * server. */
 typedef struct snivhost_store_conf_t {
-    const apr_array_header_t *dirs;     /**< const char *, or NULL */
+    const apr_array_header_t *dirs;     /**< const char *, or NULL; a store's
+                                     address becomes the folder of its copy
+                                     in check_config, see tls/mirror.h */
     int check;                  /**< seconds, 0: Off, -1: nothing written;
                                      main server only */
     int cache;                  /**< -1: nothing written; main server only */
     int trust;                  /**< sniv_trust_e, -1: nothing written */
     int scope;                  /**< sniv_scope_t of dirs, set at start */
+    const char *key;            /**< SNIVHostStoreKey, or NULL; main server
+                                     only */
     int level;                  /**< security level of its handshakes */
     int is_first;               /**< it has no SSLCertificateFile, its
                                      SSL_CTX got one from the folders */
@@ -149,6 +153,8 @@ typedef struct snivhost_site_t {
     struct sniv_certs_t *store;     /**< NULL: nothing needs one */
     struct snivhost_storelog_t *storelog;   /**< NULL until it is loaded */
     int store_is_partial;           /**< see snivhost_store_is_partial() */
+    apr_array_header_t *mirrors;    /**< struct snivhost_mirror_t *, or NULL;
+                                         see tls/mirror.h */
     struct sniv_tickets_t *tickets; /**< NULL: left to OpenSSL */
     apr_array_header_t *own_certs;  /**< snivhost_served_t: of mod_ssl's own
                                          virtual hosts; or NULL */

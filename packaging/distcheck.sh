@@ -13,7 +13,7 @@
 
 # Whether the release archive of this version is complete: what git has is in
 # it, it builds without a warning where it is unpacked and `make install` puts
-# down the module alone.
+# down the module and snivhost-store alone.
 #
 #   packaging/distcheck.sh [DIRECTORY]
 #
@@ -57,8 +57,11 @@ tar xzf "$archive" -C "$work" && cd "$work/$name" || exit 1
 ok $? "it builds where it is unpacked"
 make -s install DESTDIR="$work/root" >"$work/log" 2>&1
 ok $? "make install"
-test "`find "$work/root" -type f | sed 's,.*/,,'`" = mod_snivhost.so
-ok $? "... puts down the module and nothing else"
+installed=mod_snivhost.so
+test ! -x tool/run/snivhost-store || installed='mod_snivhost.so snivhost-store'
+test "`find "$work/root" -type f | sed 's,.*/,,' | sort | tr '\n' ' ' |
+    sed 's/ $//'`" = "$installed"
+ok $? "... puts down the module, snivhost-store and nothing else"
 mkdir "$work/elsewhere" && cd "$work/elsewhere" &&
     "../$name/configure.apxs" >"$work/log" 2>&1 &&
     make -s >>"$work/log" 2>&1 && test -f .libs/mod_snivhost.so

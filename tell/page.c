@@ -30,6 +30,7 @@
 
 #include "module/words.h"
 #include "tell/sets.h"
+#include "tls/mirror.h"
 #include "tls/store.h"
 
 /* Members of an address that is folded, and on a page of their own. */
@@ -401,6 +402,21 @@ static void answer(page_t *page)
 
 /* ----- counters ----- */
 
+/* Stores that certificates are copied from. */
+static void sources(page_t *page)
+{
+    snivhost_mirror_info_t info;
+    int i;
+
+    for (i = 0; snivhost_mirror_get(i, &info); i++) {
+        out(page, "<p class=\"soft\">Store %s: %s, last read: %s; %u "
+            "certificates, %u not usable, %u failures</p>\n",
+            esc(page, info.url), info.is_good ? "is read" : "is NOT read",
+            info.read ? snivhost_time_text(page->p, info.read) : "never",
+            info.entries, info.skipped, info.failures);
+    }
+}
+
 static void counters(page_t *page)
 {
     unsigned long sums[SNIVHOST_NCOUNTERS];
@@ -449,6 +465,7 @@ static void counters(page_t *page)
             snivhost_number_text(page->p, (unsigned long)
                                  ((stats.room + 1023) / 1024)));
     }
+    sources(page);
     out(page, "</section>\n");
 }
 

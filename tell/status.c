@@ -29,6 +29,7 @@
 #include "module/words.h"
 #include "tell/dump.h"
 #include "tell/render.h"
+#include "tls/mirror.h"
 #include "tls/store.h"
 
 #define HANDLER "snivhost-status"
@@ -159,6 +160,36 @@ static json_t *json_store(void)
     return json;
 }
 
+/* Stores that certificates are copied from. */
+static json_t *json_sources(apr_pool_t *p)
+{
+    json_t *list = json_array(), *json;
+    snivhost_mirror_info_t info;
+    int i;
+
+    for (i = 0; snivhost_mirror_get(i, &info); i++) {
+        json = json_object();
+        json_object_set_new(json, "store", snivhost_json_text(info.url, p));
+        json_object_set_new(json, "is_read", json_boolean(info.is_good));
+        json_object_set_new(json, "last_read", snivhost_json_text(
+            info.read ? snivhost_time_text(p, info.read) : NULL, p));
+        json_object_set_new(json, "age_seconds", info.read
+                            ? json_integer((json_int_t)apr_time_sec(
+                                  apr_time_now() - info.read))
+                            : json_null());
+        json_object_set_new(json, "version",
+                            json_integer((json_int_t)info.version));
+        json_object_set_new(json, "certificates",
+                            json_integer((json_int_t)info.entries));
+        json_object_set_new(json, "skipped",
+                            json_integer((json_int_t)info.skipped));
+        json_object_set_new(json, "failures",
+                            json_integer((json_int_t)info.failures));
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 static json_t *json_sets(const sniv_table_t *table, apr_pool_t *p)
 {
     json_t *list = json_array();
@@ -216,6 +247,7 @@ static json_t *json_view(const snivhost_facts_t *facts,
             ? snivhost_time_text(p, snivhost_counters_since()) : NULL, p));
     json_object_set_new(json, "counters", json_counters());
     json_object_set_new(json, "certificate_store", json_store());
+    json_object_set_new(json, "certificate_sources", json_sources(p));
     json_object_set_new(json, "virtual_hosts",
                         json_integer(facts->table->nvhosts));
     json_object_set_new(json, "sets", json_sets(facts->table, p));

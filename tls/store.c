@@ -74,6 +74,8 @@ int snivhost_store_make(apr_pool_t *pconf)
                      "create the certificate store");
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    sniv_certs_keys(snivhost_site.store,
+                    snivhost_conf(ap_server_conf)->store.key);
     return OK;
 }
 
@@ -176,6 +178,8 @@ static sniv_certs_t *early_store(apr_pool_t *p)
     if (sniv_certs_make(&snivhost_site.early, snivhost_site.early_pool)
         != APR_SUCCESS)
         return NULL;
+    sniv_certs_keys(snivhost_site.early,
+                    snivhost_conf(ap_server_conf)->store.key);
     read_levels(ap_server_conf, snivhost_site.early_pool);
     for (one = ap_server_conf; one; one = one->next) {
         if (snivhost_conf(one)->store.dirs)

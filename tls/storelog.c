@@ -19,6 +19,7 @@
 #include "http_log.h"
 
 #include "module/words.h"
+#include "tls/mirror.h"
 
 #define GROUPS_MAX 100          /* an hour; more are one number */
 #define LINES_MAX 15            /* about problems, after a load */
@@ -256,7 +257,9 @@ static void say_empty(const snivhost_storelog_t *log)
     int i;
 
     for (i = 0; sniv_certs_top(log->certs, i, &top); i++) {
-        if (top.served > 0 || top.is_unread)
+        if (top.served > 0 || top.is_unread
+            /* a store may be empty; SNIV0376 says how much it has */
+            || (top.files == 0 && snivhost_mirror_is_copy(top.path)))
             continue;
         ap_log_error(APLOG_MARK, APLOG_WARNING | to_console(log), 0, log->s,
                      "SNIV0341: certificates: nothing in folder %s can be "

@@ -230,6 +230,8 @@ sub furnish {
     # but for the module's own, wherever the checkout is
     $conf =~ s{((?<=\s)"?)(/(?:etc|srv|var)/)(?!\S*mod_snivhost\.so)}
               {$1$dir$2}g;
+    # it need not be installed
+    $conf =~ s{("?redis://[^"\s?]+\?)}{$1program=/bin/sh&}g;
     make_path("$dir/$_") for grep { !m{^/} }
         $conf =~ /^\s*DocumentRoot\s+"?([^"\s]+)/img;
     make_path($_) for grep { m{^/} }
