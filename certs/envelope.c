@@ -148,10 +148,10 @@ const char sniv_not_sealed[] = "is not sealed, and SNIVHostStoreKey requires "
 static const char data_label[] = "snivhost envelope 1";
 
 /* @param tag written or, to open, expected. @return 0: it failed */
-static int crypt_box(const sniv_store_key_t *key, int is_sealing, const char *id,
-                 apr_size_t id_len, const unsigned char *nonce,
-                 const unsigned char *in, apr_size_t len, unsigned char *out,
-                 unsigned char *tag)
+static int crypt_box(const sniv_store_key_t *key, int is_sealing,
+                     const char *id, apr_size_t id_len,
+                     const unsigned char *nonce, const unsigned char *in,
+                     apr_size_t len, unsigned char *out, unsigned char *tag)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     unsigned char none[TAG_LEN];
@@ -207,8 +207,8 @@ apr_size_t sniv_envelope_seal(const sniv_store_keys_t *keys, const char *id,
     box[0] = VERSION;
     memcpy(box + 1, keys->keys[0].id, ID_LEN);
     if (RAND_bytes(box + 1 + ID_LEN, NONCE_LEN) != 1
-        || !crypt_box(&keys->keys[0], 1, id, id_len, box + 1 + ID_LEN, bytes, len,
-                  box + BEFORE, box + raw - TAG_LEN)) {
+        || !crypt_box(&keys->keys[0], 1, id, id_len, box + 1 + ID_LEN, bytes,
+                      len, box + BEFORE, box + raw - TAG_LEN)) {
         OPENSSL_clear_free(box, raw);
         return 0;
     }
@@ -274,8 +274,8 @@ static const char *open_box(const sniv_store_keys_t *keys, const char *id,
         return "is sealed with a key that SNIVHostStoreKey does not have";
     }
     if (!crypt_box(&keys->keys[i], 0, id, id_len, bytes + 1 + ID_LEN,
-               bytes + BEFORE, raw - raw_len(0), bytes + BEFORE,
-               bytes + raw - TAG_LEN)) {
+                   bytes + BEFORE, raw - raw_len(0), bytes + BEFORE,
+                   bytes + raw - TAG_LEN)) {
         return "was sealed for another ID, or has been changed since";
     }
     memmove(bytes, bytes + BEFORE, raw - raw_len(0));

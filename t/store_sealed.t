@@ -21,12 +21,11 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Path qw(remove_tree);
 use Test::More;
-use Time::HiRes qw(sleep time);
 
 use Sniv::Chain qw(make_cert slurp spew);
-use Sniv::Client;
 use Sniv::Httpd;
 use Sniv::Redis;
+use Sniv::Soon qw(served soon soon_serves);
 
 plan skip_all => Sniv::Redis::missing() if Sniv::Redis::missing();
 
@@ -77,31 +76,6 @@ SNIVHostCertificateCheck 1
 END
 my ($port) = $h->ports;
 
-sub served {
-    my ($name) = @_;
-    my $c = Sniv::Client->new(addr => '127.0.0.1', port => $port,
-                              tls => { sni => $name });
-    return $c->error || $c->cert;
-}
-
-sub soon {
-    my ($code) = @_;
-    my $end = time + $LONG * Sniv::Httpd::patience();
-    while (time < $end) {
-        return 1 if $code->();
-        sleep 0.05;
-    }
-    return 0;
-}
-
-sub soon_serves {
-    my ($name, $cert, $what) = @_;
-    my $got = '';
-    soon(sub { ($got = served($name)) eq $cert });
-    is $got, $cert, $what;
-    return;
-}
-
 sub says {
     my ($regex, $what) = @_;
     ok $h->wait_for_log('error.log', $regex, $LONG), $what;
@@ -114,8 +88,8 @@ $r->cli('HSET', 'sites:certs', 'c', $r->cli('HGET', 'sites:certs', 'a'));
 $r->cli('INCR', 'sites:version');
 
 $h->start;
-is served('a.test'), 'a-1', 'a sealed entry';
-is served('b.test'), 'v0', 'one that is not is not used';
+is served($port, 'a.test'), 'a-1', 'a sealed entry';
+is served($port, 'b.test'), 'v0', 'one that is not is not used';
 says(qr/SNIV0301: .*\/b\.entry\.pem is not sealed, and SNIVHostStoreKey/,
      '... with a reason');
 says(qr/SNIV0301: .*\/c\.entry\.pem was sealed for another ID/,
@@ -137,10 +111,10 @@ like $said, qr/BEGIN CERTIFICATE.*BEGIN (?:EC )?PRIVATE KEY/s, 'get opens it';
 like $said, qr/is sealed: --key FILE is missing/, '... not without a key';
 
 put('b', 'b-1', '--key', $keys);
-soon_serves('b.test', 'b-1', 'put with the key');
+soon_serves($port, 'b.test', 'b-1', 'put with the key');
 put('b', 'b-1');                        # an intruder, without the key
 soon(sub { $h->read('error.log') =~ /SNIV0306: .*b\.entry\.pem is not sealed/ });
-is served('b.test'), 'b-1', 'replaced by one that is not: the old one stays';
+is served($port, 'b.test'), 'b-1', 'replaced by one that is not: the old one stays';
 put('b', 'b-1', '--key', $keys);
 $r->store('remove', 'c');
 
@@ -148,18 +122,20 @@ $r->store('remove', 'c');
 
 keys_are($old, $new);
 ok $h->graceful, 'the new key is known';
-is served('a.test'), 'a-1', '... all is served';
+is served($port, 'a.test'), 'a-1', '... all is served';
 keys_are($new, $old);
 put('a', 'a-2', '--key', $keys);
-soon_serves('a.test', 'a-2', 'sealed with the new one');
-my $before = $r->cli('GET', 'sites:version');
+soon_serves($port, 'a.test', 'a-2', 'sealed with the new one');
+my ($b) = glob $h->dir . '/snivhost-store/sites-*/certs/*/b.entry.pem';
+my $before = slurp($b);
 ($status, $said) = $r->store('--key', $keys, 'reseal');
 is $status, 0, 'reseal';
 like $said, qr/^a: unchanged\nb: put\n/, '... what is not of the first key';
+ok soon(sub { slurp($b) ne $before }), '... and is in the copy';
 keys_are($new);
 ok $h->graceful, 'the old key is gone';
-is served('a.test'), 'a-2', '... all is served';
-is served('b.test'), 'b-1', '... all that was sealed anew';
+is served($port, 'a.test'), 'a-2', '... all is served';
+is served($port, 'b.test'), 'b-1', '... all that was sealed anew';
 
 # ----- files that are no keys
 

@@ -50,6 +50,7 @@ typedef struct snivhost_mirror_t {
     pid_t parent;
     apr_proc_t proc;                    /* its pid: 0 if there is none */
     int is_watched;                     /* registered with APR */
+    int is_waited_for;                  /* by the start */
     apr_time_t next;                    /* when to run another one */
     apr_time_t said;                    /* that it fails */
     int was_good;                       /* as it was said last: 1, 0; -1 */
@@ -346,7 +347,7 @@ static void wait_until(snivhost_mirror_t *m, apr_time_t end)
     if (!m->proc.pid)
         return;
     (void)apr_file_pipe_timeout_set(m->proc.out, left > 0 ? left : 0);
-    rv = apr_file_read(m->proc.out, &c, &n);
+    rv = m->is_waited_for ? apr_file_read(m->proc.out, &c, &n) : APR_SUCCESS;
     if (APR_STATUS_IS_TIMEUP(rv) || APR_STATUS_IS_EAGAIN(rv)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, m->s, "SNIV0375: "
                      "store %s was not read within %d s: the start continues "
@@ -356,8 +357,6 @@ static void wait_until(snivhost_mirror_t *m, apr_time_t end)
     (void)apr_file_close(m->proc.out);
 }
 
-/* In the first of the two passes of a start certificates are only needed for
- * mod_ssl's sake: those of the last run will do. */
 static int has_been_read(const snivhost_mirror_t *m)
 {
     struct stat st;
@@ -386,6 +385,7 @@ int snivhost_mirror_start(apr_pool_t *pconf, apr_pool_t *plog,
 {
     int is_first = ap_state_query(AP_SQ_MAIN_STATE)
                    == AP_SQ_MS_CREATE_PRE_CONFIG;
+    int is_restart = ap_state_query(AP_SQ_CONFIG_GEN) > 1;
     apr_time_t now = apr_time_now();
     snivhost_mirror_t *m;
     int i;
@@ -397,8 +397,12 @@ int snivhost_mirror_start(apr_pool_t *pconf, apr_pool_t *plog,
     if (!is_first)
         share_infos(pconf);
     for (i = 0; (m = mirror_at(i)) != NULL; i++) {
+        /* In the first of the two passes of a start certificates are only
+         * needed for mod_ssl's sake: those of the last run will do. */
         if (is_first && has_been_read(m))
             continue;
+        /* A restart has the copy of a moment ago: clients are waiting. */
+        m->is_waited_for = !is_restart || !has_been_read(m);
         apr_pool_cleanup_register(pconf, m, stop, apr_pool_cleanup_null);
         (void)run(m);
     }

@@ -57,6 +57,11 @@ static copy_entry_t *note(copy_t *copy, const char *id, apr_size_t len)
     if (entry) {
         entry->len = len;
         memcpy(entry->id, id, len);
+        entry->next = copy->first;
+        if (entry->next) {
+            entry->next->prev = entry;
+        }
+        copy->first = entry;
         apr_hash_set(copy->ids, entry->id, (apr_ssize_t)len, entry);
     }
     return entry;
@@ -90,7 +95,6 @@ int copy_open(copy_t *copy, const char *dir, apr_pool_t *p)
 
     memset(copy, 0, sizeof(*copy));
     copy->dir = dir;
-    copy->p = p;
     copy->ids = apr_hash_make(p);
     for (i = 0; i < 256; i++) {
         snprintf(path, sizeof(path), "%s/certs/%02x", dir, i);
@@ -235,6 +239,15 @@ int copy_remove(copy_t *copy, copy_entry_t *entry)
         return fail(copy, path, "removed");
     }
     apr_hash_set(copy->ids, entry->id, (apr_ssize_t)entry->len, NULL);
+    if (entry->prev) {
+        entry->prev->next = entry->next;
+    }
+    else {
+        copy->first = entry->next;
+    }
+    if (entry->next) {
+        entry->next->prev = entry->prev;
+    }
     free(entry);
     return 1;
 }

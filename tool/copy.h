@@ -24,18 +24,21 @@
 #include <apr_hash.h>
 #include <apr_pools.h>
 
-typedef struct copy_t {
-    const char *dir;
-    apr_hash_t *ids;            /* malloc()ed ID -> copy_entry_t */
-    apr_pool_t *p;
-    char error[512];            /* completes "the copy ..." */
-} copy_t;
+typedef struct copy_entry_t copy_entry_t;
 
-typedef struct copy_entry_t {
+struct copy_entry_t {           /* malloc()ed */
+    copy_entry_t *next, *prev;
     unsigned round;             /* the last one that has seen it */
     apr_size_t len;
     char id[1];
-} copy_entry_t;
+};
+
+typedef struct copy_t {
+    const char *dir;
+    copy_entry_t *first;        /* of all */
+    apr_hash_t *ids;            /* ID -> copy_entry_t */
+    char error[512];            /* completes "the copy ..." */
+} copy_t;
 
 /** Find out what is there. @return 0: it cannot be read */
 int copy_open(copy_t *copy, const char *dir, apr_pool_t *p);

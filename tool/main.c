@@ -407,6 +407,30 @@ static int read_options(options_t *options, int argc, char **argv)
     return n;
 }
 
+/* @return 0: one is wrong, as has been said */
+static int use_options(const options_t *options, sniv_store_url_t *url,
+                       sniv_store_keys_t *keys, apr_pool_t *p)
+{
+    const char *wrong = NULL;
+
+    memset(url, 0, sizeof(*url));
+    memset(keys, 0, sizeof(*keys));
+    if (options->store) {
+        wrong = sniv_store_url_parse(url, options->store, p);
+    }
+    if (wrong) {
+        complain("--store %s: %s", options->store, wrong);
+        return 0;
+    }
+    if (options->key && *options->key) {
+        wrong = sniv_store_keys_read(keys, options->key);
+    }
+    if (wrong) {
+        complain("--key: %s %s", options->key, wrong);
+    }
+    return !wrong;
+}
+
 static int is_about_files(const char *command, int n)
 {
     return strcmp(command, "check") == 0 && n > 1;
@@ -418,12 +442,10 @@ int main(int argc, char **argv)
                           getenv("SNIVHOST_STORE_KEY"), NULL };
     sniv_store_keys_t keys;
     sniv_store_url_t url;
-    const char *wrong;
     int n, status;
     job_t job;
 
     memset(&job, 0, sizeof(job));
-    memset(&url, 0, sizeof(url));
     n = read_options(&options, argc, argv);
     if (n == 1 && strcmp(argv[0], "--version") == 0) {
         puts("snivhost-store " MOD_SNIVHOST_VERSION);
@@ -444,18 +466,8 @@ int main(int argc, char **argv)
     if (!options.store && !is_about_files(argv[0], n)) {
         return misused("--store URL is missing");
     }
-    wrong = options.store ? sniv_store_url_parse(&url, options.store, job.p)
-                          : NULL;
-    if (wrong) {
-        complain("--store %s: %s", options.store, wrong);
+    if (!use_options(&options, &url, &keys, job.p)) {
         return 2;
-    }
-    if (options.key && *options.key) {
-        wrong = sniv_store_keys_read(&keys, options.key);
-        if (wrong) {
-            complain("--key: %s %s", options.key, wrong);
-            return 2;
-        }
     }
     if (strcmp(argv[0], "copy") == 0) {
         return copy(&url, argv + 1, n - 1, job.p);

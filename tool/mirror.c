@@ -344,7 +344,7 @@ static int copy_all(mirror_t *m)
 {
     apr_array_header_t *asked, *gone;
     apr_int64_t version, entries;
-    apr_hash_index_t *hi;
+    copy_entry_t *entry;
     redisReply *keys;
     asked_t *one;
     size_t i;
@@ -384,10 +384,7 @@ static int copy_all(mirror_t *m)
         return 0;
     }
     gone = apr_array_make(m->ptemp, 16, sizeof(copy_entry_t *));
-    for (hi = apr_hash_first(m->ptemp, m->copy.ids); hi;
-         hi = apr_hash_next(hi)) {
-        copy_entry_t *entry = apr_hash_this_val(hi);
-
+    for (entry = m->copy.first; entry; entry = entry->next) {
         if (entry->round != m->round) {
             APR_ARRAY_PUSH(gone, copy_entry_t *) = entry;
         }
