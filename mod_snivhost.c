@@ -272,8 +272,6 @@ static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
         /* asks the tables and the store */
         snivhost_lint_post_config,
         snivhost_served_post_config,
-        /* a process of its own: nothing fails after it */
-        snivhost_store_keep,
         NULL
     };
     int status = make_tables(s, p, get_work(ptemp));
@@ -282,9 +280,13 @@ static int last_post_config(apr_pool_t *p, apr_pool_t *plog,
         status = run_phase(parts, p, plog, ptemp, s);
     end_work(NULL);
 #ifdef __GLIBC__
-    /* before children inherit it */
+    /* before other processes inherit it */
     malloc_trim(0);
 #endif
+    if (status == OK || status == DECLINED) {
+        /* a process of its own: nothing fails after it */
+        status = snivhost_store_keep(p, plog, ptemp, s);
+    }
     return status;
 }
 

@@ -53,6 +53,7 @@
 
 #include <openssl/ssl.h>
 
+#include "certs/der.h"
 #include "certs/types.h"
 #include "certs/walk.h"
 
@@ -223,6 +224,19 @@ typedef enum {
 
 sniv_cert_life_e sniv_cert_life(apr_time_t not_before, apr_time_t not_after,
                                 apr_time_t now);
+
+/** See sniv_certs_leaf(). */
+typedef void sniv_certs_leaf_fn(void *baton, const sniv_leaf_t *leaf,
+                                int has_chain, unsigned flags);
+
+/**
+ * Call back with the leaf of an entry that has one certificate, which ends
+ * with the call, whether a chain is sent after it, and its flags
+ * (SNIV_CERT_*): what sniv_certs_info() says, without its texts.
+ * @return APR_SUCCESS, or another status: there was no call
+ */
+apr_status_t sniv_certs_leaf(const sniv_certs_t *certs, sniv_cert_id_t id,
+                             sniv_certs_leaf_fn *each, void *baton);
 
 /** Add what describes another entry that is served beside it: files, kinds
  * of keys, fingerprints; the time is that in which all are valid. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_escape.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 
@@ -102,14 +103,13 @@ const char *sniv_cert_fingerprint(const unsigned char *der, apr_size_t len,
                                   apr_pool_t *p)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    unsigned n, i;
+    unsigned n;
     char *text;
 
     if (!EVP_Digest(der, len, digest, &n, EVP_sha256(), NULL))
         return "";
     text = apr_palloc(p, 2 * n + 1);
-    for (i = 0; i < n; i++)
-        apr_snprintf(text + 2 * i, 3, "%02x", digest[i]);
+    (void)apr_escape_hex(text, digest, n, 0, NULL);
     return text;
 }
 
@@ -190,6 +190,33 @@ apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
         OPENSSL_cleanse(bytes, len);
         free(bytes);
     }
+    return rv;
+}
+
+apr_status_t sniv_certs_leaf(const sniv_certs_t *certs, sniv_cert_id_t id,
+                             sniv_certs_leaf_fn *each, void *baton)
+{
+    unsigned char *bytes;
+    apr_uint64_t version;
+    apr_size_t len;
+    sniv_entry_t entry;
+    sniv_leaf_t leaf;
+    apr_status_t rv = sniv_entry_get(certs, id, &bytes, &len, &entry,
+                                     &version);
+
+    if (rv != APR_SUCCESS) {
+        return rv;
+    }
+    if (entry.npairs != 1
+        || sniv_der_leaf(&leaf, entry.pairs[0].leaf.data,
+                         entry.pairs[0].leaf.len)) {
+        rv = APR_NOTFOUND;
+    }
+    else {
+        each(baton, &leaf, entry.pairs[0].chain_version != 0, entry.flags);
+    }
+    OPENSSL_cleanse(bytes, len);
+    free(bytes);
     return rv;
 }
 

@@ -199,9 +199,10 @@ static int chain_level(sniv_judge_t *judge, const sniv_bytes_t *chain)
             level = one;
         }
         if (level < 0) {
-            break;
+            return level;
         }
     }
+    remember_chain(judge, chain, level);
     return level;
 }
 

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,8 +61,8 @@ typedef struct step_t {
     int is_sticky;              /* any user can add names to it */
     int is_linked;              /* a link has been followed */
     int nlinks;
-    char rest[2 * PATH_MAX];    /* of the path */
     const char *reason;
+    char rest[2 * PATH_MAX];    /* of the path; not cleared, it is large */
 } step_t;
 
 static apr_status_t refuse(step_t *step, apr_status_t rv, const char *reason)
@@ -349,7 +350,7 @@ static apr_status_t walk_below(const sniv_walk_t *walk, const char *path,
     step_t step;
     apr_status_t rv;
 
-    memset(&step, 0, sizeof(step));
+    memset(&step, 0, offsetof(step_t, rest));
     step.walk = walk;
     step.dir = -1;
     if (strlen(path + len) >= PATH_MAX) {
@@ -388,7 +389,7 @@ apr_status_t sniv_walk_open(const sniv_walk_t *walk, const char *path,
     if (walk) {
         return walk_below(walk, path, what, pfd, preason);
     }
-    memset(&step, 0, sizeof(step));
+    memset(&step, 0, offsetof(step_t, rest));
 #ifdef O_PATH
     held = open(path, O_PATH | O_CLOEXEC);
     rv = held < 0 || fstat(held, &st) != 0 ? errno : APR_SUCCESS;

@@ -57,6 +57,7 @@ struct sniv_watch_t {
     int is_new;                 /* something has been added */
     int is_stale;               /* what was watched is not any more */
     int is_remote;              /* others may write without our knowledge */
+    char last[PATH_MAX];        /* as it is written: all of it is watched */
     const char *reason;
 };
 
@@ -253,15 +254,27 @@ static void add_folder(sniv_watch_t *watch, sniv_folder_t *folder)
     folder->is_watched = add(watch, folder->path, NULL) & 1;
 }
 
-/* The end of a file's way gets a watch of all: it may be written in place. */
+/*
+ * The end of a file's way gets a watch of all: it may be written in place.
+ * That does for the next file in the same folder, too, if it is no link.
+ */
 static void add_file(sniv_watch_t *watch, const char *path)
 {
+    const char *end = strrchr(path, '/');
+    apr_size_t len = end ? (apr_size_t)(end - path) : 0;
+    int is_plain = len > 0 && len < sizeof(watch->last) && !is_link(path);
     char real[PATH_MAX], *slash;
 
+    if (is_plain && strncmp(watch->last, path, len) == 0
+        && watch->last[len] == '\0') {
+        return;
+    }
     add_way(watch, path);
     if (realpath(path, real) && (slash = strrchr(real, '/')) != NULL) {
         *(slash == real ? slash + 1 : slash) = '\0';
-        add(watch, real, NULL);
+        if (add(watch, real, NULL) && is_plain) {
+            apr_cpystrn(watch->last, path, len + 1);
+        }
     }
 }
 
@@ -283,6 +296,7 @@ int sniv_watch_update(sniv_watch_t *watch, sniv_certs_t *certs)
     apr_uint32_t i;
 
     watch->is_new = 0;
+    watch->last[0] = '\0';
     if (watch->reason) {
         return 0;
     }

@@ -25,6 +25,7 @@
 
 struct snivhost_leaves_t {
     apr_pool_t *p;
+    int with_fingerprints;
     apr_hash_t *by_path;        /* the first certificate of each */
     apr_hash_t *by_any;         /* the first that is not a CA's */
     sniv_buffer_t buffer;       /* wiped after each file: it may hold a key */
@@ -36,11 +37,12 @@ static apr_status_t free_buffer(void *data)
     return APR_SUCCESS;
 }
 
-snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p)
+snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p, int with_fingerprints)
 {
     snivhost_leaves_t *leaves = apr_pcalloc(p, sizeof(*leaves));
 
     leaves->p = p;
+    leaves->with_fingerprints = with_fingerprints;
     leaves->by_path = apr_hash_make(p);
     leaves->by_any = apr_hash_make(p);
     apr_pool_cleanup_register(p, &leaves->buffer, free_buffer,
@@ -60,23 +62,26 @@ static int has_bytes(const sniv_bytes_t *in, const unsigned char *what,
     apr_size_t i;
 
     for (i = 0; i + len <= in->len; i++) {
-        if (!memcmp(in->data + i, what, len))
+        if (in->data[i] == what[0] && !memcmp(in->data + i, what, len))
             return 1;
     }
     return 0;
 }
 
-static void keep(snivhost_leaf_t *leaf, const sniv_leaf_t *from,
-                 apr_pool_t *p)
+static void keep(const snivhost_leaves_t *leaves, snivhost_leaf_t *leaf,
+                 const sniv_leaf_t *from)
 {
+    apr_pool_t *p = leaves->p;
     sniv_bytes_t name;
     apr_size_t at = 0;
     const char **names;
     int n = 0;
 
     leaf->nnames = 0;
-    leaf->fingerprint = sniv_cert_fingerprint(from->whole.data,
-                                              from->whole.len, p);
+    if (leaves->with_fingerprints) {
+        leaf->fingerprint = sniv_cert_fingerprint(from->whole.data,
+                                                  from->whole.len, p);
+    }
     leaf->is_self_signed = sniv_bytes_equal(&from->issuer, &from->subject);
     leaf->must_staple = from->must_staple;
     leaf->names_issuer = has_bytes(&from->whole, ca_issuers,
@@ -100,7 +105,7 @@ static void keep(snivhost_leaf_t *leaf, const sniv_leaf_t *from,
 static void look_at_next(snivhost_leaf_t *leaf, const sniv_leaf_t *from,
                          sniv_bytes_t *last, apr_pool_t *p)
 {
-    leaf->nchain++;
+    leaf->has_chain = 1;
     leaf->is_disordered = leaf->is_disordered
                           || !sniv_bytes_equal(last, &from->subject);
     leaf->has_root = leaf->has_root
@@ -136,7 +141,7 @@ static void read_leaf(snivhost_leaves_t *leaves, snivhost_leaf_t *leaf,
             look_at_next(leaf, &from, &last, leaves->p);
         }
         else if (is_good && (!leaf->is_read || !from.is_ca)) {
-            keep(leaf, &from, leaves->p);
+            keep(leaves, leaf, &from);
             last.data = leaf->issuer;
             last.len = leaf->issuer_len;
         }
@@ -164,6 +169,42 @@ snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
                                    const char *path)
 {
     return get(leaves, leaves->by_path, path);
+}
+
+typedef struct loaded_t {
+    const snivhost_leaves_t *leaves;
+    snivhost_leaf_t *leaf;
+} loaded_t;
+
+static void keep_loaded(void *baton, const sniv_leaf_t *from,
+                        int has_chain, unsigned flags)
+{
+    const loaded_t *loaded = baton;
+    snivhost_leaf_t *leaf = loaded->leaf;
+
+    keep(loaded->leaves, leaf, from);
+    leaf->is_opened = 1;
+    leaf->has_chain = has_chain;
+    leaf->is_disordered = (flags & SNIV_CERT_CHAIN_ORDER) != 0;
+    leaf->has_root = (flags & SNIV_CERT_CHAIN_ROOT) != 0;
+}
+
+snivhost_leaf_t *snivhost_leaf_get_lean(snivhost_leaves_t *leaves,
+                                        const char *path,
+                                        const sniv_certs_t *certs,
+                                        sniv_cert_id_t id)
+{
+    loaded_t loaded = { leaves, NULL };
+
+    loaded.leaf = apr_hash_get(leaves->by_path, path, APR_HASH_KEY_STRING);
+    if (loaded.leaf)
+        return loaded.leaf;
+    loaded.leaf = apr_pcalloc(leaves->p, sizeof(*loaded.leaf));
+    loaded.leaf->path = path;
+    if (sniv_certs_leaf(certs, id, keep_loaded, &loaded) != APR_SUCCESS)
+        return snivhost_leaf_get(leaves, path);
+    apr_hash_set(leaves->by_path, path, APR_HASH_KEY_STRING, loaded.leaf);
+    return loaded.leaf;
 }
 
 snivhost_leaf_t *snivhost_leaf_get_any(snivhost_leaves_t *leaves,

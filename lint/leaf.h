@@ -30,6 +30,8 @@
 #include "apr_tables.h"
 #include "apr_time.h"
 
+#include "certs/types.h"
+
 /** A certificate file. */
 typedef struct snivhost_leaf_t {
     const char *path;
@@ -40,7 +42,7 @@ typedef struct snivhost_leaf_t {
     int names_issuer;           /**< says where its issuer's certificate is */
     const unsigned char *issuer;    /**< a Name, DER */
     apr_size_t issuer_len;
-    int nchain;                 /**< certificates after it, if the order
+    int has_chain;              /**< certificates after it, if the order
                                      matters; and of these: */
     int is_disordered;          /**< one is not the issuer of the one before */
     int has_root;               /**< one is self-signed */
@@ -48,14 +50,15 @@ typedef struct snivhost_leaf_t {
     apr_time_t not_after;
     const char *const *names;   /**< dNSNames of subjectAltName */
     int nnames;
-    const char *fingerprint;    /**< SHA-256 */
+    const char *fingerprint;    /**< SHA-256, if asked for */
     void *data;                 /**< the caller's, NULL at first */
 } snivhost_leaf_t;
 
 /** Files that were read. */
 typedef struct snivhost_leaves_t snivhost_leaves_t;
 
-snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p);
+/** @param with_fingerprints whether they are needed: a hash of each file */
+snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p, int with_fingerprints);
 
 /**
  * The first certificate of a file, the one that mod_ssl takes.
@@ -64,6 +67,16 @@ snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p);
  */
 snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
                                    const char *path);
+
+/**
+ * The same for the only file of a lean virtual host: the store has read it,
+ * and what it sends is asked, not the file.
+ * @param id its entry
+ */
+snivhost_leaf_t *snivhost_leaf_get_lean(snivhost_leaves_t *leaves,
+                                        const char *path,
+                                        const sniv_certs_t *certs,
+                                        sniv_cert_id_t id);
 
 /**
  * The same for a file in a folder (certs/layout.h), where the order does not

@@ -21,6 +21,7 @@
 
 #include "module/words.h"
 #include "tls/adopt.h"
+#include "tls/store.h"
 
 /*
  * Findings about the certificates that virtual hosts name with
@@ -577,10 +578,10 @@ static void look_at_chain(snivhost_lint_t *lint,
         snivhost_lint_directive(lint, v, "SSLCertificateFile");
 
     /* OpenSSL completes it from these. */
-    if (conf->chain || (!leaf->nchain && (conf->of[SNIVHOST_SET_CA_FILE]
+    if (conf->chain || (!leaf->has_chain && (conf->of[SNIVHOST_SET_CA_FILE]
                                           || conf->of[SNIVHOST_SET_CA_PATH])))
         return;
-    if (!leaf->nchain) {
+    if (!leaf->has_chain) {
         snivhost_lint_no_chain(lint, leaf, v);
     }
     else if (leaf->is_disordered) {
@@ -709,6 +710,19 @@ static int is_wanted(const snivhost_lint_t *lint)
     return 0;
 }
 
+static snivhost_leaf_t *get_leaf(snivhost_leaves_t *leaves,
+                                 const sniv_vhost_t *v,
+                                 const snivhost_tlsconf_t *conf, int i)
+{
+    const char *path = APR_ARRAY_IDX(conf->certs, i, const char *);
+    const snivhost_tls_t *tls = snivhost_adopt_get(v->server);
+
+    return tls && tls->how == SNIVHOST_TLS_LEAN && conf->certs->nelts == 1
+               && snivhost_store()
+           ? snivhost_leaf_get_lean(leaves, path, snivhost_store(), tls->cert)
+           : snivhost_leaf_get(leaves, path);
+}
+
 static void look_at_vhost(gaps_t *gaps, apr_array_header_t *certs,
                           snivhost_leaves_t *leaves, const sniv_vhost_t *v)
 {
@@ -725,8 +739,7 @@ static void look_at_vhost(gaps_t *gaps, apr_array_header_t *certs,
         return;
     }
     for (i = 0; i < conf->certs->nelts; i++) {
-        snivhost_leaf_t *leaf = snivhost_leaf_get(
-            leaves, APR_ARRAY_IDX(conf->certs, i, const char *));
+        snivhost_leaf_t *leaf = get_leaf(leaves, v, conf, i);
         cert_t *cert;
 
         if (!leaf->is_read)
@@ -748,7 +761,7 @@ static void look_at_vhost(gaps_t *gaps, apr_array_header_t *certs,
 void snivhost_lint_certs(snivhost_lint_t *lint)
 {
     const sniv_table_t *table = lint->table;
-    snivhost_leaves_t *leaves = snivhost_leaves_make(lint->ptemp);
+    snivhost_leaves_t *leaves = snivhost_leaves_make(lint->ptemp, 0);
     apr_array_header_t *certs = apr_array_make(lint->ptemp, 16,
                                                sizeof(cert_t *));
     gaps_t gaps = { lint, NULL, NULL, NULL, 0 };

@@ -568,7 +568,7 @@ void snivhost_421_dump_test_config(apr_pool_t *p, server_rec *s)
     dump.pline = p;
     dump.facts = facts;
     dump.policy = snivhost_sslpolicy_configured(facts->tls);
-    dump.leaves = snivhost_leaves_make(p);
+    dump.leaves = snivhost_leaves_make(p, 0);
     apr_pool_create(&each, p);
     for (i = 0; i < facts->table->nsets
                 && dump.policy != SNIVHOST_SSLPOLICY_INSECURE; i++) {

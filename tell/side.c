@@ -302,7 +302,7 @@ const char *snivhost_side_sorted(const char *words, apr_pool_t *p)
 
 void snivhost_side_read_certs(snivhost_side_t *side, apr_pool_t *p)
 {
-    snivhost_leaves_t *leaves = snivhost_leaves_make(p);
+    snivhost_leaves_t *leaves = snivhost_leaves_make(p, 1);
     const sniv_table_t *table = side->table;
     int i, k;
 

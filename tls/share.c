@@ -55,6 +55,8 @@ struct snivhost_sharing_t {
     apr_hash_t *contents;       /* path -> snivhost_value_content() */
     apr_hash_t *ciphers;        /* list, suites -> a number for what
                                    snivhost_value_ciphers() makes of them */
+    const snivhost_value_t *of[SNIVHOST_NSETTINGS];     /* whose ... */
+    const char *key;            /* ... this is; NULL at first */
 };
 
 snivhost_sharing_t *snivhost_sharing_make(apr_pool_t *p)
@@ -64,6 +66,7 @@ snivhost_sharing_t *snivhost_sharing_make(apr_pool_t *p)
     sharing->p = p;
     sharing->contents = apr_hash_make(p);
     sharing->ciphers = apr_hash_make(p);
+    sharing->key = NULL;
     return sharing;
 }
 
@@ -188,19 +191,38 @@ static const char *text_of(snivhost_sharing_t *sharing,
     return text ? text : what->usual ? what->usual : "";
 }
 
+/* Thousands of virtual hosts with the very same lines, or none, are usual. */
+static int is_same_again(const snivhost_sharing_t *sharing,
+                         const snivhost_tlsconf_t *conf)
+{
+    int i, same = sharing->key != NULL;
+
+    for (i = 0; same && i < NSHARED; i++)
+        same = sharing->of[shared[i].set] == conf->of[shared[i].set];
+    return same
+           && sharing->of[SNIVHOST_SET_COMMANDS]
+              == conf->of[SNIVHOST_SET_COMMANDS]
+           && sharing->of[SNIVHOST_SET_CIPHERS_13]
+              == conf->of[SNIVHOST_SET_CIPHERS_13];
+}
+
 const char *snivhost_sharing_key(snivhost_sharing_t *sharing,
                                  const snivhost_tlsconf_t *conf,
                                  const char *more)
 {
-    apr_array_header_t *texts = apr_array_make(sharing->p, NSHARED + 1,
-                                               sizeof(const char *));
+    apr_array_header_t *texts;
     int i;
 
-    for (i = 0; i < NSHARED; i++)
-        APR_ARRAY_PUSH(texts, const char *) = text_of(sharing, conf,
-                                                      &shared[i]);
-    APR_ARRAY_PUSH(texts, const char *) = more;
-    return apr_array_pstrcat(sharing->p, texts, '\1');
+    if (!is_same_again(sharing, conf)) {
+        texts = apr_array_make(sharing->p, NSHARED, sizeof(const char *));
+        for (i = 0; i < NSHARED; i++) {
+            APR_ARRAY_PUSH(texts, const char *) = text_of(sharing, conf,
+                                                          &shared[i]);
+        }
+        sharing->key = apr_array_pstrcat(sharing->p, texts, '\1');
+        memcpy(sharing->of, conf->of, sizeof(conf->of));
+    }
+    return apr_pstrcat(sharing->p, sharing->key, "\1", more, NULL);
 }
 
 static const snivhost_value_t *line_of(const snivhost_tlsconf_t *conf,
