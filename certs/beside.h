@@ -25,10 +25,6 @@
 
 #include "certs/pem.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Certificates of one file that are looked at. */
 #define SNIV_BESIDE_CERTS 4
 
@@ -58,9 +54,5 @@ int sniv_beside_issued(const sniv_beside_t *chain,
 
 /** Whether two files have a leaf in common. */
 int sniv_beside_same(const sniv_beside_t *a, const sniv_beside_t *b);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_BESIDE_H */

@@ -32,10 +32,6 @@
 
 #include "certs/entry.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct sniv_cache_t sniv_cache_t;
 typedef struct sniv_node_t sniv_node_t;
 
@@ -84,9 +80,5 @@ void sniv_cache_add_chain(sniv_cache_t *cache, apr_uint32_t slot,
 /** Counters; any may be NULL. */
 void sniv_cache_stats(sniv_cache_t *cache, apr_uint32_t *count,
                       apr_uint64_t *hits, apr_uint64_t *misses);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_CACHE_H */

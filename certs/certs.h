@@ -57,10 +57,6 @@
 #include "certs/types.h"
 #include "certs/walk.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /**
  * Make an empty store. Its memory is wiped and released with the pool.
  */
@@ -357,9 +353,5 @@ typedef struct sniv_certs_stats_t {
 } sniv_certs_stats_t;
 
 void sniv_certs_stats(const sniv_certs_t *certs, sniv_certs_stats_t *stats);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_CERTS_H */

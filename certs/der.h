@@ -34,10 +34,6 @@
 #include <apr.h>
 #include <apr_time.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Some bytes. */
 typedef struct sniv_bytes_t {
     const unsigned char *data;  /**< NULL if absent */
@@ -150,9 +146,5 @@ int sniv_der_take(sniv_bytes_t *in, int tag, sniv_bytes_t *content,
 
 /** Whether two views hold the same bytes. */
 int sniv_bytes_equal(const sniv_bytes_t *a, const sniv_bytes_t *b);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_DER_H */

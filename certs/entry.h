@@ -37,10 +37,6 @@
 #include "certs/types.h"
 #include "certs/der.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Certificates (with a key each) in one entry. */
 #define SNIV_PAIRS_MAX 8
 
@@ -130,9 +126,5 @@ int sniv_name_is_usable(const char *name, apr_size_t len);
 
 /** Turn ASCII letters into small ones. */
 void sniv_name_lower(char *name);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_ENTRY_H */

@@ -22,10 +22,6 @@
 
 #include <apr.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct sniv_extent_t {
     apr_uint64_t offset;
     apr_uint64_t size;
@@ -52,9 +48,5 @@ void sniv_extents_give(sniv_extents_t *extents, apr_uint64_t offset,
 apr_uint64_t sniv_extents_largest(const sniv_extents_t *extents);
 
 void sniv_extents_clear(sniv_extents_t *extents);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_EXTENTS_H */

@@ -134,43 +134,57 @@ apr_uint64_t sniv_index_bytes(apr_uint64_t names, apr_uint64_t text)
            + text + names * 3;
 }
 
-apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
-                              apr_uint64_t version, sniv_index_name_t *names,
-                              apr_size_t n)
+/* @return words that all take, but for the buckets */
+static apr_size_t measure(const sniv_index_name_t *names, apr_size_t n,
+                          apr_size_t *ngroups)
 {
-    apr_size_t i, k, words, nbuckets = 16, ngroups = 0, len;
-    apr_uint32_t *block, *out, at;
-    const char *text;
-    look_key_t key;
-    apr_status_t rv;
-    int is_wild;
+    apr_size_t i, words = HEAD_WORDS;
 
-    if (n > 1) {
-        qsort(names, n, sizeof(*names), compare);
-    }
-    sniv_hash_key_init();
-    words = HEAD_WORDS;
+    *ngroups = 0;
     for (i = 0; i < n; i++) {
         if (i == 0 || !same_name(&names[i], &names[i - 1])) {
             words += NAME_WORDS + TEXT_WORDS(names[i].len);
-            ngroups++;
+            ++*ngroups;
         }
         words += CANDIDATE_WORDS;
     }
-    while (nbuckets < 2 * ngroups) {
-        nbuckets *= 2;
+    return words;
+}
+
+/* The candidates of one name. @return behind what was written */
+static apr_uint32_t *put_group(apr_uint32_t *out, const look_key_t *key,
+                               apr_size_t len, const sniv_index_name_t *names,
+                               apr_size_t n)
+{
+    apr_size_t i;
+
+    *out++ = key->hash;
+    *out++ = key->scope;
+    *out++ = key->tag;
+    *out++ = (apr_uint32_t)n;
+    for (i = 0; i < n; i++) {
+        *out++ = ((apr_uint32_t)names[i].id & ID_MASK)
+                 | (apr_uint32_t)names[i].kind << KIND_SHIFT
+                 | (apr_uint32_t)names[i].rank << RANK_SHIFT;
+        out = put_time(out, names[i].not_before);
+        out = put_time(out, names[i].not_after);
     }
-    words += nbuckets;
-    if (words > 0x3fffffff) {
-        return APR_ENOSPC;
-    }
-    block = calloc(words, sizeof(*block));
-    if (!block) {
-        return APR_ENOMEM;
-    }
+    memcpy(out, key->text, TEXT_WORDS(len) * 4);
+    return out + TEXT_WORDS(len);
+}
+
+/* Names in order, into a block of zeroes. */
+static void put_names(apr_uint32_t *block, apr_size_t nbuckets,
+                      const sniv_index_name_t *names, apr_size_t n)
+{
+    apr_uint32_t *out = block + HEAD_WORDS + nbuckets, at;
+    apr_size_t i, k, len;
+    const char *text;
+    look_key_t key;
+    int is_wild;
+
     block[0] = MAGIC;
     block[1] = (apr_uint32_t)nbuckets;
-    out = block + HEAD_WORDS + nbuckets;
     for (i = 0; i < n; i = k) {
         is_wild = strip(&names[i], &text, &len);
         make_key(&key, names[i].scope, text, len, is_wild);
@@ -183,20 +197,35 @@ apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
         for (k = i; k < n && same_name(&names[k], &names[i]); k++) {
             continue;
         }
-        *out++ = key.hash;
-        *out++ = key.scope;
-        *out++ = key.tag;
-        *out++ = (apr_uint32_t)(k - i);
-        for (k = i; k < n && same_name(&names[k], &names[i]); k++) {
-            *out++ = ((apr_uint32_t)names[k].id & ID_MASK)
-                     | (apr_uint32_t)names[k].kind << KIND_SHIFT
-                     | (apr_uint32_t)names[k].rank << RANK_SHIFT;
-            out = put_time(out, names[k].not_before);
-            out = put_time(out, names[k].not_after);
-        }
-        memcpy(out, key.text, TEXT_WORDS(len) * 4);
-        out += TEXT_WORDS(len);
+        out = put_group(out, &key, len, names + i, k - i);
     }
+}
+
+apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
+                              apr_uint64_t version, sniv_index_name_t *names,
+                              apr_size_t n)
+{
+    apr_size_t words, nbuckets = 16, ngroups;
+    apr_uint32_t *block;
+    apr_status_t rv;
+
+    if (n > 1) {
+        qsort(names, n, sizeof(*names), compare);
+    }
+    sniv_hash_key_init();
+    words = measure(names, n, &ngroups);
+    while (nbuckets < 2 * ngroups) {
+        nbuckets *= 2;
+    }
+    words += nbuckets;
+    if (words > 0x3fffffff) {
+        return APR_ENOSPC;
+    }
+    block = calloc(words, sizeof(*block));
+    if (!block) {
+        return APR_ENOMEM;
+    }
+    put_names(block, nbuckets, names, n);
     rv = sniv_shm_put(shm, slot, block, words * sizeof(*block), version);
     free(block);
     return rv;

@@ -35,10 +35,6 @@
 #include "certs/sealed.h"
 #include "certs/types.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** A name of an entry; lower case, usable as sniv_name_is_usable() says. */
 typedef struct sniv_index_name_t {
     const char *name;           /**< not NUL-terminated */
@@ -80,9 +76,5 @@ int sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
                     sniv_scope_t scope, const char *host, apr_size_t len,
                     apr_time_t now, sniv_cert_id_t ids[SNIV_KINDS],
                     int *is_wild);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_INDEX_H */

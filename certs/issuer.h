@@ -27,10 +27,6 @@
 
 #include "certs/der.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Whether subject and issuer of a certificate are the same. */
 int sniv_is_self_issued(const sniv_leaf_t *cert);
 
@@ -58,9 +54,5 @@ void sniv_trusted_free(sniv_trusted_t *trust);
  * @param p they are forgotten with it
  */
 void sniv_trusted_share(apr_pool_t *p);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_ISSUER_H */

@@ -35,10 +35,6 @@
 
 #include "certs/entry.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Levels are 0 to 5, see SSL_CTX_set_security_level(3). */
 #define SNIV_LEVEL_MAX 5
 
@@ -87,9 +83,5 @@ int sniv_judge_quickly(sniv_judge_t *judge, const sniv_pair_t *pair);
  * SSL_CTX of that level (files->level). Reads them again.
  */
 int sniv_judge_stock(const sniv_cert_files_t *files);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_JUDGE_H */

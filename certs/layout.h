@@ -49,10 +49,6 @@
 
 #include "certs/walk.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Folders in folders that are looked at: DIR/a/b/c. */
 #define SNIV_FOLDER_DEPTH 3
 
@@ -95,9 +91,5 @@ apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
                                   const char *path, int most,
                                   const sniv_folder_visitor_t *visitor,
                                   apr_pool_t *p);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_LAYOUT_H */

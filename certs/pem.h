@@ -32,10 +32,6 @@
 #include "certs/der.h"
 #include "certs/walk.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** A larger file is not a certificate. */
 #define SNIV_PEM_MAX (1024 * 1024)
 
@@ -110,9 +106,5 @@ typedef struct sniv_pem_t {
  * @return 1, or 0 if there is none left
  */
 int sniv_pem_next(sniv_buffer_t *buffer, apr_size_t *at, sniv_pem_t *block);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_PEM_H */

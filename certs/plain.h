@@ -30,10 +30,6 @@
 
 #include "certs/der.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** OpenSSL's curves, to see whether a point lies on one. */
 typedef struct sniv_plain_t sniv_plain_t;
 
@@ -57,9 +53,5 @@ int sniv_plain_cert(sniv_plain_t *plain, const sniv_bytes_t *der);
  */
 int sniv_plain_key(const sniv_bytes_t *cert, sniv_key_e kind,
                    const sniv_bytes_t *key);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_PLAIN_H */

@@ -27,10 +27,6 @@
 #include "certs/entry.h"
 #include "certs/pem.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Files of one entry. */
 #define SNIV_FILES_MAX (2 * SNIV_PAIRS_MAX + 1)
 
@@ -89,9 +85,5 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
  * @return how many, or 0: too many or none
  */
 int sniv_files_list(const sniv_cert_files_t *files, const char **list);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_READER_H */

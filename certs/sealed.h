@@ -53,10 +53,6 @@
 
 #include <apr_pools.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct sniv_shm_t sniv_shm_t;
 
 /** No memory shared with children: for tests of a configuration. */
@@ -163,9 +159,5 @@ pid_t sniv_shm_fork(sniv_shm_t *shm);
  * returned before is void.
  */
 apr_status_t sniv_shm_take_over(sniv_shm_t *shm);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_SEALED_H */

@@ -45,10 +45,6 @@
 
 #include <apr_errno.h>
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef enum {
     SNIV_TRUST_STRICT, SNIV_TRUST_OWNER, SNIV_TRUST_ANY
 } sniv_trust_e;
@@ -74,9 +70,5 @@ typedef enum { SNIV_WALK_FILE, SNIV_WALK_FOLDER } sniv_walk_e;
 apr_status_t sniv_walk_open(const sniv_walk_t *walk, const char *path,
                             sniv_walk_e what, int *pfd,
                             const char **preason);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_WALK_H */

@@ -34,10 +34,6 @@
 
 #include "certs/certs.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 typedef struct sniv_watch_t sniv_watch_t;
 
 /** @return NULL if this system has no such thing, or no more of them */
@@ -62,9 +58,5 @@ int sniv_watch_read(sniv_watch_t *watch);
  *        the nature of the file system
  */
 int sniv_watch_is_complete(const sniv_watch_t *watch, const char **preason);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_CERTS_WATCH_H */

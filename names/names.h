@@ -113,10 +113,6 @@
 
 #include "names/pattern.h"
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /** Patterns being collected. */
 typedef struct sniv_names_builder_t sniv_names_builder_t;
 
@@ -190,9 +186,5 @@ int sniv_names_is_scanned(const sniv_names_t *names, apr_uint32_t rank);
 
 /** Bytes that the index takes in all, texts included. */
 apr_size_t sniv_names_bytes(const sniv_names_t *names);
-
-#ifdef __cplusplus
-}
-#endif
 
 #endif /* SNIVHOST_NAMES_NAMES_H */
