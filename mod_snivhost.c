@@ -328,12 +328,12 @@ static void register_hooks(apr_pool_t *p)
                          APR_HOOK_REALLY_LAST);
     ap_hook_test_config(test_config, NULL, NULL, APR_HOOK_FIRST);
 
-    ap_hook_post_config(before_mod_ssl, NULL, mod_ssl, APR_HOOK_MIDDLE);
+    ap_hook_post_config(before_mod_ssl, mod_md, mod_ssl, APR_HOOK_MIDDLE);
     /* While mod_ssl is at it: the ports of lean virtual hosts, and the
      * certificate of a first virtual host that has none; mod_md's go
      * before. */
-    ap_hook_ssl_add_cert_files(snivhost_adopt_hide_ports, NULL, NULL,
-                               APR_HOOK_MIDDLE);
+    ap_hook_ssl_add_cert_files(snivhost_adopt_hide_ports, NULL, mod_md,
+                               APR_HOOK_FIRST);
     ap_hook_ssl_add_cert_files(snivhost_store_add_cert_files, mod_md, NULL,
                                APR_HOOK_LAST);
     APR_OPTIONAL_HOOK(ssl, init_server, snivhost_handshake_init_server, NULL,

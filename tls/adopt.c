@@ -92,7 +92,7 @@ static int report_by_hand(void)
     for (i = 0; i < snivhost_site.adoption->table->nvhosts; i++) {
         const snivhost_candidate_t *c = &snivhost_site.adoption->candidates[i];
 
-        if (c->by_hand <= 0 || c->tls->how == SNIVHOST_TLS_LEAN)
+        if (c->by_hand <= 0 || c->tls->how == SNIVHOST_TLS_LEAN || c->waits)
             continue;
         if (c->tls->how == SNIVHOST_TLS_NONE) {
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, NULL,
@@ -221,6 +221,25 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     return report_by_hand();
 }
 
+/* The files that another module provides, which mod_ssl would have asked for:
+ * its policy compares them. */
+static const char *add_files(const snivhost_candidate_t *c, const char *name,
+                             const apr_array_header_t *files, apr_pool_t *p,
+                             apr_pool_t *ptemp)
+{
+    const char *err = NULL;
+    int i;
+
+    for (i = 0; files && i < files->nelts && !err; i++) {
+        const char *path = APR_ARRAY_IDX(files, i, const char *);
+
+        err = run_command(c->s, name,
+                          apr_pstrcat(p, "\"", ap_escape_quotes(p, path),
+                                      "\"", NULL), p, ptemp);
+    }
+    return err;
+}
+
 /* Have mod_ssl leave a lean virtual host out, but not what it may be asked
  * about it later. */
 static const char *switch_off(snivhost_candidate_t *c, apr_pool_t *p,
@@ -245,6 +264,10 @@ static const char *switch_off(snivhost_candidate_t *c, apr_pool_t *p,
             err = run_command(c->s, defaults[i].name, defaults[i].value, p,
                               ptemp);
     }
+    if (!err)
+        err = add_files(c, "SSLCertificateFile", c->more_certs, p, ptemp);
+    if (!err)
+        err = add_files(c, "SSLCertificateKeyFile", c->more_keys, p, ptemp);
 
     /* The id that mod_ssl makes of name and port is part of the sessions:
      * without a port it would take 80 now. */
@@ -377,8 +400,10 @@ static int read_tickets(apr_pool_t *pconf)
  */
 static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
 {
-    int status = note_all_files(1, pconf);
+    int status;
 
+    snivhost_lean_ask(snivhost_site.adoption, ptemp);
+    status = note_all_files(1, pconf);
     if (status == OK && snivhost_store())
         status = snivhost_store_load(s, pconf);
     if (status != OK)

@@ -23,6 +23,7 @@
 #include "certs/judge.h"
 #include "module/words.h"
 #include "tls/library.h"
+#include "tls/provided.h"
 #include "tls/store.h"
 #include "tls/values.h"
 
@@ -82,11 +83,11 @@ static void judge_alone(snivhost_adoption_t *adoption,
         refuse_at(adoption, c, "SSLProtocol leaves no protocol",
                   c->conf->of[SNIVHOST_SET_PROTOCOL]->node);
     }
-    if (c->conf->managed)
-        refuse(adoption, c, "mod_md manages one of its names", NULL);
-    else if (c->conf->certs->nelts == 0 && !snivhost_conf(c->s)->store.dirs)
+    if (c->conf->certs->nelts == 0 && !c->conf->managed
+        && !snivhost_conf(c->s)->store.dirs) {
         refuse(adoption, c, "it has no SSLCertificateFile and no "
                "SNIVHostCertificates", NULL);
+    }
 }
 
 /* The first one begins all connections: SSL_new() takes its SSL_CTX. */
@@ -311,8 +312,9 @@ static const char *key_of(snivhost_adoption_t *adoption,
 static int is_lender(const snivhost_candidate_t *c)
 {
     return c->conf->engine && !snivhost_lean_is_possible(c) && !c->problem
-           && c->conf->obstacles->nelts == 0 && !c->conf->managed
-           && (c->conf->certs->nelts > 0 || snivhost_conf(c->s)->store.dirs);
+           && c->conf->obstacles->nelts == 0
+           && (c->conf->certs->nelts > 0 || c->conf->managed
+               || snivhost_conf(c->s)->store.dirs);
 }
 
 static void add_donor(snivhost_adoption_t *adoption, apr_hash_t *donors,
@@ -508,6 +510,84 @@ static void find_donors(snivhost_adoption_t *adoption, int read_files,
         adoption->ntls += c->tls->how != SNIVHOST_TLS_NONE;
         adoption->nlean += c->tls->how == SNIVHOST_TLS_LEAN;
     }
+}
+
+/* ----- by what other modules provide ----- */
+
+/* mod_ssl's list and SSLCertificateFile have the same text for a file. */
+static const char *odd_path(const apr_array_header_t *files, int from,
+                            apr_pool_t *p)
+{
+    int i;
+
+    for (i = from; i < files->nelts; i++) {
+        const char *path = APR_ARRAY_IDX(files, i, const char *);
+        const char *full = ap_server_root_relative(p, path);
+
+        if (!full || strcmp(full, path))
+            return path;
+    }
+    return NULL;
+}
+
+static const apr_array_header_t *added(const apr_array_header_t *files, int n,
+                                       apr_pool_t *p)
+{
+    apr_array_header_t *more = apr_array_make(p, 2, sizeof(const char *));
+
+    for (; n < files->nelts; n++)
+        APR_ARRAY_PUSH(more, const char *) = APR_ARRAY_IDX(files, n,
+                                                           const char *);
+    return more;
+}
+
+/* With files that were added mod_ssl forgets SSLCertificateChainFile. */
+static void provide(snivhost_adoption_t *adoption, snivhost_candidate_t *c)
+{
+    apr_pool_t *p = adoption->p;
+    apr_array_header_t *certs = apr_array_copy(p, c->conf->certs);
+    apr_array_header_t *keys = apr_array_copy(p, c->conf->keys);
+    snivhost_tlsconf_t *conf;
+    const char *odd;
+
+    if (snivhost_provided_add(c->s, certs, keys, p)) {
+        odd = odd_path(certs, c->conf->certs->nelts, p);
+        if (!odd)
+            odd = odd_path(keys, c->conf->keys->nelts, p);
+        if (odd) {
+            refuse(adoption, c, "another module names a file with a path "
+                   "that is not absolute, or not in its shortest form",
+                   apr_psprintf(p, "another module names a file with a path "
+                                "that is not absolute, or not in its shortest "
+                                "form: %s", odd));
+        }
+        c->more_certs = added(certs, c->conf->certs->nelts, p);
+        c->more_keys = added(keys, c->conf->keys->nelts, p);
+        conf = apr_pmemdup(p, c->conf, sizeof(*conf));
+        conf->certs = certs;
+        conf->keys = keys;
+        conf->chain = NULL;
+        c->conf = conf;
+    }
+    else if (c->conf->certs->nelts == 0
+             && !snivhost_conf(c->s)->store.dirs) {
+        c->waits = 1;
+        refuse(adoption, c, "mod_md has no certificate for it yet (mod_ssl "
+               "uses a temporary one until a restart finds one)", NULL);
+    }
+}
+
+void snivhost_lean_ask(snivhost_adoption_t *adoption, apr_pool_t *ptemp)
+{
+    int i;
+
+    if (!snivhost_provided_any())
+        return;
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        if (adoption->candidates[i].conf->engine)
+            provide(adoption, &adoption->candidates[i]);
+    }
+    find_donors(adoption, 0, ptemp);
 }
 
 /* In its section, not in the main server. */

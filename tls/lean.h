@@ -74,6 +74,9 @@ typedef struct snivhost_candidate_t {
     const struct snivhost_candidate_t *donor;
     int nusers;                 /**< as a donor */
     apr_port_t port;            /**< s->port, while mod_ssl is at work */
+    const apr_array_header_t *more_certs, *more_keys; /**< const char *: files
+                                     of other modules, in conf too; or NULL */
+    int waits;                  /**< mod_md has no certificate for it yet */
 } snivhost_candidate_t;
 
 /** Why one cannot be lean. */
@@ -98,6 +101,10 @@ typedef struct snivhost_adoption_t {
 /** Judge by the directives, then pair. */
 void snivhost_lean_by_directives(snivhost_adoption_t *adoption,
                                  apr_pool_t *ptemp);
+
+/** Ask the modules that provide certificate files (mod_md), and pair again. In
+ * post_config, after mod_md's. */
+void snivhost_lean_ask(snivhost_adoption_t *adoption, apr_pool_t *ptemp);
 
 /** Judge by what is in the certificate files, and pair again. */
 void snivhost_lean_by_files(snivhost_adoption_t *adoption, apr_pool_t *ptemp);

@@ -417,7 +417,7 @@ END
 </MDomain>
 END
         tls => '', modules => [qw(watchdog md)], needs => 'md',
-        lean => 0,
+        kept => 1,
     },
 );
 
