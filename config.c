@@ -40,23 +40,25 @@ static void refuse_init(snivhost_refuse_conf_t *conf)
     conf->unknown_sni = conf->missing_sni = conf->unknown_host = -1;
 }
 
-static void refuse_merge(snivhost_refuse_conf_t *conf,
-                         const snivhost_refuse_conf_t *base,
-                         const snivhost_refuse_conf_t *add)
+/* What is not written comes from the main server. */
+#define INHERIT(field, unset) \
+    do { \
+        if (conf->field == (unset)) \
+            conf->field = base->field; \
+    } while (0)
+
+static void refuse_inherit(snivhost_refuse_conf_t *conf,
+                           const snivhost_refuse_conf_t *base)
 {
     int i;
 
-#define MERGE(field, unset) \
-    conf->field = add->field != (unset) ? add->field : base->field
-    MERGE(unknown_sni, -1);
-    MERGE(missing_sni, -1);
-    MERGE(unknown_host, -1);
-    MERGE(allow, NULL);
-    MERGE(allow_lines, NULL);
+    INHERIT(unknown_sni, -1);
+    INHERIT(missing_sni, -1);
+    INHERIT(unknown_host, -1);
+    INHERIT(allow, NULL);
+    INHERIT(allow_lines, NULL);
     for (i = 0; i < SNIVHOST_NREFUSALS; i++)
-        MERGE(lines[i], NULL);
-#undef MERGE
-    conf->first = add->first;
+        INHERIT(lines[i], NULL);
 }
 
 static void store_init(snivhost_store_conf_t *conf)
@@ -68,16 +70,14 @@ static void store_init(snivhost_store_conf_t *conf)
     conf->scope = SNIV_SCOPE_NONE;
 }
 
-static void store_merge(snivhost_store_conf_t *conf,
-                        const snivhost_store_conf_t *base,
-                        const snivhost_store_conf_t *add)
+static void store_inherit(snivhost_store_conf_t *conf,
+                          const snivhost_store_conf_t *base)
 {
-    store_init(conf);
-    conf->dirs = add->dirs ? add->dirs : base->dirs;
+    INHERIT(dirs, NULL);
+    INHERIT(trust, -1);
     conf->check = base->check;
     conf->cache = base->cache;
     conf->key = base->key;
-    conf->trust = add->trust >= 0 ? add->trust : base->trust;
 }
 
 void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
@@ -96,20 +96,22 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
     return conf;
 }
 
+/* In the virtual host's own record: nothing else has it, and of thousands a
+ * second one would take as much memory again. */
 void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
 {
-    const snivhost_conf_t *base = basev, *add = addv;
-    snivhost_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+    const snivhost_conf_t *base = basev;
+    snivhost_conf_t *conf = addv;
 
-    conf->mode = add->mode != SNIVHOST_UNSET ? add->mode : base->mode;
-    refuse_merge(&conf->refuse, &base->refuse, &add->refuse);
-    store_merge(&conf->store, &base->store, &add->store);
-    conf->adopt = add->adopt != -1 ? add->adopt : base->adopt;
-    conf->tls_by_hand = add->tls_by_hand;
-    conf->env = add->env != -1 ? add->env : base->env;
+    (void)p;
+    INHERIT(mode, SNIVHOST_UNSET);
+    refuse_inherit(&conf->refuse, &base->refuse);
+    store_inherit(&conf->store, &base->store);
+    INHERIT(adopt, -1);
+    INHERIT(env, -1);
+    INHERIT(lint, (int)SNIVHOST_LINT_UNSET);
     conf->ticket_rotation = base->ticket_rotation;
-    conf->lint = add->lint != SNIVHOST_LINT_UNSET ? add->lint : base->lint;
-    conf->lint_ignore = base->lint_ignore | add->lint_ignore;
+    conf->lint_ignore |= base->lint_ignore;
     return conf;
 }
 

@@ -163,19 +163,11 @@ static apr_status_t end_work(void *dummy)
 
 static apr_pool_t *get_work(apr_pool_t *ptemp)
 {
-    apr_allocator_t *allocator;
-
-    if (work)
-        return work;
-    if (apr_allocator_create(&allocator) != APR_SUCCESS)
-        return ptemp;
-    if (apr_pool_create_ex(&work, ptemp, NULL, allocator) != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        work = NULL;
-        return ptemp;
+    if (!work) {
+        if (snivhost_pool_create(&work, ptemp) != APR_SUCCESS)
+            return ptemp;
+        apr_pool_pre_cleanup_register(ptemp, NULL, end_work);
     }
-    apr_allocator_owner_set(allocator, work);
-    apr_pool_pre_cleanup_register(ptemp, NULL, end_work);
     return work;
 }
 

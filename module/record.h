@@ -151,6 +151,7 @@ typedef struct snivhost_site_t {
                                          loaded; see tls/store.c */
     apr_pool_t *early_pool;
     struct sniv_certs_t *store;     /**< NULL: nothing needs one */
+    apr_pool_t *store_pool;
     struct snivhost_storelog_t *storelog;   /**< NULL until it is loaded */
     int store_is_partial;           /**< see snivhost_store_is_partial() */
     apr_array_header_t *mirrors;    /**< struct snivhost_mirror_t *, or NULL;
@@ -166,6 +167,12 @@ extern snivhost_site_t snivhost_site;
 /** Begin with an empty record, which ends with the pool; with it ends
  * snivhost_live. */
 void snivhost_site_begin(apr_pool_t *pconf);
+
+/**
+ * A pool whose memory goes back to the system when it ends. That of an
+ * ordinary one stays with its parent's allocator.
+ */
+apr_status_t snivhost_pool_create(apr_pool_t **pp, apr_pool_t *parent);
 
 /**
  * Make the tables from the servers of a configuration. Their names must be

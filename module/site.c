@@ -40,6 +40,24 @@ void snivhost_site_begin(apr_pool_t *pconf)
     apr_pool_cleanup_register(pconf, NULL, end_site, apr_pool_cleanup_null);
 }
 
+apr_status_t snivhost_pool_create(apr_pool_t **pp, apr_pool_t *parent)
+{
+    apr_allocator_t *allocator;
+    apr_status_t rv = apr_allocator_create(&allocator);
+
+    *pp = NULL;
+    if (rv != APR_SUCCESS)
+        return rv;
+    rv = apr_pool_create_ex(pp, parent, NULL, allocator);
+    if (rv != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        *pp = NULL;
+        return rv;
+    }
+    apr_allocator_owner_set(allocator, *pp);
+    return APR_SUCCESS;
+}
+
 /* Describe a server to the pure layer. Nothing is copied that lives as long
  * as the configuration. */
 static void describe(sniv_vhost_t *v, server_rec *s, apr_pool_t *p)
@@ -63,7 +81,7 @@ static void describe(sniv_vhost_t *v, server_rec *s, apr_pool_t *p)
 
     for (sar = s->addrs; sar; sar = sar->next)
         v->naddrs++;
-    v->addrs = addr = apr_palloc(p, (v->naddrs + 1) * sizeof(*addr));
+    v->addrs = addr = apr_palloc(p, v->naddrs * sizeof(*addr));
     for (sar = s->addrs; sar; sar = sar->next, addr++) {
         sniv_ip_from_sockaddr(&addr->ip, sar->host_addr);
         addr->port = sar->host_port;

@@ -100,12 +100,12 @@ my @CASES = (
     ['SSLProtocol of the first', "$A SSLProtocol TLSv1.2\n", $A, undef],
     ['a lower SSLProtocol', "$A SSLProtocol TLSv1.3\n",
      "$A SSLProtocol TLSv1.2 +TLSv1.3\n",
-     qr/SSLProtocol allows lower versions than the first virtual host of \S+ \(\S+:\d+\) \(\S+:\d+\)$/],
+     qr/SSLProtocol \(\S+:\d+\) allows lower versions than the first virtual host of \S+ \(\S+:\d+\)$/],
     ['a lower SSLProtocol than there is', "$A SSLProtocol TLSv1.3\n",
      "$A SSLProtocol all -TLSv1.2\n", undef],
     ['limits of OpenSSL', "$A SSLOpenSSLConfCmd MinProtocol TLSv1.2\n",
      "$A SSLProtocol TLSv1.3\n",
-     qr/SSLProtocol allows lower versions than the first/],
+     qr/SSLProtocol \(\S+:\d+\) allows lower versions than the first/],
     ['the same SSLProtocol', "$A SSLProtocol all -TLSv1.1\n",
      "$A SSLProtocol All   -tlsv1.1\n", undef],
     ['the last line wins', "$A SSLProtocol TLSv1.2\n",
@@ -206,7 +206,7 @@ my @CASES = (
      "$A SSLSessionTicketKeyFile $ssl/tickets\n", undef],
     ['tickets with a key in the first',
      "$A SSLSessionTicketKeyFile $ssl/tickets\n", $A,
-     qr/the first virtual host of \S+ \(\S+\) has SSLSessionTicketKeyFile and it has none \(\S+:\d+\)$/],
+     qr/the first virtual host of \S+ \(\S+\) has SSLSessionTicketKeyFile \(\S+:\d+\) and it has none: the same line would do$/],
     ['an encrypted key', $A, cert('locked'),
      qr/its key needs a pass phrase/],
     ['a key in a token', $A, "SSLCertificateFile $ssl/a.crt\n"
@@ -434,7 +434,7 @@ for my $case (
     ['the main server\'s settings are lost in one',
      "SSLProtocol TLSv1.2\n" . vhost('127.0.0.1:100', 'a.test', @ON)
      . vhost('127.0.0.1:100', 'b.test', @ON, 'SSLProtocol all'),
-     { 'a.test' => qr/first/, 'b.test' => qr/SSLProtocol allows lower/ }],
+     { 'a.test' => qr/first/, 'b.test' => qr/SSLProtocol \(\S+:\d+\) allows lower/ }],
     ['commands of the main server come first',
      "SSLOpenSSLConfCmd Curves P-256\n"
      . vhost('127.0.0.1:100', 'a.test', @ON)
@@ -491,6 +491,20 @@ for my $case (
 like($log, qr/SNIV0202: adopted 1 of 2/, 'a broken file stops nothing');
 like($log, qr/SNIV0301: certificate not used: \S+junk\.crt is not PEM/,
      '... and is named');
+
+# Where no virtual host is lean after all, and none is going to be served a
+# renewed certificate, nothing is kept for them.
+my $stapling = "SSLStaplingCache shmcb:stapling(10000)\nSSLUseStapling on\n"
+    . join '', map { vhost('127.0.0.1:100', "$_.test", 'SSLEngine on',
+                           cert('ocsp')) } qw(a b);
+for my $folders ('', "SNIVHostCertificates $ssl\n") {
+    ($log) = adopted($folders . $stapling);
+    like($log, qr/SNIV0202: adopted 0 of 2/, 'nothing is lean');
+    my $needed = $folders ? 1 : 0;
+    is($log =~ /SNIV0315: certificate store/ ? 1 : 0, $needed,
+       "a certificate store: $needed");
+    is($log =~ /SNIV0350: process/ ? 1 : 0, $needed, "a keeper: $needed");
+}
 
 # mod_ssl would not start with it, and shall say so
 {

@@ -150,8 +150,22 @@ is($json->{vhosts}[0]{tls}{certificate}, undef, 'and no certificate');
 is($json->{vhosts}[4]{tls}{how}, 'mod_ssl', 'TLS');
 is_deeply($json->{vhosts}[4]{tls}{certificate}{names},
           ['shared.test', '*.x.test'], 'the names of the certificate');
-is(json($h, '-c', 'SNIVHostAdopt On')->{vhosts}[3]{tls}{how}, 'lean',
-   'a lean one');
+my @tls = map { $_->{tls} }
+    @{ json($h, '-c', 'SNIVHostAdopt On', '-c', 'SSLVerifyDepth 2', '-c',
+            'SSLVerifyClient optional_no_ca')->{vhosts} };
+is(scalar @{ $tls[2]{obstacles} }, 2, 'two obstacles of one virtual host');
+is_deeply([@{ $tls[2]{obstacles}[0] }{qw(text file)}],
+          ['SSLVerifyClient requests a certificate from every client',
+           '-c/-C directives'], 'one of them, with its file');
+like($tls[2]{obstacles}[0]{line}, qr/\A[1-9]\z/, '... and line');
+like($tls[2]{obstacles}[1]{text}, qr/^it is the first virtual host/, '... the other');
+@tls = map { $_->{tls} } @{ json($h, '-c', 'SNIVHostAdopt On')->{vhosts} };
+is($tls[3]{how}, 'lean', 'a lean one');
+is_deeply($tls[3]{obstacles}, [], '... has no obstacles');
+my ($order) = map { "$_->{text} $_->{file}:$_->{line}" }
+    @{ $tls[4]{obstacles} };
+like($order, qr{\Ano other virtual host has its TLS settings: SSLHonorCipherOrder is not the same as in the first one of its address \(\S+/httpd\.conf:\d+\) \S+/httpd\.conf:\d+\z},
+     'a setting of its own');
 
 # ----- when not to print
 

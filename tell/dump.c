@@ -178,6 +178,29 @@ static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
 
 /* ----- JSON ----- */
 
+static json_t *json_reasons(const apr_array_header_t *reasons, apr_pool_t *p)
+{
+    json_t *list = json_array();
+    int i;
+
+    for (i = 0; reasons && i < reasons->nelts; i++) {
+        const snivhost_reason_t *reason = &APR_ARRAY_IDX(reasons, i,
+                                                         snivhost_reason_t);
+        const ap_directive_t *node = reason->node;
+        json_t *json = json_object();
+
+        json_object_set_new(json, "text", snivhost_json_text(
+                                snivhost_reason_phrase(reason, p), p));
+        json_object_set_new(json, "file",
+                            snivhost_json_text(node ? node->filename : NULL,
+                                               p));
+        json_object_set_new(json, "line", node ? json_integer(node->line_num)
+                                               : json_null());
+        json_array_append_new(list, json);
+    }
+    return list;
+}
+
 static json_t *json_tls(const snivhost_facts_t *facts, const sniv_vhost_t *v,
                         int with_certs, apr_pool_t *p)
 {
@@ -190,6 +213,7 @@ static json_t *json_tls(const snivhost_facts_t *facts, const sniv_vhost_t *v,
                         snivhost_json_text(tls.why_not, p));
     json_object_set_new(json, "renewal_requires_restart_because",
                         snivhost_json_text(tls.restart, p));
+    json_object_set_new(json, "obstacles", json_reasons(tls.reasons, p));
     if (with_certs) {
         json_object_set_new(json, "certificate",
                             snivhost_json_certificate(&tls, p));

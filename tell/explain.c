@@ -429,6 +429,9 @@ static void explain_certificate(explainer_t *e)
          names_text(e, &x->tls.cert));
     explain_validity(e, &x->tls.cert);
     explain_doubts(e, &x->tls);
+    if (x->tls.why_not)
+        step(e, "%s is not lean: %s", snivhost_vhost_text(e->p, v),
+             x->tls.why_not);
 }
 
 /* ----- the request ----- */

@@ -148,7 +148,8 @@ void snivhost_facts_tls(const snivhost_facts_t *facts, server_rec *s,
     if (judged && judged->how == SNIVHOST_TLS_LEAN)
         tls->how = "lean";
     else if (judged) {
-        tls->why_not = judged->why_not;
+        tls->reasons = judged->why_not;
+        tls->why_not = snivhost_reasons_text(judged->why_not, p);
         tls->restart = judged->restart;
     }
     tls->source = conf->managed ? "mod_md"

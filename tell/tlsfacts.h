@@ -22,6 +22,7 @@
 
 #include "certs/certs.h"
 #include "tell/facts.h"
+#include "tls/reasons.h"
 
 /** Who does the TLS of a virtual host, and the certificate it serves. */
 typedef struct snivhost_tls_facts_t {
@@ -31,6 +32,8 @@ typedef struct snivhost_tls_facts_t {
     const char *restart;        /**< of mod_ssl, likewise: why a renewed
                                      certificate requires a restart; or
                                      NULL */
+    const apr_array_header_t *reasons; /**< the same as data,
+                                     snivhost_reason_t */
     const char *source;         /**< where the certificate comes from:
                                      "files", "mod_md", "folders" or NULL */
     int has_cert;               /**< cert is valid */

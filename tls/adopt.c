@@ -106,7 +106,8 @@ static int report_by_hand(void)
                          "SNIV0200: virtual host %s (%s:%u) cannot have "
                          "SNIVHostTLS On: %s. Write SSLEngine on instead",
                          c->s->server_hostname, c->s->defn_name,
-                         c->s->defn_line_number, c->tls->why_not);
+                         c->s->defn_line_number,
+                         snivhost_lean_text(snivhost_site.adoption, c));
         }
         status = HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -202,6 +203,7 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         apr_pcalloc(ptemp, sizeof(*snivhost_site.adoption));
     snivhost_site.adoption->adopt = snivhost_conf(s)->adopt > 0;
     snivhost_site.adoption->p = pconf;
+    snivhost_site.adoption->ptemp = ptemp;
     snivhost_site.adoption->sharing = snivhost_sharing_make(ptemp);
     rv = snivhost_table_make(&snivhost_site.adoption->table, s, ptemp, ptemp);
     if (rv != APR_SUCCESS)
@@ -218,6 +220,8 @@ int snivhost_adopt_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         if (report_problems(s) != OK)
             return HTTP_INTERNAL_SERVER_ERROR;
     }
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST)
+        snivhost_lean_explain(snivhost_site.adoption);
     return report_by_hand();
 }
 
@@ -414,7 +418,12 @@ static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
         snivhost_renewal_by_files(snivhost_site.adoption);
         forget_files(ptemp);
     }
+    if (snivhost_site.adoption->nlean == 0
+        && !snivhost_renewal_any(snivhost_site.adoption)) {
+        snivhost_store_end(s);
+    }
     status = report_by_hand();
+    snivhost_lean_explain(snivhost_site.adoption);
     if (status == OK && snivhost_site.adoption->adopt) {
         snivhost_lean_report(snivhost_site.adoption, s, ptemp);
         snivhost_renewal_report(snivhost_site.adoption, s, ptemp);

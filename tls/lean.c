@@ -29,30 +29,11 @@
 
 /* ----- reasons ----- */
 
-/* text NULL: as the kind. */
 static void refuse(snivhost_adoption_t *adoption, snivhost_candidate_t *c,
-                   const char *kind, const char *text)
+                   const char *kind, const char *text,
+                   const ap_directive_t *node)
 {
-    snivhost_reason_t *reason;
-
-    if (!c->reasons)
-        c->reasons = apr_array_make(adoption->p, 1, sizeof(*reason));
-    reason = apr_array_push(c->reasons);
-    reason->kind = kind;
-    reason->text = text ? text : kind;
-}
-
-static const char *at(apr_pool_t *p, const char *text,
-                      const ap_directive_t *node)
-{
-    return node ? apr_psprintf(p, "%s (%s:%d)", text, node->filename,
-                               node->line_num) : text;
-}
-
-static void refuse_at(snivhost_adoption_t *adoption, snivhost_candidate_t *c,
-                      const char *kind, const ap_directive_t *node)
-{
-    refuse(adoption, c, kind, at(adoption->p, kind, node));
+    snivhost_reason_add(&c->reasons, kind, text, node, adoption->p);
 }
 
 int snivhost_lean_is_possible(const snivhost_candidate_t *c)
@@ -69,84 +50,106 @@ static void judge_alone(snivhost_adoption_t *adoption,
 
     if (!snivhost_library_is_shared()) {
         refuse(adoption, c, "mod_ssl uses another OpenSSL than mod_snivhost",
-               NULL);
+               NULL, NULL);
     }
     if (c->by_hand < 0)
-        refuse(adoption, c, "SNIVHostTLS Off", NULL);
+        refuse(adoption, c, "SNIVHostTLS Off", NULL, NULL);
     for (i = 0; i < c->conf->obstacles->nelts; i++) {
         const snivhost_obstacle_t *obstacle =
             &APR_ARRAY_IDX(c->conf->obstacles, i, snivhost_obstacle_t);
 
-        refuse_at(adoption, c, obstacle->what, obstacle->node);
+        refuse(adoption, c, obstacle->what, NULL, obstacle->node);
     }
     if (!snivhost_sharing_has_protocol(c->conf)) {
-        refuse_at(adoption, c, "SSLProtocol leaves no protocol",
-                  c->conf->of[SNIVHOST_SET_PROTOCOL]->node);
+        refuse(adoption, c, "SSLProtocol leaves no protocol", NULL,
+               c->conf->of[SNIVHOST_SET_PROTOCOL]->node);
     }
     if (c->conf->certs->nelts == 0 && !c->conf->managed
         && !snivhost_conf(c->s)->store.dirs) {
         refuse(adoption, c, "it has no SSLCertificateFile and no "
-               "SNIVHostCertificates", NULL);
+               "SNIVHostCertificates", NULL, NULL);
     }
 }
 
-/* The first one begins all connections: SSL_new() takes its SSL_CTX. */
-static void judge_first(snivhost_adoption_t *adoption,
-                        snivhost_candidate_t *c, const sniv_set_t *set)
-{
-    const char *address = snivhost_set_text(adoption->p, set);
+/* An address set, and what its first virtual host means for the others. */
+typedef struct judged_set_t {
+    const sniv_set_t *set;
+    snivhost_candidate_t *first;
+    const char *address;
+    const char *of;             /* the first virtual host of *:443 (place) */
+    const char *lower, *no_keys, *old_keys; /* phrases; NULL: not used yet */
+} judged_set_t;
 
-    if (set->nmembers > 1) {
-        refuse(adoption, c, "it is the first virtual host of its address",
+/* The first one begins all connections: SSL_new() takes its SSL_CTX. */
+static void judge_first(snivhost_adoption_t *adoption, const judged_set_t *j)
+{
+    if (j->set->nmembers > 1) {
+        refuse(adoption, j->first,
+               "it is the first virtual host of its address",
                apr_psprintf(adoption->p, "it is the first virtual host of %s "
-                            "and starts every connection", address));
+                            "and starts every connection", j->address), NULL);
     }
     else {
-        refuse(adoption, c, "it is the only virtual host on its address",
+        refuse(adoption, j->first,
+               "it is the only virtual host on its address",
                apr_psprintf(adoption->p, "it is the only virtual host on %s "
-                            "and starts every connection", address));
+                            "and starts every connection", j->address), NULL);
     }
+}
+
+/* A phrase that all members share. */
+static const char *phrase(const char **text, const judged_set_t *j,
+                          const char *before, const char *after,
+                          apr_pool_t *p)
+{
+    if (!*text)
+        *text = apr_pstrcat(p, before, j->of, after, NULL);
+    return *text;
+}
+
+static void judge_keys(snivhost_adoption_t *adoption, snivhost_candidate_t *c,
+                       judged_set_t *j)
+{
+    const snivhost_value_t *keys =
+        j->first->conf->of[SNIVHOST_SET_TICKET_KEYS];
+
+    if (!keys)
+        return;
+    if (!c->conf->of[SNIVHOST_SET_TICKET_KEYS]) {
+        refuse(adoption, c,
+               phrase(&j->no_keys, j, "", " has SSLSessionTicketKeyFile"
+                      SNIVHOST_REASON_PLACE " and it has none: the same line "
+                      "would do", adoption->p), NULL, keys->node);
+    }
+#if OPENSSL_VERSION_NUMBER < 0x30000000L
+    /* There is no callback that could use the keys of each. */
+    else {
+        refuse(adoption, c,
+               phrase(&j->old_keys, j, "", " has SSLSessionTicketKeyFile"
+                      SNIVHOST_REASON_PLACE ", which lean virtual hosts can "
+                      "use only with OpenSSL 3.0 or later", adoption->p),
+               NULL, keys->node);
+    }
+#endif
 }
 
 /* As a member of an address set. */
 static void judge_member(snivhost_adoption_t *adoption,
-                         snivhost_candidate_t *c,
-                         const snivhost_candidate_t *first,
-                         const sniv_set_t *set)
+                         snivhost_candidate_t *c, judged_set_t *j)
 {
-    apr_pool_t *p = adoption->p;
-    const char *of = apr_psprintf(p, "the first virtual host of %s (%s)",
-                                  snivhost_set_text(p, set),
-                                  snivhost_place_text(p, first->s));
-
-    if (!first->conf->engine) {
+    if (!j->first->conf->engine) {
         refuse(adoption, c, "the first virtual host of its address has no "
-               "SSLEngine on", apr_pstrcat(p, of, " has no SSLEngine on",
-                                           NULL));
+               "SSLEngine on",
+               phrase(&j->lower, j, "", " has no SSLEngine on", adoption->p),
+               NULL);
     }
-    else if (!snivhost_sharing_reaches(first->conf, c->conf)) {
-        refuse_at(adoption, c,
-                  apr_pstrcat(p, "SSLProtocol allows lower versions than ",
-                              of, NULL),
-                  c->conf->of[SNIVHOST_SET_PROTOCOL]->node);
+    else if (!snivhost_sharing_reaches(j->first->conf, c->conf)) {
+        refuse(adoption, c,
+               phrase(&j->lower, j, "SSLProtocol" SNIVHOST_REASON_PLACE
+                      " allows lower versions than ", "", adoption->p), NULL,
+               c->conf->of[SNIVHOST_SET_PROTOCOL]->node);
     }
-    if (first->conf->of[SNIVHOST_SET_TICKET_KEYS]
-        && !c->conf->of[SNIVHOST_SET_TICKET_KEYS]) {
-        refuse_at(adoption, c,
-                  apr_pstrcat(p, of, " has SSLSessionTicketKeyFile and it has "
-                              "none", NULL),
-                  first->conf->of[SNIVHOST_SET_TICKET_KEYS]->node);
-    }
-#if OPENSSL_VERSION_NUMBER < 0x30000000L
-    /* There is no callback that could use the keys of each. */
-    else if (first->conf->of[SNIVHOST_SET_TICKET_KEYS]) {
-        refuse_at(adoption, c,
-                  apr_pstrcat(p, of, " has SSLSessionTicketKeyFile, which "
-                              "lean virtual hosts can use only with OpenSSL "
-                              "3.0 or later", NULL),
-                  first->conf->of[SNIVHOST_SET_TICKET_KEYS]->node);
-    }
-#endif
+    judge_keys(adoption, c, j);
 }
 
 static snivhost_candidate_t *candidate_of(const snivhost_adoption_t *adoption,
@@ -161,17 +164,23 @@ static void judge_sets(snivhost_adoption_t *adoption)
     int i, k;
 
     for (i = 0; i < table->nsets; i++) {
-        const sniv_set_t *set = table->sets[i];
-        snivhost_candidate_t *first = candidate_of(adoption, set->members[0]);
+        judged_set_t j;
 
-        if (first->conf->engine)
-            judge_first(adoption, first, set);
-        for (k = 1; k < set->nmembers; k++) {
+        memset(&j, 0, sizeof(j));
+        j.set = table->sets[i];
+        j.first = candidate_of(adoption, j.set->members[0]);
+        j.address = snivhost_set_text(adoption->ptemp, j.set);
+        j.of = apr_psprintf(adoption->ptemp,
+                            "the first virtual host of %s (%s)", j.address,
+                            snivhost_place_text(adoption->ptemp, j.first->s));
+        if (j.first->conf->engine)
+            judge_first(adoption, &j);
+        for (k = 1; k < j.set->nmembers; k++) {
             snivhost_candidate_t *c = candidate_of(adoption,
-                                                   set->members[k]);
+                                                   j.set->members[k]);
 
-            if (c != first && snivhost_lean_is_possible(c))
-                judge_member(adoption, c, first, set);
+            if (c != j.first && c->conf->engine && c->asked)
+                judge_member(adoption, c, &j);
         }
     }
 }
@@ -240,7 +249,7 @@ static void judge_problem(snivhost_adoption_t *adoption,
     if (sniv_judge_stock(&files)) {
         refuse(adoption, c, "the certificate store cannot use its files",
                apr_psprintf(adoption->p, "the certificate store cannot use "
-                            "%s: it %s", file, reason));
+                            "%s: it %s", file, reason), NULL);
     }
     else {
         c->problem = apr_pstrdup(adoption->p, reason);
@@ -273,13 +282,13 @@ static void judge_files(snivhost_adoption_t *adoption,
             adoption->p, APR_ARRAY_IDX(c->conf->certs, 0, const char *));
     }
     if (flags & SNIV_CERT_ENCRYPTED_KEY) {
-        refuse(adoption, c, "its key needs a pass phrase", NULL);
+        refuse(adoption, c, "its key needs a pass phrase", NULL, NULL);
     }
     else if (snivhost_tlsconf_is_on(c->conf, SNIVHOST_SET_STAPLING)
              && (flags & SNIV_CERT_OCSP_URI)) {
-        refuse_at(adoption, c, "SSLUseStapling is on and its certificate "
-                  "names an OCSP responder",
-                  c->conf->of[SNIVHOST_SET_STAPLING]->node);
+        refuse(adoption, c, "SSLUseStapling is on and its certificate names "
+               "an OCSP responder", NULL,
+               c->conf->of[SNIVHOST_SET_STAPLING]->node);
     }
     else if (reason) {
         judge_problem(adoption, c, file, reason);
@@ -302,7 +311,7 @@ static const char *key_of(snivhost_adoption_t *adoption,
                           const snivhost_candidate_t *c, int has_chain)
 {
     return snivhost_sharing_key(adoption->sharing, c->conf,
-                                apr_pstrcat(adoption->p, c->parameters
+                                apr_pstrcat(adoption->ptemp, c->parameters
                                             ? c->parameters : "",
                                             has_chain ? " chain" : "", NULL));
 }
@@ -424,59 +433,101 @@ first_of(const snivhost_adoption_t *adoption, const snivhost_candidate_t *c)
     return c;
 }
 
-/* Nothing is against it, but mod_ssl has to make an SSL_CTX of its kind. */
-static const char *donor_text(snivhost_adoption_t *adoption,
-                              const snivhost_candidate_t *c)
+/* Its settings are nobody else's. */
+static void explain_differences(snivhost_adoption_t *adoption,
+                                const snivhost_candidate_t *c,
+                                const snivhost_candidate_t *first,
+                                apr_array_header_t **reasons)
 {
-    const snivhost_candidate_t *first;
-    const char *differs, *place;
+    static const char kind[] =
+        "its TLS settings are not those of another one";
+    apr_pool_t *p = adoption->p;
+    const char *place = snivhost_place_text(adoption->ptemp, first->s);
+    const char *before = "no other virtual host has its TLS settings: ";
+    const apr_array_header_t *differences =
+        snivhost_sharing_differs(adoption->sharing, c->conf, first->conf,
+                                 adoption->ptemp);
+    int i;
+
+    for (i = 0; i < differences->nelts; i++) {
+        const snivhost_tlsdiff_t *d = &APR_ARRAY_IDX(differences, i,
+                                                        snivhost_tlsdiff_t);
+
+        snivhost_reason_add(reasons, kind,
+            d->own ? apr_pstrcat(p, before, d->name, SNIVHOST_REASON_PLACE
+                                 " is not the same as in the first one of its "
+                                 "address (", place, ")", NULL)
+            : apr_pstrcat(p, before, "the first one of its address (", place,
+                          ") has ", d->name, SNIVHOST_REASON_PLACE
+                          " and it has none", NULL),
+            d->own ? d->own : d->other, p);
+        before = "";
+    }
+    if (differences->nelts == 0) {
+        snivhost_reason_add(reasons, kind,
+            apr_pstrcat(p, before, "DH or EC PARAMETERS in SSLCertificateFile "
+                        "are not the same as in the first one of its address "
+                        "(", place, ")", NULL), NULL, p);
+    }
+}
+
+/* Nothing is against it, but mod_ssl has to make an SSL_CTX of its kind. */
+static apr_array_header_t *explain_donor(snivhost_adoption_t *adoption,
+                                         const snivhost_candidate_t *c)
+{
+    const char *kind = "its TLS settings are not those of another one";
+    apr_array_header_t *reasons = NULL;
+    apr_pool_t *p = adoption->p;
+    const snivhost_candidate_t *first = first_of(adoption, c);
 
     if (c->nusers > 0) {
-        return apr_psprintf(adoption->p, "%d virtual host%s with the same TLS "
-                            "settings use%s its TLS context", c->nusers,
-                            c->nusers > 1 ? "s" : "",
-                            c->nusers > 1 ? "" : "s");
+        snivhost_reason_add(&reasons, kind,
+            apr_psprintf(p, "%d virtual host%s with the same TLS settings "
+                         "use%s its TLS context", c->nusers,
+                         c->nusers > 1 ? "s" : "", c->nusers > 1 ? "" : "s"),
+            NULL, p);
     }
-    first = first_of(adoption, c);
-    place = snivhost_place_text(adoption->p, first->s);
-    if (first != c && first->conf->obstacles->nelts > 0) {
+    else if (first != c && first->conf->obstacles->nelts > 0) {
         const snivhost_obstacle_t *obstacle =
             &APR_ARRAY_IDX(first->conf->obstacles, 0, snivhost_obstacle_t);
 
-        return apr_psprintf(adoption->p, "no other virtual host has its TLS "
-                            "settings, and those of the first one of its "
-                            "address (%s) are for that one alone: %s", place,
-                            at(adoption->p, obstacle->what, obstacle->node));
+        snivhost_reason_add(&reasons, kind,
+            apr_psprintf(p, "no other virtual host has its TLS settings, and "
+                         "those of the first one of its address (%s) are for "
+                         "that one alone: %s",
+                         snivhost_place_text(adoption->ptemp, first->s),
+                         obstacle->what), obstacle->node, p);
     }
-    differs = snivhost_sharing_differs(adoption->sharing, c->conf,
-                                       first->conf, adoption->p);
-    return apr_psprintf(adoption->p, "no other virtual host has its TLS "
-                        "settings: %s not the same as in the first one of "
-                        "its address (%s)",
-                        *differs ? apr_pstrcat(adoption->p, differs, " is",
-                                               NULL)
-                        : "DH or EC PARAMETERS in SSLCertificateFile are",
-                        place);
+    else {
+        explain_differences(adoption, c, first, &reasons);
+    }
+    return reasons;
 }
 
-static void write_reasons(snivhost_adoption_t *adoption,
-                          snivhost_candidate_t *c)
+/* Of one that is not lean. */
+static const apr_array_header_t *explain(snivhost_adoption_t *adoption,
+                                         const snivhost_candidate_t *c)
 {
-    const char *text = NULL;
+    return c->reasons || c->tls->how == SNIVHOST_TLS_NONE
+           ? c->reasons : explain_donor(adoption, c);
+}
+
+void snivhost_lean_explain(snivhost_adoption_t *adoption)
+{
     int i;
 
-    for (i = 0; c->reasons && i < c->reasons->nelts; i++) {
-        const snivhost_reason_t *reason = &APR_ARRAY_IDX(c->reasons, i,
-                                                         snivhost_reason_t);
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        const snivhost_candidate_t *c = &adoption->candidates[i];
 
-        text = text ? apr_pstrcat(adoption->p, text, "; ", reason->text, NULL)
-                    : reason->text;
+        c->tls->why_not = c->tls->how == SNIVHOST_TLS_LEAN || !c->asked
+                          ? NULL : explain(adoption, c);
     }
-    if (c->tls->how == SNIVHOST_TLS_LEAN || !c->asked)
-        text = NULL;
-    else if (c->tls->how == SNIVHOST_TLS_STOCK && !text)
-        text = donor_text(adoption, c);
-    c->tls->why_not = text;
+}
+
+const char *snivhost_lean_text(snivhost_adoption_t *adoption,
+                               const snivhost_candidate_t *c)
+{
+    return snivhost_reasons_text(explain(adoption, c), adoption->ptemp);
 }
 
 static void find_donors(snivhost_adoption_t *adoption, int read_files,
@@ -501,7 +552,6 @@ static void find_donors(snivhost_adoption_t *adoption, int read_files,
     for (i = 0; i < adoption->table->nvhosts; i++) {
         snivhost_candidate_t *c = &adoption->candidates[i];
 
-        write_reasons(adoption, c);
         c->tls->donor = c->donor ? c->donor->s : NULL;
         c->tls->protocol_set = snivhost_sharing_limits(c->conf,
                                                        &c->tls->min_version,
@@ -559,7 +609,7 @@ static void provide(snivhost_adoption_t *adoption, snivhost_candidate_t *c)
                    "that is not absolute, or not in its shortest form",
                    apr_psprintf(p, "another module names a file with a path "
                                 "that is not absolute, or not in its shortest "
-                                "form: %s", odd));
+                                "form: %s", odd), NULL);
         }
         c->more_certs = added(certs, c->conf->certs->nelts, p);
         c->more_keys = added(keys, c->conf->keys->nelts, p);
@@ -573,7 +623,8 @@ static void provide(snivhost_adoption_t *adoption, snivhost_candidate_t *c)
              && !snivhost_conf(c->s)->store.dirs) {
         c->waits = 1;
         refuse(adoption, c, "mod_md has no certificate for it yet (mod_ssl "
-               "uses a temporary one until a restart finds one)", NULL);
+               "uses a temporary one until a restart finds one)", NULL,
+               NULL);
     }
 }
 
@@ -613,7 +664,7 @@ void snivhost_lean_by_directives(snivhost_adoption_t *adoption,
         else if (!c->conf->engine_said && has_own_certificate(c->conf)) {
             refuse(adoption, c, "it has a certificate, but neither SSLEngine "
                    "on nor a Listen line with https for exactly its address",
-                   NULL);
+                   NULL, NULL);
         }
     }
     judge_sets(adoption);
@@ -654,9 +705,7 @@ static const char *commonest(const snivhost_adoption_t *adoption, int *pcount,
 
         if (c->tls->how != SNIVHOST_TLS_STOCK || !c->asked)
             continue;
-        kind = c->reasons ? APR_ARRAY_IDX(c->reasons, 0,
-                                          snivhost_reason_t).kind
-                          : "its TLS settings are not those of another one";
+        kind = APR_ARRAY_IDX(c->tls->why_not, 0, snivhost_reason_t).kind;
         n = apr_hash_get(counts, kind, APR_HASH_KEY_STRING);
         if (!n) {
             n = apr_pcalloc(ptemp, sizeof(*n));
@@ -692,11 +741,12 @@ void snivhost_lean_report(const snivhost_adoption_t *adoption, server_rec *s,
     for (i = 0; i < adoption->table->nvhosts; i++) {
         const snivhost_candidate_t *c = &adoption->candidates[i];
 
-        if (c->tls->why_not) {
+        if (c->tls->why_not && APLOGdebug(s)) {
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "SNIV0203: "
                          "not lean: virtual host %s (%s): %s",
                          c->s->server_hostname,
-                         snivhost_place_text(ptemp, c->s), c->tls->why_not);
+                         snivhost_place_text(ptemp, c->s),
+                         snivhost_reasons_text(c->tls->why_not, ptemp));
         }
     }
 }

@@ -28,6 +28,7 @@
 
 #include "certs/certs.h"
 #include "module/record.h"
+#include "tls/reasons.h"
 #include "tls/share.h"
 
 /** Who does the TLS of a virtual host. */
@@ -41,8 +42,8 @@ typedef enum {
 /** What was decided for a server. */
 typedef struct snivhost_tls_t {
     snivhost_tls_e how;
-    const char *why_not;        /**< a phrase that completes "not lean:"; NULL
-                                     if it is lean or has no TLS */
+    const apr_array_header_t *why_not; /**< snivhost_reason_t; NULL if it is
+                                     lean or adoption was not asked for */
     sniv_cert_id_t cert;        /**< of its certificate files, if lean */
     sniv_cert_id_t renewed;     /**< ... if mod_ssl has set it up: served as
                                      soon as they have changed */
@@ -79,12 +80,6 @@ typedef struct snivhost_candidate_t {
     int waits;                  /**< mod_md has no certificate for it yet */
 } snivhost_candidate_t;
 
-/** Why one cannot be lean. */
-typedef struct snivhost_reason_t {
-    const char *kind;           /**< the same text for all like it */
-    const char *text;           /**< a phrase that completes "not lean:" */
-} snivhost_reason_t;
-
 /** What lasts from check_config to the end of post_config. */
 typedef struct snivhost_adoption_t {
     const snivhost_tlsconfs_t *confs;   /**< of all servers */
@@ -92,6 +87,7 @@ typedef struct snivhost_adoption_t {
     snivhost_candidate_t *candidates; /**< as the vhosts of the table */
     snivhost_sharing_t *sharing;
     apr_pool_t *p;              /**< for what is kept */
+    apr_pool_t *ptemp;          /**< for what is not */
     int adopt;                  /**< SNIVHostAdopt On */
     int ntls;                   /**< with TLS */
     int nlean;
@@ -108,6 +104,13 @@ void snivhost_lean_ask(snivhost_adoption_t *adoption, apr_pool_t *ptemp);
 
 /** Judge by what is in the certificate files, and pair again. */
 void snivhost_lean_by_files(snivhost_adoption_t *adoption, apr_pool_t *ptemp);
+
+/** Note why those are not lean that are not, when everything is decided. */
+void snivhost_lean_explain(snivhost_adoption_t *adoption);
+
+/** The same of one of them, as text, at any time. */
+const char *snivhost_lean_text(snivhost_adoption_t *adoption,
+                               const snivhost_candidate_t *c);
 
 /** Whether a virtual host may become lean, as far as is known. */
 int snivhost_lean_is_possible(const snivhost_candidate_t *c);

@@ -123,6 +123,17 @@ void snivhost_renewal_by_files(const snivhost_adoption_t *adoption)
     }
 }
 
+int snivhost_renewal_any(const snivhost_adoption_t *adoption)
+{
+    int i;
+
+    for (i = 0; i < adoption->table->nvhosts; i++) {
+        if (adoption->candidates[i].tls->renewed != SNIV_CERT_NONE)
+            return 1;
+    }
+    return 0;
+}
+
 /* ----- the log ----- */
 
 void snivhost_renewal_report(const snivhost_adoption_t *adoption,

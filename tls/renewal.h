@@ -46,6 +46,10 @@ int snivhost_renewal_is_possible(const snivhost_candidate_t *c);
 /** The files are loaded, and who is lean is decided: the rest of it. */
 void snivhost_renewal_by_files(const snivhost_adoption_t *adoption);
 
+/** Whether any virtual host is going to be served from the store once its
+ * files have changed. */
+int snivhost_renewal_any(const snivhost_adoption_t *adoption);
+
 /** Log how many require a restart, and why. */
 void snivhost_renewal_report(const snivhost_adoption_t *adoption,
                              server_rec *s, apr_pool_t *ptemp);

@@ -225,24 +225,27 @@ const char *snivhost_sharing_key(snivhost_sharing_t *sharing,
     return apr_pstrcat(sharing->p, sharing->key, "\1", more, NULL);
 }
 
-static const snivhost_value_t *line_of(const snivhost_tlsconf_t *conf,
-                                       const struct shared_t *what)
+static const ap_directive_t *line_of(const snivhost_tlsconf_t *conf,
+                                     const struct shared_t *what)
 {
-    if (what->by == BY_CIPHERS && !conf->of[what->set])
-        return conf->of[SNIVHOST_SET_CIPHERS_13];
-    return conf->of[what->set];
+    const snivhost_value_t *value = conf->of[what->set];
+
+    if (what->by == BY_CIPHERS && !value)
+        value = conf->of[SNIVHOST_SET_CIPHERS_13];
+    return value ? value->node : NULL;
 }
 
-const char *snivhost_sharing_differs(snivhost_sharing_t *sharing,
-                                     const snivhost_tlsconf_t *a,
-                                     const snivhost_tlsconf_t *b,
-                                     apr_pool_t *p)
+const apr_array_header_t *
+snivhost_sharing_differs(snivhost_sharing_t *sharing,
+                         const snivhost_tlsconf_t *a,
+                         const snivhost_tlsconf_t *b, apr_pool_t *p)
 {
-    const char *text = "";
+    apr_array_header_t *all = apr_array_make(p, 2,
+                                             sizeof(snivhost_tlsdiff_t));
     int i;
 
     for (i = 0; i < NSHARED; i++) {
-        const snivhost_value_t *line = line_of(a, &shared[i]);
+        snivhost_tlsdiff_t *d;
 
         if (!strcmp(text_of(sharing, a, &shared[i]),
                     text_of(sharing, b, &shared[i]))) {
@@ -251,13 +254,12 @@ const char *snivhost_sharing_differs(snivhost_sharing_t *sharing,
         /* then the commands say so */
         if (shared[i].by == BY_LIMITS && has_limits(a) != has_limits(b))
             continue;
-        text = apr_pstrcat(p, text, *text ? ", " : "",
-                           snivhost_tlsconf_name(shared[i].set), NULL);
-        if (line)
-            text = apr_psprintf(p, "%s (%s:%d)", text, line->node->filename,
-                                line->node->line_num);
+        d = apr_array_push(all);
+        d->name = snivhost_tlsconf_name(shared[i].set);
+        d->own = line_of(a, &shared[i]);
+        d->other = line_of(b, &shared[i]);
     }
-    return text;
+    return all;
 }
 
 static const char *protocols_of(const snivhost_tlsconf_t *conf)

@@ -45,15 +45,20 @@ const char *snivhost_sharing_key(snivhost_sharing_t *sharing,
                                  const snivhost_tlsconf_t *conf,
                                  const char *more);
 
+/** A directive in which two virtual hosts differ. */
+typedef struct snivhost_tlsdiff_t {
+    const char *name;
+    const ap_directive_t *own, *other; /**< the line of each, or NULL */
+} snivhost_tlsdiff_t;
+
 /**
- * The directives in which two virtual hosts differ, with the places of the
- * first one's lines where it has any: `SSLProtocol (sites.conf:12)`.
- * @return "" if there are none
+ * The directives in which two virtual hosts differ.
+ * @return an array of snivhost_tlsdiff_t
  */
-const char *snivhost_sharing_differs(snivhost_sharing_t *sharing,
-                                     const snivhost_tlsconf_t *a,
-                                     const snivhost_tlsconf_t *b,
-                                     apr_pool_t *p);
+const apr_array_header_t *
+snivhost_sharing_differs(snivhost_sharing_t *sharing,
+                         const snivhost_tlsconf_t *a,
+                         const snivhost_tlsconf_t *b, apr_pool_t *p);
 
 /** Whether SSLProtocol leaves any: mod_ssl does not start without. */
 int snivhost_sharing_has_protocol(const snivhost_tlsconf_t *conf);

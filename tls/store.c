@@ -68,7 +68,9 @@ int snivhost_store_make(apr_pool_t *pconf)
 
     if (snivhost_site.store)
         return OK;
-    rv = sniv_certs_make(&snivhost_site.store, pconf);
+    rv = snivhost_pool_create(&snivhost_site.store_pool, pconf);
+    if (rv == APR_SUCCESS)
+        rv = sniv_certs_make(&snivhost_site.store, snivhost_site.store_pool);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, "SNIV0300: could not "
                      "create the certificate store");
@@ -98,6 +100,16 @@ static const server_rec *with_folders(const server_rec *s)
     while (s && !snivhost_conf(s)->store.dirs)
         s = s->next;
     return s;
+}
+
+void snivhost_store_end(const server_rec *main_server)
+{
+    if (!snivhost_site.store || with_folders(main_server))
+        return;
+    snivhost_site.store = NULL;
+    snivhost_site.storelog = NULL;
+    apr_pool_destroy(snivhost_site.store_pool);
+    snivhost_site.store_pool = NULL;
 }
 
 /* At which security level the certificates are going to be used. */
@@ -354,7 +366,7 @@ int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
         return status;
     snivhost_site.store_is_partial = 0;
     snivhost_site.storelog = snivhost_storelog_make(snivhost_site.store, s, 1,
-                                                    pconf);
+                                                    snivhost_site.store_pool);
     if (sniv_certs_load(snivhost_site.store, SNIV_CERTS_LOAD_HIDDEN,
                         conf->cache > 0 ? conf->cache : 0,
                         note, snivhost_site.storelog) != APR_SUCCESS) {

@@ -54,6 +54,12 @@ int snivhost_store_is_renewed(void);
 int snivhost_store_make(apr_pool_t *pconf);
 
 /**
+ * End it if there are no folders: no virtual host is lean after all. In
+ * post_config, before it is published.
+ */
+void snivhost_store_end(const server_rec *main_server);
+
+/**
  * Read all files that were noted, and the folders. Does nothing the second
  * time. What there is to tell is told at the end of post_config, without the
  * entries that were forgotten until then.
