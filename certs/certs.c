@@ -100,7 +100,6 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
     for (i = 0; i < files->nhosts; i++) {
         APR_ARRAY_PUSH(item->hosts, const char *) = files->hosts[i];
     }
-    item->has_ca_files |= files->has_ca_files & 1;
     item->is_stapled |= files->is_stapled & 1;
     *pid = item->id;
     return APR_SUCCESS;

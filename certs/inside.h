@@ -144,8 +144,7 @@ struct sniv_item_t {
     unsigned is_watched : 1;    /**< certs/watch.c; not after a reading */
     unsigned news : 1;          /**< is served, but not said so */
     unsigned was_served : 1;    /**< ... and was before */
-    unsigned has_ca_files : 1;  /**< see sniv_cert_files_t */
-    unsigned is_stapled : 1;    /**< likewise */
+    unsigned is_stapled : 1;    /**< see sniv_cert_files_t */
     apr_uint32_t freed;         /**< books.freed when it found no room */
     int gone;                   /**< looks that did not find it */
     char *problem;              /**< malloc()ed: what was reported last */

@@ -195,7 +195,9 @@ static char *make_key(sniv_scope_t scope, const sniv_cert_files_t *files,
                           i < files->nkeys && files->keys[i]
                           ? files->keys[i] : "", NULL);
     }
-    return apr_pstrcat(p, key, "\n", files->chain ? files->chain : "", NULL);
+    return apr_pstrcat(p, key, "\n", files->chain ? files->chain : "", "\n",
+                       files->ca_file ? files->ca_file : "", "\n",
+                       files->ca_path ? files->ca_path : "", NULL);
 }
 
 static char *put_text(char **to, const char *text)
@@ -205,6 +207,11 @@ static char *put_text(char **to, const char *text)
 
     *to += len;
     return copy;
+}
+
+static apr_size_t length(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
 }
 
 static const char *in_list(const sniv_item_t *item, const char *path)
@@ -234,6 +241,7 @@ static sniv_item_t *make_item(const sniv_cert_files_t *files,
     for (i = 0; i < nlist; i++) {
         room += strlen(list[i]) + 1;
     }
+    room += length(files->ca_file) + length(files->ca_path);
     item = nlist ? calloc(1, room) : NULL;
     if (!item) {
         return NULL;
@@ -257,6 +265,10 @@ static sniv_item_t *make_item(const sniv_cert_files_t *files,
     item->files.keys = keys;
     item->files.nkeys = (int)n;
     item->files.chain = files->chain ? in_list(item, files->chain) : NULL;
+    item->files.ca_file = files->ca_file ? put_text(&text, files->ca_file)
+                                         : NULL;
+    item->files.ca_path = files->ca_path ? put_text(&text, files->ca_path)
+                                         : NULL;
     item->files.level = files->level;
     item->key = put_text(&text, key);
     item->id = SNIV_CERT_NONE;

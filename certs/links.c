@@ -14,7 +14,11 @@
 #include "certs/reader.h"
 #include "certs/reading.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/x509.h>
 
 static void add_to_chain(sniv_buffer_t *out, const sniv_bytes_t *cert)
 {
@@ -134,6 +138,65 @@ void sniv_chain_beside(sniv_reader_t *reader, const char *path,
     }
     chain->data = out->data;
     chain->len = out->len;
+}
+
+static int put_x509(sniv_buffer_t *out, X509 *x)
+{
+    apr_uint32_t len = 0;
+    int n = i2d_X509(x, NULL);
+    unsigned char *to, *more;
+
+    if (n <= 0) {
+        return 0;
+    }
+    len = (apr_uint32_t)n;
+    more = realloc(out->data, out->len + sizeof(len) + len);
+    if (!more) {
+        return 0;
+    }
+    out->data = more;
+    out->room = out->len + sizeof(len) + len;
+    memcpy(out->data + out->len, &len, sizeof(len));
+    to = out->data + out->len + sizeof(len);
+    (void)i2d_X509(x, &to);
+    out->len = out->room;
+    return 1;
+}
+
+/*
+ * The chain of a leaf from CA files, as OpenSSL would build it in a handshake
+ * of a server that has just read them: as far as it goes, with the root.
+ */
+void sniv_chain_by_cas(sniv_reader_t *reader, const sniv_cert_files_t *files,
+                       const sniv_leaf_t *leaf, sniv_bytes_t *chain)
+{
+    const unsigned char *der = leaf->whole.data;
+    sniv_buffer_t *out = &reader->chains[reader->nchains++];
+    X509 *x = d2i_X509(NULL, &der, (long)leaf->whole.len);
+    X509_STORE *store = X509_STORE_new();
+    X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+    STACK_OF(X509) *built = NULL;
+    int i;
+
+    if (x && store && ctx
+        && X509_STORE_load_locations(store, files->ca_file, files->ca_path)
+        && X509_STORE_CTX_init(ctx, store, x, NULL)) {
+        (void)X509_verify_cert(ctx);
+        built = X509_STORE_CTX_get0_chain(ctx);
+    }
+    for (i = 1; i < sk_X509_num(built); i++) {
+        if (!put_x509(out, sk_X509_value(built, i))) {
+            break;
+        }
+    }
+    if (out->len > 0) {
+        chain->data = out->data;
+        chain->len = out->len;
+    }
+    X509_STORE_CTX_free(ctx);
+    X509_STORE_free(store);
+    X509_free(x);
+    ERR_clear_error();
 }
 
 /* What a chain says about itself, as it is going to be sent. */

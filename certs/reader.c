@@ -435,6 +435,10 @@ static apr_status_t read_pair(sniv_reader_t *reader,
             sniv_chain_beside(reader, files->chain, &draft->leaf,
                               &pair->chain);
         }
+        if (rv == APR_SUCCESS && pair->chain.len == 0
+            && (flags & SNIV_READ_CAS)) {
+            sniv_chain_by_cas(reader, files, &draft->leaf, &pair->chain);
+        }
         if (pair->chain.len == 0) {
             entry->flags |= SNIV_CERT_NO_CHAIN;
         }

@@ -63,6 +63,8 @@ void sniv_reader_free(sniv_reader_t *reader);
 /** Have OpenSSL judge, whatever it looks like: certs/judge.h. Slow: 0.4 ms
  * for each certificate. */
 #define SNIV_READ_VERIFY    0x02u
+/** Look for a chain that is missing in the CA files, as they are now. */
+#define SNIV_READ_CAS       0x08u
 /** No names, no use: for folders. */
 #define SNIV_READ_NAMED     0x04u
 

@@ -130,6 +130,10 @@ apr_status_t sniv_chain_write(sniv_reader_t *reader, const sniv_file_t *file,
 void sniv_chain_beside(sniv_reader_t *reader, const char *path,
                        const sniv_leaf_t *leaf, sniv_bytes_t *chain);
 
+/** The chain of a leaf that OpenSSL finds in the CA files of files. */
+void sniv_chain_by_cas(sniv_reader_t *reader, const sniv_cert_files_t *files,
+                       const sniv_leaf_t *leaf, sniv_bytes_t *chain);
+
 /** What a chain says about itself, as it is going to be sent. */
 unsigned sniv_chain_flags(sniv_reader_t *reader, const sniv_leaf_t *leaf,
                           const sniv_bytes_t *chain);

@@ -224,14 +224,14 @@ static void report_lost(look_t *look, const sniv_item_t *item,
                           "which the one before had: some clients will not "
                           "trust it");
     }
-    else if (item->has_ca_files && (is->flags & SNIV_CERT_NO_CHAIN)
-             && !same_issuer(was, is)) {
+    else if ((item->files.ca_file || item->files.ca_path)
+             && (is->flags & SNIV_CERT_NO_CHAIN)
+             && !sniv_entry_is_self_issued(is) && !same_issuer(was, is)) {
         sniv_books_report(look->certs, SNIV_CERTS_DOUBTFUL, item->id,
                           item->files.certs[0], "has another issuer than the "
-                          "one before and no chain: it is sent without one "
-                          "unless the CA file that was read at the last start "
-                          "has that issuer. Add the chain to this file, or "
-                          "restart the server");
+                          "one before, which is neither in this file nor among "
+                          "the CA files: it is sent without a chain. Add the "
+                          "chain to this file");
     }
 }
 
@@ -313,9 +313,10 @@ static void read_again(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
 {
     const char *file, *reason;
 
-    /* the few that change may be looked at closely */
-    switch (sniv_item_read(certs, item, SNIV_READ_VERIFY, may_replace, look,
-                           &file, &reason)) {
+    /* the few that change may be looked at closely; the CA files that the
+     * handshakes have are those of the last start */
+    switch (sniv_item_read(certs, item, SNIV_READ_VERIFY | SNIV_READ_CAS,
+                           may_replace, look, &file, &reason)) {
     case SNIV_ITEM_BAD:
     case SNIV_ITEM_FULL:
         if (sniv_item_problem(item, file, reason)) {

@@ -55,8 +55,9 @@ typedef struct sniv_cert_files_t {
                                      may have wildcards; no part of what the
                                      files are */
     int nhosts;
-    int has_ca_files;           /**< a chain that is missing may be found in
-                                     the CA files of the handshake */
+    const char *ca_file;        /**< SSLCACertificateFile and -Path, where
+                                     OpenSSL looks for a chain that is */
+    const char *ca_path;        /**< missing; or NULL */
     int is_stapled;             /**< a restart would prepare a staple for a
                                      certificate that names an OCSP
                                      responder */

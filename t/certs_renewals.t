@@ -91,7 +91,7 @@ my @cases = (
       was => texts(made('i1', names => ['issuer.test'])),
       is => do { make_cert($ssl, 'i2', names => ['issuer.test'],
                            ca => 'root'); texts('i2') },
-      says => qr{SNIV0302: .*/issuer\.pem has another issuer than the one before and no chain: it is sent without one unless the CA file that was read at the last start has that issuer},
+      says => qr{SNIV0302: .*/issuer\.pem has another issuer than the one before, which is neither in this file nor among the CA files: it is sent without a chain},
       serves => 'i2' },
     { file => 'own/same.pem', sni => 'same.test', own => 1, has_ca => 1,
       was => texts(made('o1', names => ['same.test'])),

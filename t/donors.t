@@ -122,21 +122,40 @@ sub compare {
 
 # ----- versions
 
+# Every range of versions in the first one, every range in a site, a client of
+# every version. OpenSSL refuses what is below the first one's lower limit
+# before it asks: sites that allow lower versions are left to mod_ssl.
 my $OLD = 'SSLCipherSuite ALL:@SECLEVEL=0';
-for my $case (
-    ['all', 4, 'TLSv1.2', 'TLSv1.3', 'TLSv1.2 +TLSv1.3', 'all -TLSv1.3'],
-    ['TLSv1.2', 3, 'TLSv1.3', 'TLSv1.2 +TLSv1.3', 'TLSv1.2', 'TLSv1.1'],
-    ['TLSv1.3', 2, 'TLSv1.2', 'TLSv1.2 +TLSv1.3', 'TLSv1.3',
-     'all -TLSv1.2'],
-    ['TLSv1.1 +TLSv1.2', 4, 'TLSv1.3', 'TLSv1.2', 'TLSv1.1',
-     'TLSv1.1 +TLSv1.2 +TLSv1.3'],
-) {
-    my ($first, $lean, @others) = @$case;
-    my @names = qw(a b c d);
-    try_conf($lean, $OLD, ['first', 'first', "SSLProtocol $first"],
-             map { [$names[$_], $names[$_], "SSLProtocol $others[$_]"] }
-             0 .. $#others);
-    compare("the first one has $first", 'first', @names, 'unknown');
+my @VERSIONS = qw(TLSv1 TLSv1.1 TLSv1.2 TLSv1.3);
+my @RANGES = map { my $low = $_; map { [$low, $_] } $low .. 3 } 0 .. 3;
+make_cert($ssl, "r$_->[0]-$_->[1]", key => 'rsa') for @RANGES;
+
+sub protocols {
+    my ($range) = @_;
+    return 'SSLProtocol ' . join ' ', map { "+$_" }
+        @VERSIONS[$range->[0] .. $range->[1]];
+}
+
+for my $first (@RANGES) {
+    my @sites = map { ["r$_->[0]-$_->[1]", "r$_->[0]-$_->[1]", protocols($_)] }
+        @RANGES;
+    try_conf(scalar(grep { $_->[0] >= $first->[0] } @RANGES), $OLD,
+             ['first', 'first', protocols($first)], @sites);
+    my $served = 0;
+    for my $name ('first', (map { $_->[0] } @sites), 'unknown') {
+        my (undef, $stock) = $pair->same(
+            "@{[ protocols($first) ]} in the first one: $name", sub {
+                my ($addr, $port) = @_;
+                return join "\n", map {
+                    my $c = Sniv::Client->new(addr => $addr, port => $port,
+                        tls => { %$_, sni => "$name.test",
+                                 ciphers => 'ALL:@SECLEVEL=0' });
+                    $c->error || join ' ', $c->version, $c->cert;
+                } map({ { min => $_, max => $_ } } qw(1.0 1.1 1.2 1.3)), {};
+            });
+        $served += () = $stock =~ /^1\.\d /mg;
+    }
+    cmp_ok($served, '>', 20, 'stock httpd serves some');
     $pair->stop;
 }
 
@@ -191,6 +210,62 @@ my (undef, $chain) = $pair->same('the chain is sent', sub {
         tls => { sni => '2.test' })->chain;
 });
 is($chain, 'issued middle', 'stock sends it');
+$pair->stop;
+
+# ----- a renewed certificate whose chain is in the CA files
+
+# Without a restart a client gets what stock httpd sends after one.
+make_cert($ssl, 'second', is_ca => 1, ca => 'ca');
+my %new = (both => 'second', leaf => 'second', same => 'middle',
+           path => 'second', none => 'second');
+for my $name (sort keys %new) {
+    make_cert($ssl, "$name-$_", names => ["$name.test"],
+              ca => $_ eq 'new' ? $new{$name} : 'middle') for qw(old new);
+    spew("$ssl/$name.$_", slurp("$ssl/$name-old.$_")) for qw(crt key);
+    spew("$ssl/ca-$name.crt", slurp("$ssl/middle.leaf"));
+}
+mkdir "$ssl/cas";
+spew("$ssl/cas/1.pem", slurp("$ssl/middle.leaf"));
+parameters('rehash', "$ssl/cas");
+my @path = ("SSLCACertificatePath $ssl/cas");
+try_conf(5, '', ['first', 'first', "SSLCACertificateFile $ssl/middle-1.crt"],
+    map({ [$_, $_, "SSLCACertificateFile $ssl/ca-$_.crt"] }
+        qw(both leaf same)),
+    ['donor', 'a', @path], ['path', 'path', @path],
+    ['donor2', 'a', 'SSLCipherSuite HIGH'],
+    ['none', 'none', 'SSLCipherSuite HIGH']);
+
+sub chains {
+    my ($what, %expected) = @_;
+    for my $name (sort keys %new) {
+        my (undef, $seen) = $pair->same("$what: $name", sub {
+            my ($addr, $port) = @_;
+            my $c = Sniv::Client->new(addr => $addr, port => $port,
+                                      tls => { sni => "$name.test" });
+            return $c->error || join ' ', $c->chain;
+        });
+        is($seen, $expected{$name}, "stock httpd, $what: $name");
+    }
+    return;
+}
+chains('before', none => 'none-old', map { ($_ => "$_-old middle") }
+       qw(both leaf same path));
+spew("$ssl/ca-both.crt", slurp("$ssl/second.leaf") . slurp("$ssl/ca.leaf"));
+spew("$ssl/cas/2.pem", slurp("$ssl/second.leaf"));
+parameters('rehash', "$ssl/cas");
+for my $name (sort keys %new) {
+    spew("$ssl/$name.$_", slurp("$ssl/$name-new.$_")) for qw(key crt);
+}
+for my $name (sort keys %new) {
+    ok($pair->server('ours')->wait_for_log('error.log',
+           qr/SNIV0305: .*\Q$name\E\.crt is renewed/, 90), "renewed: $name");
+}
+$pair->restart('stock');
+chains('renewed', none => 'none-new', both => 'both-new second ca',
+       leaf => 'leaf-new', same => 'same-new middle',
+       path => 'path-new second');
+my @lost = $pair->log('ours') =~ m{SNIV0302: .*/(\w+)\.crt has another issuer}g;
+is("@lost", 'leaf', 'the one whose issuer is nowhere is logged');
 $pair->stop;
 
 done_testing;

@@ -303,7 +303,10 @@ static int note_files(snivhost_candidate_t *c)
     add_names(hosts, c->s->wild_names);
     files.hosts = (const char *const *)(void *)hosts->elts;
     files.nhosts = hosts->nelts;
-    files.has_ca_files = c->tls->auto_chain;
+    if (c->tls->auto_chain) {
+        files.ca_file = snivhost_tlsconf_text(c->conf, SNIVHOST_SET_CA_FILE);
+        files.ca_path = snivhost_tlsconf_text(c->conf, SNIVHOST_SET_CA_PATH);
+    }
     files.is_stapled = snivhost_tlsconf_is_on(c->conf, SNIVHOST_SET_STAPLING);
     return files.ncerts == 0
            || sniv_certs_add_files(snivhost_store(), &files, &c->tls->cert)
