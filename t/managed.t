@@ -131,6 +131,16 @@ like($of->{stored}, qr/ stored ca 404 /, 'of the store');
 like($of->{own}, qr/RSA\S* rsa .* ec /s, 'of both');
 like($of->{empty}, qr/Fallback 503 /, 'a temporary one');
 
+# Its files are not known under -t, also where others are written.
+for my $name (qw(own stored)) {
+    my (undef, $said) = $pair->server('ours')->check('-t', '-c',
+        'SNIVHostExplain ' . $pair->addr('ours') . ':' . $pair->port
+        . " sni=$name.test");
+    $said =~ s/\s+/ /g;
+    like($said, qr/of $name\.test \(\S+\); it cannot be described: mod_md provides the certificate when the server runs/,
+         "httpd -t explains $name");
+}
+
 # ----- 421
 
 for my $policy ('', Sniv::Httpd::has_sni_policy()

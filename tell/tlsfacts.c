@@ -89,10 +89,13 @@ static void cert_from_files(const snivhost_tlsconf_t *conf,
     sniv_cert_files_t files;
     apr_status_t rv;
 
+    /* It may take the place of that of SSLCertificateFile. */
+    if (conf->managed) {
+        tls->problem = "mod_md provides the certificate when the server runs";
+        return;
+    }
     if (conf->certs->nelts == 0) {
-        tls->problem = conf->managed
-            ? "mod_md provides the certificate when the server runs"
-            : "no SSLCertificateFile is in effect";
+        tls->problem = "no SSLCertificateFile is in effect";
         return;
     }
     files.certs = (const char *const *)conf->certs->elts;
@@ -251,7 +254,8 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
     sniv_cert_id_t id = SNIV_CERT_NONE;
     server_rec *owner = s;      /* of the context: see context_of() */
 
-    if (is_lean)
+    if (is_lean && (facts->is_live
+                    || !snivhost_tlsconf_get(facts->tls, s)->managed))
         owner = judged->donor ? judged->donor : first;
     else if (!snivhost_facts_has_context(facts, s))
         owner = first;

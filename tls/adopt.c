@@ -349,6 +349,8 @@ static int note_all_files(int all, apr_pool_t *pconf)
          i++) {
         snivhost_candidate_t *c = &adoption->candidates[i];
 
+        if (!all && c->conf->managed)
+            continue;           /* -t: its files are not known */
         if (!(adoption->nlean > 0 && snivhost_lean_is_possible(c))
             && !(all && snivhost_renewal_is_possible(c))) {
             continue;

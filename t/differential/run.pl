@@ -248,7 +248,8 @@ sub serve {
     }
     my $h = Sniv::Httpd->new(
         name => 'differential', ports => [@ports], mode => $mode,
-        modules => ['macro'], keep => $o{keep}, with => \@with,
+        modules => ['macro', $c->{md} ? qw(watchdog md) : ()],
+        keep => $o{keep}, with => \@with,
         conf => Sniv::DiffConfig::render($c));
     my %run = (started => 0, why => '', answers => []);
     put_certs(Sniv::Certs::dir(), $old) if $c->{certs};

@@ -105,6 +105,7 @@ sub generate {
     for my $id (0 .. $n - 1) {
         push @{ $c->{vhosts} }, vhost($c, $id, @specs);
     }
+    manage($c) if chance(0.15);
     for my $status (400, 417) {
         next if !chance(0.2);
         my $where = pick('/error.html', '/error.shtml', '/none.html',
@@ -113,6 +114,28 @@ sub generate {
             for @{ $c->{vhosts} };
     }
     return $c;
+}
+
+# mod_md provides certificates for some of the names.
+sub manage {
+    my ($c) = @_;
+    return if !-e Sniv::Httpd::apxs('LIBEXECDIR') . '/mod_md.so';
+    my %names = map { $_->{names}[0] && @{ $_->{tls} }
+                      && $_->{names}[0] =~ /\AServerName ([a-z]\S*[a-z])\z/
+                      ? ($1 => $_) : () } @{ $c->{vhosts} };
+    $c->{md} = 1;
+    push @{ $c->{main} }, 'MDMatchNames servernames', 'MDStoreDir md',
+        'MDRenewMode manual';
+    for my $name (sort keys %names) {
+        next if chance(0.4);
+        my $cert = pick('c0' .. 'c4', 'rsa', 'chain0');
+        push @{ $c->{main} }, join "\n", "<MDomain $name>",
+            qq(MDCertificateFile "%certs%/$cert.crt"),
+            qq(MDCertificateKeyFile "%certs%/$cert.key"), '</MDomain>';
+        @{ $names{$name}{tls} } = grep { !/\ASSLCertificate/ }
+            @{ $names{$name}{tls} } if chance(0.7);
+    }
+    return;
 }
 
 # Which addresses the virtual hosts of one configuration choose from.
@@ -224,7 +247,10 @@ sub vhost {
     my $is_tls = "@{ $v{addrs} }" =~ /%s/
         || ("@{ $v{addrs} }" !~ /%h/ && chance(0.4));
     $is_tls = !$is_tls if chance(0.03);
+    # The first one, too, may be of a kind of its own, as any other.
     $v{tls} = [!$c->{common} || chance(0.1) ? tls_lines()
+               : $id == 0 && chance(0.5)
+               ? ('SSLEngine on', certificates(), common_lines(), own_lines())
                : ('SSLEngine on', certificates(),
                   @{ pick(@{ $c->{common} }) },
                   own_lines())] if $is_tls;
@@ -275,10 +301,19 @@ sub certificates {
 sub common_lines {
     my @l;
     push @l, 'SSLProtocol ' . pick('TLSv1.2', 'TLSv1.3', 'all -TLSv1.3',
-        'TLSv1.2 TLSv1.3', 'all') if chance(0.3);
+        'TLSv1.2 TLSv1.3', 'all', 'TLSv1.1 TLSv1.2', 'all -TLSv1.2')
+        if chance(0.35);
     push @l, 'SSLCipherSuite ' . pick('AES256-GCM-SHA384:@SECLEVEL=0',
         'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
         'DEFAULT:@SECLEVEL=0') if chance(0.2);
+    push @l, 'SSLCipherSuite TLSv1.3 ' . pick('TLS_AES_128_GCM_SHA256',
+        'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_256_GCM_SHA384')
+        if chance(0.1);
+    push @l, 'SSLOpenSSLConfCmd ' . pick('MaxProtocol TLSv1.2',
+        'SignatureAlgorithms ECDSA+SHA256:RSA-PSS+SHA256:RSA+SHA256',
+        'Ciphersuites TLS_AES_128_GCM_SHA256',
+        'CipherString DEFAULT:@SECLEVEL=0') if chance(0.1);
+    push @l, 'SSLCompression off' if chance(0.05);
     push @l, 'SSLHonorCipherOrder on' if chance(0.2);
     push @l, 'SSLCACertificateFile "%certs%/' . pick(qw(ca.crt ca-copy.crt
         middle.crt middle-copy.crt both.crt)) . '"' if chance(0.4);
