@@ -189,6 +189,8 @@ my %rules = map { $_->{id} => 1 }
     @{ $json->{runs}[0]{tool}{driver}{rules} };
 my @results = @{ $json->{runs}[0]{results} };
 is scalar(grep { $rules{ $_->{ruleId} } && $_->{level} eq 'error'
+        && $_->{locations}[0]{physicalLocation}{artifactLocation}{uri}
+            eq 'file://' . $h->dir . '/httpd.conf'
         && $_->{locations}[0]{physicalLocation}{region}{startLine} } @results),
     scalar @results, '... each result has a rule, a level and a line';
 

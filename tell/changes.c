@@ -352,8 +352,10 @@ static json_t *sarif_location(const char *place, apr_pool_t *p)
     if (line < 1)
         return json_array();
     where = json_pack("{s:{s:o}, s:{s:i}}", "artifactLocation", "uri",
-                      snivhost_json_text(ap_os_escape_path(p,
-                          apr_pstrmemdup(p, place, colon - place), 1), p),
+                      snivhost_json_text(apr_pstrcat(p, *place == '/'
+                          ? "file://" : "", ap_os_escape_path(p,
+                          apr_pstrmemdup(p, place, colon - place), 1), NULL),
+                          p),
                       "region", "startLine", line);
     return json_pack("[{s:o}]", "physicalLocation", where);
 }

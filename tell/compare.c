@@ -499,8 +499,10 @@ static void compare_answers(comparer_t *c, const snivhost_probe_t *q,
         return;
     if (!draft.place)
         draft.place = snivhost_side_place(c->after, v, NULL, c->p);
-    report(c, &draft, client, q->label, q->host,
-           q->is_name ? (v->file ? v->file : b->request.vhost->file) : NULL);
+    /* where the names are written: now, or before they were lost */
+    if ((!a->request.pattern && b->request.pattern) || !v->file)
+        v = b->request.vhost;
+    report(c, &draft, client, q->label, q->host, q->is_name ? v->file : NULL);
 }
 
 /* A browser, and a client that gives no server name. */

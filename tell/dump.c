@@ -316,6 +316,7 @@ static void answer_one(apr_file_t *out, const snivhost_facts_t *facts,
     }
     else {
         apr_file_puts(is_first ? "" : "\n", out);
+        apr_file_puts(snivhost_render_answer(x, p), out);
         apr_file_puts(snivhost_render_explanation(x, p), out);
     }
 }

@@ -215,6 +215,37 @@ static void add_summary(snivhost_lines_t *lines,
                            snivhost_whole_text(&x->whole, p));
 }
 
+static const char *answer_text(const snivhost_explanation_t *x,
+                               apr_pool_t *p)
+{
+    const char *vhost, *from;
+
+    if (x->trouble)
+        return x->trouble;
+    if (x->alert) {
+        return apr_psprintf(p, "the handshake is refused with alert %s",
+                            snivhost_alert_text(x->alert));
+    }
+    vhost = snivhost_vhost_text(p, x->request.vhost);
+    if (x->status) {
+        return apr_psprintf(p, "%s, the virtual host is %s",
+                            snivhost_status_text(x->status), vhost);
+    }
+    from = snivhost_whole_text(&x->whole, p);
+    return apr_psprintf(p, "%s answers%s%s%s", vhost, *from ? ": " : "", from,
+                        x->cert_trouble
+                        ? ", under a certificate that clients reject" : "");
+}
+
+const char *snivhost_render_answer(const snivhost_explanation_t *x,
+                                   apr_pool_t *p)
+{
+    snivhost_lines_t *lines = snivhost_lines_make(p);
+
+    snivhost_lines_add(lines, "SNIVHostExplain: ", 4, answer_text(x, p));
+    return snivhost_lines_text(lines, p);
+}
+
 const char *snivhost_render_explanation(const snivhost_explanation_t *x,
                                         apr_pool_t *p)
 {

@@ -46,7 +46,11 @@ void snivhost_lines_add(snivhost_lines_t *lines, const char *label,
 /** All lines, each with its line feed. */
 const char *snivhost_lines_text(const snivhost_lines_t *lines, apr_pool_t *p);
 
-/** An explanation for a terminal. */
+/** The answer alone, for the top: a line, if it is not too long for one. */
+const char *snivhost_render_answer(const snivhost_explanation_t *x,
+                                   apr_pool_t *p);
+
+/** An explanation for a terminal: the question, the answer, each step. */
 const char *snivhost_render_explanation(const snivhost_explanation_t *x,
                                         apr_pool_t *p);
 

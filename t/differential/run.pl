@@ -141,6 +141,7 @@ printf "%d configurations (seeds %d to %d), %d questions, %d differ%s%s, "
     . "%.0f s\n", $done, $seed, $next - 1, $asked, $different,
     $unstable ? ", $unstable answers differed once" : '',
     $invalid ? ", $invalid configurations not valid" : '', time - $begin;
+print '  ', Sniv::DiffExplain::numbers(), "\n" if $o{explain};
 print '  answers: ', join(', ', map { "$kinds{$_} $_" } sort keys %kinds),
     "\n";
 if ($o{sabotage}) {

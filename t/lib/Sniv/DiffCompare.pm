@@ -217,10 +217,14 @@ sub questions_of {
     my %ours = map { $before->{ports}{$_} => 1 } qw(h1 h2 s1 s2);
     my @q;
     for my $x (@{ $json->{changes} }) {
-        next if "@{ $x->{what} }" =~ /\A(?:rule|listen|tls-settings)\z/;
+        # what these questions do not show
+        next if !grep { !/\A(?:rule|listen|tls-settings)\z/ }
+            @{ $x->{what} };
         # true, but only the logs show it
-        next if $x->{summary} =~ /\Ahandshake /
-            && "@{ $x->{what} }" !~ /certificate|refusal/;
+        next if "@{ $x->{what} }" !~ /certificate|refusal/
+            && ($x->{summary} =~ /\Ahandshake /
+                || ($x->{summary} =~ /\A(\S+) \([\w-]+\) -> \1 \([\w-]+\)\z/
+                    && grep { /\Ahandshake / } @{ $x->{details} }));
         for my $i (0 .. $#{ $x->{names} }) {
             my ($ip, $port) = $x->{address} =~ /\A(.*):(\d+)\z/ or next;
             next if !$ours{$port};

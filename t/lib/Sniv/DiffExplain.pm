@@ -115,6 +115,7 @@ sub check {
     for my $k (0 .. $#i) {
         my @wrong = wrong($labels, $json[$k], $questions->[$i[$k]],
                           $answers->[$i[$k]]);
+        count($json[$k], $questions->[$i[$k]], $answers->[$i[$k]], @wrong);
         push @diff, ["explanation of $questions->[$i[$k]]{id}: @wrong",
                      $answers->[$i[$k]],
                      JSON::PP->new->canonical->pretty->encode($json[$k]),
@@ -132,6 +133,35 @@ sub parse {
         push @json, $json->decode($1);
     }
     return @json;
+}
+
+# What explanations said, and how much of it was so; what was seen, and how
+# much of it was not said.
+our %n = map { $_ => 0 } qw(questions said wrong seen unsaid);
+
+sub numbers {
+    return sprintf 'explanations: %d questions, %d statements, %d wrong, %d '
+        . 'facts, %d not explained; precision %.4f, recall %.4f',
+        @n{qw(questions said wrong seen unsaid)},
+        $n{said} ? 1 - $n{wrong} / $n{said} : 1,
+        $n{seen} ? 1 - $n{unsaid} / $n{seen} : 1;
+}
+
+sub count {
+    my ($x, $q, $answer, @wrong) = @_;
+    $n{questions}++;
+    # where a handshake failed, nothing is seen of what comes after it
+    my $has_cert = $q->{tls} && $answer =~ /^connected:/m;
+    my $has_answer = $answer =~ m{^HTTP/1\.\d \d}m;
+    $n{said} += grep { $_ } $x->{alert}, $has_cert && $x->{certificate},
+        $has_answer, $has_answer && $x->{status};
+    $n{seen} += grep { $_ } $x->{alert} && $answer =~ /alert \d/, $has_cert,
+        $has_answer, $answer =~ m{^HTTP/1\.\d (?:400|403|421)}m;
+    for my $what (@wrong) {
+        $n{wrong}++ if $what !~ /\Ano (?:answer|refusal)/;
+        $n{unsaid}++ if $what =~ /\A(?:no |virtual|certificate)/;
+    }
+    return;
 }
 
 # What is wrong with an explanation, in a few words.
