@@ -358,9 +358,14 @@ static void register_hooks(apr_pool_t *p)
                               SNIVHOST_HOOK_FIRST);
     ap_hook_post_read_request(snivhost_env_post_read_request, NULL, NULL,
                               SNIVHOST_HOOK_FIRST + 1);
-    /* After mod_md has answered its challenges. */
+    /* In httpd's development branch the filter that knows where a request's
+     * body ends is added at REALLY_FIRST: an answer before that waits for
+     * the end of the connection. */
     ap_hook_post_read_request(snivhost_refuse_post_read_request, NULL, NULL,
-                              APR_HOOK_REALLY_LAST);
+                              APR_HOOK_REALLY_FIRST + 1);
+    /* After mod_md has answered its challenges. */
+    ap_hook_post_read_request(snivhost_refuse_late_post_read_request, NULL,
+                              NULL, APR_HOOK_REALLY_LAST);
     ap_hook_insert_error_filter(snivhost_insert_error_filter, NULL, NULL,
                                 SNIVHOST_HOOK_FIRST);
     /* The status page, before a module maps its path elsewhere. */

@@ -359,13 +359,22 @@ static const char *other_name(const request_rec *r)
            ? NULL : apr_pstrmemdup(r->pool, name, len);
 }
 
-static void decide(request_rec *r, const char *host, sniv_decision_t *d)
+/* The connection, if its address has not been changed since it began. */
+static const snivhost_conn_t *own_conn(const request_rec *r)
 {
     const snivhost_conn_t *conn = snivhost_conn(r->connection);
 
-    if (conn && r->connection->vhost_lookup_data == conn->chain) {
+    return conn && r->connection->vhost_lookup_data == conn->chain ? conn
+                                                                   : NULL;
+}
+
+static void decide(request_rec *r, const char *host, sniv_decision_t *d)
+{
+    const snivhost_conn_t *conn = own_conn(r);
+
+    if (conn) {
         sniv_decide_request(snivhost_live->table, conn->set, host,
-                            r->parsed_uri.path, d);
+                            r->parsed_uri.path ? r->parsed_uri.path : "/", d);
     }
     else
         snivhost_stock_decide(r->connection, host, 1, d);
@@ -402,38 +411,47 @@ static void say_refused_host(request_rec *r, const sniv_decision_t *d,
                   snivhost_unsaid_text(r->pool, unsaid));
 }
 
-int snivhost_refuse_judge_request(request_rec *r, const sniv_decision_t *d,
-                                  int last)
+/* Before other modules have had the request, what mod_md might serve is let
+ * through. */
+static int judge_request(request_rec *r, int last)
 {
-    const sniv_table_t *table = snivhost_live->table;
+    const snivhost_conn_t *conn = own_conn(r);
     const char *name = r->hostname;
     const snivhost_refuse_t *refuse;
-    sniv_decision_t own;
+    sniv_decision_t d;
     int status;
 
-    if (!d) {
-        decide(r, name, &own);
-        d = &own;
-    }
-    refuse = snivhost_refuse_of(d->set);
+    if (conn && !snivhost_refuse_of(conn->set))
+        return DECLINED;
+    decide(r, name, &d);
+    refuse = snivhost_refuse_of(d.set);
     if (!refuse)
-        return OK;
-    status = snivhost_refuses_request(refuse, table, d, name);
+        return DECLINED;
+    status = snivhost_refuses_request(refuse, snivhost_live->table, &d, name);
     if (status == OK && (name = other_name(r)) != NULL) {
-        decide(r, name, &own);
-        d = &own;
-        status = snivhost_refuses_request(refuse, table, d, name);
+        decide(r, name, &d);
+        status = snivhost_refuses_request(refuse, snivhost_live->table, &d,
+                                          name);
     }
     if (status == OK || (!last && is_acme_challenge(r)))
-        return OK;
-    say_refused_host(r, d, name, status);
+        return DECLINED;
+    say_refused_host(r, &d, name, status);
     return status;
 }
 
-/* What was let through for mod_md and was no challenge of its. */
+static int may_refuse(const request_rec *r)
+{
+    return snivhost_live && snivhost_live->mode == SNIVHOST_ON && !r->prev;
+}
+
 int snivhost_refuse_post_read_request(request_rec *r)
 {
-    return snivhost_live && snivhost_live->mode == SNIVHOST_ON && !r->prev
-           && is_acme_challenge(r) ? snivhost_refuse_judge_request(r, NULL, 1)
-                                   : DECLINED;
+    return may_refuse(r) ? judge_request(r, 0) : DECLINED;
+}
+
+/* What was let through for mod_md and was no challenge of its. */
+int snivhost_refuse_late_post_read_request(request_rec *r)
+{
+    return may_refuse(r) && is_acme_challenge(r) ? judge_request(r, 1)
+                                                 : DECLINED;
 }

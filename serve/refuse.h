@@ -123,19 +123,10 @@ void snivhost_refuse_no_challenge(const snivhost_conn_t *conn);
  */
 int snivhost_refuse_left_handshake(conn_rec *c, SSL *ssl, const char *name);
 
-/**
- * Judge a request that was decided.
- * @param d the decision; NULL if core has made it
- * @param last whether other modules have had their post_read_request: before
- *        that, what mod_md might serve as an ACME challenge is let through
- * @return OK, or the HTTP status to refuse with
- */
-int snivhost_refuse_judge_request(request_rec *r, const sniv_decision_t *d,
-                                  int last);
-
 /* The phases, for the hook table in mod_snivhost.c. */
 int snivhost_refuse_check_config(apr_pool_t *p, apr_pool_t *plog,
                                  apr_pool_t *ptemp, server_rec *s);
 int snivhost_refuse_post_read_request(request_rec *r);
+int snivhost_refuse_late_post_read_request(request_rec *r);
 
 #endif /* SNIVHOST_SERVE_REFUSE_H */

@@ -24,7 +24,6 @@
 #include "module/counters.h"
 #include "module/stock.h"
 #include "module/words.h"
-#include "serve/refuse.h"
 
 /*
  * How far a request has come. The request config points to one of these, so
@@ -334,13 +333,6 @@ static void decide_refused(request_rec *r, const snivhost_conn_t *conn)
         set_state(r, &state_early);
 }
 
-/* d is NULL if core has decided. */
-static int judge(request_rec *r, const sniv_decision_t *d)
-{
-    return snivhost_live->mode == SNIVHOST_ON && !r->prev
-           ? snivhost_refuse_judge_request(r, d, 0) : OK;
-}
-
 int snivhost_post_read_request(request_rec *r)
 {
     const snivhost_conn_t *conn;
@@ -350,7 +342,7 @@ int snivhost_post_read_request(request_rec *r)
         return DECLINED;
     conn = snivhost_conn(r->connection);
     if (!conn)
-        return judge(r, NULL);
+        return DECLINED;
 
     if (r->prev) {
         /* An internal redirect stays with its server. If it leads to the
@@ -367,9 +359,9 @@ int snivhost_post_read_request(request_rec *r)
     if (is_open(r))
         restore_chain(r, conn);
     else if (r->connection->vhost_lookup_data != conn->chain)
-        return judge(r, NULL);  /* it has been given another address */
+        return DECLINED;        /* it has been given another address */
     decide(r, conn, &d);
-    return judge(r, &d);
+    return DECLINED;
 }
 
 void snivhost_insert_error_filter(request_rec *r)

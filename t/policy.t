@@ -128,8 +128,9 @@ $h->stop;
 
 # ----- everything refused, in the main server
 
-start(policy => "SNIVHostUnknownSNI refuse\nSNIVHostMissingSNI refuse\n"
-              . "SNIVHostUnknownHost refuse\n"
+start(modules => ['log_forensic'],
+      policy => "SNIVHostUnknownSNI refuse\nSNIVHostMissingSNI refuse\n"
+              . "SNIVHostUnknownHost refuse\nForensicLog forensic.log\n"
               . 'SNIVHostAllowHost health.test *.probe.test '
               . '[2001:db8::1] 2001:db8::2');
 for my $v ('1.2', '1.3') {
@@ -203,6 +204,14 @@ is(status('v0.test', addr => '127.0.0.3'), '421 -',
    'the main server, another name');
 is(status('nobody.test', tls => 'v0.test'), '421 v0',
    'unknown Host after a known SNI');
+
+# What modules do for every request as the first thing, they do for this one
+{
+    my $line = qr/^(\+\S+)\|GET \/logged HTTP\/1\.1\|Host:nobody\.test/m;
+    status('nobody.test', path => '/logged');
+    like($h->read('forensic.log'), $line,
+         'a refused request is in the forensic log');
+}
 
 # several requests on one connection
 {

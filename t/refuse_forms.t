@@ -330,7 +330,9 @@ my @H2_FORMS = (
     ['empty', fields(@usual, authority => ['']), 'reset -'],
     ['_default_', fields(@usual, authority => ['_default_']), '421 v0'],
     ['*', fields(@usual, authority => ['*']), '400 v0'],
-    ['user', fields(@usual, authority => ['v0.test@nobody.test']), '400 v0'],
+    # libnghttp2 1.64 refuses it before httpd can
+    ['user', fields(@usual, authority => ['v0.test@nobody.test']),
+     qr/^(?:400 v0|reset -)$/],
     ['NUL', fields(@usual, authority => ["v0.test\0"]), qr/^(?!200|404)/],
     ['two names', fields(@usual, authority => ['v0.test', 'nobody.test']),
      qr/^(?!200|404)/],

@@ -479,10 +479,15 @@ static void test_reasons(void **state)
     assert_int_equal(about, SNIV_JUDGE_CHAIN);
     assert_null(sniv_judge_pair(judge, &pair, 1, &about));
     pair = pair_of(sha1, ca, record);
-    assert_string_equal(sniv_judge_pair(judge, &pair, 2, &about),
-                        "holds a certificate that OpenSSL refuses at "
-                        "security level 2: ca md too weak");
-    assert_int_equal(about, SNIV_JUDGE_LEAF);
+    /* OpenSSL 3.5.9 and 3.6.5 no longer look at a leaf's own signature */
+    if (slow_level(&pair) < 2) {
+        assert_string_equal(sniv_judge_pair(judge, &pair, 2, &about),
+                            "holds a certificate that OpenSSL refuses at "
+                            "security level 2: ca md too weak");
+        assert_int_equal(about, SNIV_JUDGE_LEAF);
+    }
+    else
+        assert_null(sniv_judge_pair(judge, &pair, 2, &about));
     pair = pair_of(good, ca, record);
     assert_null(sniv_judge_pair(judge, &pair, 3, &about));
     assert_non_null(sniv_judge_pair(judge, &pair, 4, &about));
