@@ -61,11 +61,14 @@
  * (HAVE_SEALS), and none meets another.
  */
 #ifdef __ATOMIC_SEQ_CST
+/* In one piece: i386 would align it to 4 bytes */
+typedef apr_uint64_t shared_t __attribute__((aligned(8)));
 #define LOAD(p)         __atomic_load_n((p), __ATOMIC_RELAXED)
 #define LOAD_FIRST(p)   __atomic_load_n((p), __ATOMIC_ACQUIRE)
 #define STORE(p, v)     __atomic_store_n((p), (v), __ATOMIC_RELAXED)
 #define FENCE()         __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #else
+typedef apr_uint64_t shared_t;
 #define LOAD(p)         (*(p))
 #define LOAD_FIRST(p)   (*(p))
 #define STORE(p, v)     (*(p) = (v))
@@ -90,19 +93,19 @@
  * continues: what it needs to know is here, and in the slots.
  */
 typedef struct head_t {
-    apr_uint64_t used;          /* bytes in blocks */
-    apr_uint64_t version;       /* the highest that there was */
-    apr_uint64_t front, back;   /* between them nothing was ever written */
+    shared_t used;          /* bytes in blocks */
+    shared_t version;       /* the highest that there was */
+    shared_t front, back;   /* between them nothing was ever written */
     /* what a slot is going to be: counts while its sequence number is odd */
-    apr_uint64_t next_slot, next_offset, next_len, next_version;
+    shared_t next_slot, next_offset, next_len, next_version;
 } head_t;
 
 typedef struct slot_t {
     apr_uint32_t seq;           /* odd: being changed */
     apr_uint32_t pad;
-    apr_uint64_t offset;        /* of the block; 0: empty */
-    apr_uint64_t len;
-    apr_uint64_t version;
+    shared_t offset;        /* of the block; 0: empty */
+    shared_t len;
+    shared_t version;
 } slot_t;
 
 struct sniv_shm_t {
@@ -341,7 +344,8 @@ int sniv_shm_is_shared(const sniv_shm_t *shm)
 
 static void wipe_words(unsigned char *block, apr_uint64_t size)
 {
-    apr_uint64_t *word = (void *)block, n = size / sizeof(*word);
+    shared_t *word = (void *)block;
+    apr_uint64_t n = size / sizeof(*word);
 
     while (n-- > 0) {
         STORE(word, 0);
@@ -386,7 +390,8 @@ static void point(sniv_shm_t *shm, apr_uint32_t number, apr_uint64_t offset,
 static void write_words(unsigned char *block, const unsigned char *bytes,
                         apr_size_t len)
 {
-    apr_uint64_t *to = (void *)block, word;
+    shared_t *to = (void *)block;
+    apr_uint64_t word;
 
     while (len > 0) {
         apr_size_t n = len < sizeof(word) ? len : sizeof(word);
@@ -558,7 +563,7 @@ apr_uint64_t sniv_shm_version(const sniv_shm_t *shm, apr_uint32_t number)
 static void read_words(unsigned char *to, const unsigned char *block,
                        apr_size_t len)
 {
-    const apr_uint64_t *from = (const void *)block;
+    const shared_t *from = (const void *)block;
     apr_uint64_t word;
 
     while (len > 0) {

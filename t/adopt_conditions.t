@@ -131,8 +131,9 @@ my @CASES = (
      "$A SSLHonorCipherOrder off\n", undef],
     ['SSLSessionTickets', $A, "$A SSLSessionTickets off\n",
      differs('SSLSessionTickets \(\S+:\d+\)')],
-    ['SSLInsecureRenegotiation', $A, "$A SSLInsecureRenegotiation on\n",
-     differs('SSLInsecureRenegotiation \(\S+:\d+\)')],
+    Sniv::Httpd::has_directive('SSLInsecureRenegotiation off')
+    ? ['SSLInsecureRenegotiation', $A, "$A SSLInsecureRenegotiation on\n",
+       differs('SSLInsecureRenegotiation \(\S+:\d+\)')] : (),
     ['SSLSessionCacheTimeout', $A, "$A SSLSessionCacheTimeout 60\n",
      undef],
     ['SSLSessionCacheTimeout as it is anyway', $A,

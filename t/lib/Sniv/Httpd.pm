@@ -113,7 +113,8 @@ sub modules_conf {
     return $conf;
 }
 
-# Whether this httpd takes a line: an older one does not have all directives.
+# Whether this httpd takes a line: an older one does not have all directives,
+# and the development branch no longer has some.
 my %takes;
 sub has_directive {
     my ($line) = @_;
@@ -129,7 +130,8 @@ sub has_directive {
     my $said = `@cmd 2>&1`;
     my $status = $?;
     remove_tree($dir);
-    die "'$line': $said" if $status && $said !~ /Invalid command/;
+    die "'$line': $said"
+        if $status && $said !~ /Invalid command|no longer supported/;
     return $takes{$line} = $status ? 0 : 1;
 }
 
