@@ -14,18 +14,29 @@
 # The module on other systems: each in a chroot that debootstrap makes, with
 # nothing of this machine in it but the committed source.
 #
-#   t/systems.sh [SYSTEM]...        bullseye bookworm trixie sid trixie-i386
+#   t/systems.sh [SYSTEM]...        the default: the first five
 #
-# In each: ./bootstrap build (in maintainer mode, warnings counted), demo and
-# test, dpkg-buildpackage, then debian/tests/smoke and cycle with the package.
+#   bullseye bookworm trixie sid trixie-i386
+#               build with gcc and with clang and all warnings as errors,
+#               ./bootstrap demo and test, dpkg-buildpackage, then
+#               debian/tests/smoke and cycle with the package; for i386 also
+#               the unit tests with ASan and UBSan
+#   openssl4    sid with OpenSSL 4 of Debian's experimental and an httpd that
+#               is built with it from Debian's source: all but the package
+#   s390x arm64 the unit tests (names, choose, certs) under qemu-user, which
+#               has to be registered with binfmt_misc (qemu-user-static)
+#   trunk       httpd's development branch, whose source is in the directory
+#               $HTTPD_TRUNK, on trixie: build, demo and test
+#
 # Servers run in a network of their own, which has only the loopback. Needs
-# root, debootstrap, unshare and ip; 3 GB and a quarter of an hour for each.
-# The chroots stay in $SNIVHOST_CHROOTS (/var/tmp/snivhost-chroots) and are
-# used again. The last lines are the table of docs/systems.md.
+# root, debootstrap, unshare and ip; 3 GB and half an hour for each. The
+# chroots stay in $SNIVHOST_CHROOTS (/var/tmp/snivhost-chroots) and are used
+# again; so are the results of each system, in SYSTEM.log, .test and .row.
+# $SNIVHOST_MIRROR is another mirror than debootstrap's own. The last lines
+# are the table of docs/systems.md.
 
 src=`cd "\`dirname "$0"\`/.." && pwd` || exit 1
 base=${SNIVHOST_CHROOTS:-/var/tmp/snivhost-chroots}
-# Empty: the one that debootstrap takes by itself
 mirror=${SNIVHOST_MIRROR-}
 test "`id -u`" = 0 || { echo "systems.sh: needs root" >&2; exit 1; }
 for tool in debootstrap unshare ip git; do
@@ -35,79 +46,175 @@ for tool in debootstrap unshare ip git; do
     }
 done
 mkdir -p "$base" || exit 1
-table=$base/table
-: >"$table"
+
+packages='build-essential debhelper apache2 apache2-dev apache2-ssl-dev
+    libssl-dev libxxhash-dev libjansson-dev libidn2-dev pkg-config xsltproc
+    libcmocka-dev libapache2-mod-perl2 libwww-perl openssl curl perl procps
+    liblwp-protocol-https-perl libio-socket-ssl-perl libnet-ssleay-perl
+    libprotocol-http2-perl nghttp2-client dpkg-repack clang'
+units='gcc libc6-dev make pkg-config libapr1-dev libaprutil1-dev libssl-dev
+    libxxhash-dev libidn2-dev libcmocka-dev'
+httpd_build='autoconf automake libtool-bin libpcre2-dev libnghttp2-dev
+    libexpat1-dev libxml2-dev'
 
 # What it installs must not start
 policy() {
     printf '#!/bin/sh\nexit %s\n' "$1" >"$root/usr/sbin/policy-rc.d"
     chmod 755 "$root/usr/sbin/policy-rc.d"
 }
-make_chroot() {
-    test ! -e "$root/.made" || return 0
-    arch=
-    case $system in *-i386) arch=--arch=i386 ;; esac
-    # shellcheck disable=SC2086
-    debootstrap $arch --variant=minbase "${system%-i386}" "$root" \
-        ${mirror:+"$mirror"} &&
-    printf '%s\n' 'Acquire::Check-Valid-Until "false";' \
-        'APT::Install-Recommends "false";' 'APT::Sandbox::User "root";' \
-        >"$root/etc/apt/apt.conf.d/99systems" &&
-    policy 101 && touch "$root/.made"
-}
 # with_net COMMAND: in the chroot; alone COMMAND: without the world
 with_net() {
     unshare -m sh -c 'mount -t proc proc "$1/proc"
         mount -t tmpfs tmpfs "$1/dev/shm"; chroot "$1" sh -c "$2"' \
-        sh "$root" "export DEBIAN_FRONTEND=noninteractive; cd /src/m; $1"
+        sh "$root" "export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+        export PATH=/usr/sbin:/usr/bin:/sbin:/bin; cd /src/m; $1"
 }
 alone() {
     unshare -m -n -p -f sh -c 'mount -t proc proc "$1/proc"
         mount -t tmpfs tmpfs "$1/dev/shm"; ip link set lo up
-        chroot "$1" sh -c "$2"' sh "$root" "cd /src/m; $1"
+        chroot "$1" sh -c "$2"' sh "$root" "export LC_ALL=C
+        export PATH=/usr/sbin:/usr/bin:/sbin:/bin; cd /src/m; $1"
 }
 cell() { "$@" >>"$log" 2>&1 && echo yes || echo NO; }
+installed() {
+    with_net 'for x in gcc apache2-bin libssl-dev libcmocka-dev clang; do
+        dpkg-query -W -f "\${Version} " $x; done' 2>/dev/null |
+        sed 's/ $//; s/ /, /g'
+}
+row() { echo "| $system | $* | `date +%F` |" >"$base/$system.row"; }
 
-packages='build-essential debhelper apache2 apache2-dev apache2-ssl-dev
-    libssl-dev libxxhash-dev libjansson-dev libidn2-dev pkg-config xsltproc
-    libcmocka-dev libapache2-mod-perl2 libwww-perl openssl curl perl procps
-    liblwp-protocol-https-perl libio-socket-ssl-perl libnet-ssleay-perl
-    libprotocol-http2-perl nghttp2-client dpkg-repack'
+# make_chroot SUITE ARCH PACKAGES: debootstrap, once; the source, each time
+make_chroot() {
+    mkdir -p "$root/dev/shm"
+    test -e "$root/.made" || {
+        debootstrap --arch="$2" --variant=minbase "$1" "$root" \
+            ${mirror:+"$mirror"} &&
+        printf '%s\n' 'Acquire::Check-Valid-Until "false";' \
+            'APT::Install-Recommends "false";' \
+            'APT::Sandbox::User "root";' \
+            >"$root/etc/apt/apt.conf.d/99systems" &&
+        touch "$root/.made"
+    } || return 1
+    policy 101
+    cp /etc/resolv.conf "$root/etc/resolv.conf"
+    rm -rf "$root/src"
+    mkdir -p "$root/src/m"
+    git -C "$src" archive HEAD | tar xf - -C "$root/src/m" || return 1
+    with_net "apt-get update -q && apt-get install -qy `echo $3`"
+}
+
+# ----- a whole Debian
+
+package_life() {
+    package=`cell with_net '{ test ! -f Makefile || make -s distclean; } &&
+        dpkg-buildpackage -us -uc -b'`
+    policy 0
+    life=`cell alone 'dpkg -P libapache2-mod-snivhost
+        dpkg -i ../libapache2-mod-snivhost_*.deb &&
+        sh debian/tests/smoke && sh debian/tests/cycle'`
+    policy 101
+}
+# Warnings are errors here
+build_clang() {
+    cell with_net "mkdir -p /src/clang && cd /src/clang &&
+        ../m/configure.apxs $* CC=clang --enable-maintainer-mode && make -s"
+}
+build_gcc() {
+    cell with_net "./configure.apxs $* --enable-maintainer-mode && make -s"
+}
+# demo_and_tests ENVIRONMENT
+demo_and_tests() {
+    demo=`cell alone "$1 ./bootstrap demo"`
+    alone "$1 ./bootstrap test" >"$base/$system.test" 2>&1
+    tests=`tail -n 1 "$base/$system.test"`
+}
+debian() {
+    make_chroot "${system%-i386}" "$1" "$packages" >>"$log" 2>&1 || return 1
+    gcc=`build_gcc`
+    clang=`build_clang`
+    demo_and_tests ''
+    case $system in
+    *-i386)
+        tests="$tests; units with sanitizers: `cell alone \
+            'make -s -C t/unit check SANITIZE=address,undefined'`" ;;
+    esac
+    package_life
+    row "`installed` | $gcc | $clang | $demo | $tests | $package | $life"
+}
+
+# ----- an httpd of our own, in /opt/httpd
+
+httpd_env='PATH=/opt/httpd/bin:$PATH; export PATH HTTPD APXS
+    HTTPD=/opt/httpd/bin/httpd APXS=/opt/httpd/bin/apxs;'
+httpd_configure='./configure --prefix=/opt/httpd --enable-mods-shared=most
+    --enable-ssl --enable-http2 --enable-log-forensic --enable-mpms-shared=all
+    --with-apr=/usr/bin/apr-1-config --with-apr-util=/usr/bin/apu-1-config'
+with_own_httpd() {
+    gcc=`build_gcc --with-apxs=/opt/httpd/bin/apxs`
+    clang=`build_clang --with-apxs=/opt/httpd/bin/apxs`
+    demo_and_tests "$httpd_env $1"
+    row "`installed` | $gcc | $clang | $demo | $tests | - | -"
+}
+openssl4() {
+    make_chroot sid amd64 "$packages $httpd_build dpkg-dev" >>"$log" 2>&1 ||
+        return 1
+    test -e "$root/opt/httpd/bin/httpd" || with_net '
+        list=/etc/apt/sources.list
+        grep -q experimental $list ||
+            sed "p; s/ sid / experimental /" -i $list
+        grep -q deb-src $list || sed -n "s/^deb \(.* sid \)/deb-src \1/p" \
+            $list >$list.d/src.list
+        apt-get update -q &&
+        apt-get install -qy -t experimental libssl-dev openssl &&
+        rm -rf /src/httpd && mkdir /src/httpd && cd /src/httpd &&
+        apt-get source -q apache2 && cd apache2-*/ &&
+        '"`echo $httpd_configure`"' --disable-md &&
+        make -s && make -s install' >>"$log" 2>&1 || return 1
+    with_own_httpd "export ECH_HELLOS=${ECH_HELLOS-1000};"
+}
+trunk() {
+    test -f "${HTTPD_TRUNK:?is not set, see $0}/include/ap_release.h" ||
+        return 1
+    make_chroot trixie amd64 "$packages $httpd_build" >>"$log" 2>&1 ||
+        return 1
+    test -e "$root/opt/httpd/bin/httpd" || {
+        mkdir -p "$root/src/httpd" &&
+        (cd "$HTTPD_TRUNK" && tar cf - --exclude=./.git .) |
+            tar xof - -C "$root/src/httpd" &&
+        with_net "cd /src/httpd &&
+            ./buildconf --with-apr=/usr/bin/apr-1-config &&
+            `echo $httpd_configure` && make -s && make -s install"
+    } >>"$log" 2>&1 || return 1
+    with_own_httpd ''
+}
+
+# ----- other processors
+
+foreign() {
+    make_chroot trixie "$1" "$units" >>"$log" 2>&1 || return 1
+    tests=`cell alone 'make -s -C t/unit check'`
+    row "`installed` | - | - | - | units: $tests | - | -"
+}
 
 one() {
     root=$base/$system
     log=$base/$system.log
     : >"$log"
-    mkdir -p "$root/dev/shm"
-    make_chroot >>"$log" 2>&1 || return 1
-    rm -rf "$root/src"
-    mkdir -p "$root/src/m"
-    git -C "$src" archive HEAD | tar xf - -C "$root/src/m" || return 1
-    cp /etc/resolv.conf "$root/etc/resolv.conf"
-    # shellcheck disable=SC2086
-    with_net "apt-get update -q && apt-get install -qy `echo $packages`" \
-        >>"$log" 2>&1 || return 1
-    build=`cell with_net './configure.apxs --enable-maintainer-mode &&
-        make -s >/src/build.log 2>&1'`
-    warnings=`grep -c 'warning:' "$root/src/build.log"`
-    demo=`cell alone './bootstrap demo'`
-    alone './bootstrap test' >"$base/$system.test" 2>&1
-    tests=`tail -n 1 "$base/$system.test"`
-    package=`cell with_net 'make -s distclean && dpkg-buildpackage -us -uc -b'`
-    policy 0
-    cycle=`cell alone 'dpkg -P libapache2-mod-snivhost
-        dpkg -i ../libapache2-mod-snivhost_*.deb &&
-        sh debian/tests/smoke && sh debian/tests/cycle'`
-    policy 101
-    versions=`with_net 'for x in gcc apache2-bin libssl-dev libcmocka-dev; do
-        dpkg-query -W -f "\\${Version} " $x; done' | sed 's/ $//; s/ /, /g'`
-    echo "| $system | $versions | $build | $warnings | $demo | $tests |" \
-        "$package | $cycle | `date +%F` |" >>"$table"
+    case $system in
+    bullseye|bookworm|trixie|sid) debian amd64 ;;
+    trixie-i386) debian i386 ;;
+    openssl4|trunk) $system ;;
+    s390x|arm64) foreign "$system" ;;
+    *) echo "systems.sh: '$system' is none that it can make" >&2; return 1 ;;
+    esac
 }
 
 test $# != 0 || set -- bullseye bookworm trixie sid trixie-i386
 for system; do
     echo "$system: log in $base/$system.log"
-    one || echo "| $system | could not be made: see its log |" >>"$table"
+    rm -f "$base/$system.row"
+    one || row "could not be made: see its log"
 done
-cat "$table"
+for system; do
+    cat "$base/$system.row"
+done
