@@ -530,7 +530,7 @@ static void random_round(uint64_t *pairs)
     b = sniv_names_builder_make(p, random_below(2) ? n : 0);
     for (i = 0; i < n; i++) {
         if (i && !random_below(20)) {
-            strcpy(texts[i], texts[random_below(i)]);
+            memcpy(texts[i], texts[random_below(i)], sizeof(texts[i]));
         }
         else {
             random_pattern(texts[i], parts, nparts);
