@@ -93,8 +93,9 @@ static int take_key(found_t *found, PKCS12_SAFEBAG *bag)
         return 1;
     }
     if (PKCS12_SAFEBAG_get_nid(bag) == NID_keyBag) {
-        found->key_len = i2d_PKCS8_PRIV_KEY_INFO(
-            PKCS12_SAFEBAG_get0_p8inf(bag), &found->key);
+        /* OpenSSL 1.1.1 gives it as const and does not take it as that */
+        key = (PKCS8_PRIV_KEY_INFO *)PKCS12_SAFEBAG_get0_p8inf(bag);
+        found->key_len = i2d_PKCS8_PRIV_KEY_INFO(key, &found->key);
         return found->key_len > 0;
     }
     X509_SIG_get0(PKCS12_SAFEBAG_get0_pkcs8(bag), &how, NULL);
