@@ -30,7 +30,7 @@ void snivhost_lint_addresses(snivhost_lint_t *lint);
 void snivhost_lint_certs(snivhost_lint_t *lint);
 void snivhost_lint_refuse(snivhost_lint_t *lint);
 
-/** Whether a client that gives a name gets this virtual host, on one of its
+/** Whether a handshake with a name gets this virtual host, on one of its
  * addresses at least. */
 int snivhost_lint_gets(const snivhost_lint_t *lint, const sniv_vhost_t *v,
                        const char *name);

@@ -79,14 +79,24 @@ static int is_same_place(const sniv_vhost_t *a, const sniv_vhost_t *b)
            && !strcasecmp(a->server_name, b->server_name);
 }
 
+/* The set of an address, NULL if it speaks no TLS: the first virtual host
+ * begins all connections. */
+static const sniv_set_t *tls_set(const snivhost_lint_t *lint,
+                                 const sniv_vhost_t *v, int i)
+{
+    const sniv_set_t *set = sniv_table_get(lint->table, &v->addrs[i].ip,
+                                           v->addrs[i].port);
+
+    return set && snivhost_lint_is_tls(lint, set->members[0]) ? set : NULL;
+}
+
 int snivhost_lint_gets(const snivhost_lint_t *lint, const sniv_vhost_t *v,
                        const char *name)
 {
     int i;
 
     for (i = 0; i < v->naddrs; i++) {
-        const sniv_set_t *set = sniv_table_get(lint->table, &v->addrs[i].ip,
-                                               v->addrs[i].port);
+        const sniv_set_t *set = tls_set(lint, v, i);
         sniv_decision_t d;
 
         if (!set)
@@ -198,8 +208,7 @@ static int is_glob_left(const snivhost_lint_t *lint, const sniv_vhost_t *v,
     int i;
 
     for (i = 0; i < v->naddrs; i++) {
-        const sniv_set_t *set = sniv_table_get(lint->table, &v->addrs[i].ip,
-                                               v->addrs[i].port);
+        const sniv_set_t *set = tls_set(lint, v, i);
 
         if (set && (!find_wider_glob(set, ~(apr_uint32_t)0, glob, &hit)
                     || set->members[SNIV_NAME_MEMBER(hit.value)] == v)) {

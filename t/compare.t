@@ -21,6 +21,7 @@ use lib "$FindBin::Bin/lib";
 use Apache::Test qw(-withtestmore);
 use JSON::PP ();
 use Sniv::Certs;
+use Sniv::Chain qw(make_cert slurp);
 use Sniv::Client;
 use Sniv::Httpd;
 
@@ -301,6 +302,45 @@ configure($FIRST . $SHOP . $PLAIN);
 ($status, $text) = compare('running.json');
 like $text, qr/  www\.old\.test: old\.test \(alias\) -> first\.test/,
     '... until that is changed';
+
+# Certificates that the running server has renewed are what it really has.
+SKIP: {
+    skip 'certificates are looked for by a process on Linux', 4
+        if $^O ne 'linux';
+    my $dir = $h->dir;
+    my $pem = sub { slurp("$dir/new/$_[0].crt") . slurp("$dir/new/$_[0].key") };
+    make_cert("$dir/new", $_, names => ['stored.test']) for 'old', 'renewed';
+    $h->write('store/stored.pem', $pem->('old'));
+    configure("SNIVHostAdopt On\nSNIVHostCertificates \"$dir/store\"\n" . $FIRST
+              . "<VirtualHost *:%1%>\nServerName stored.test\nSSLEngine on\n"
+              . "</VirtualHost>\n" . $PLAIN);
+    $h->start;
+    my $running = sub {
+        my $name = shift;
+        my $got = Sniv::Client->new(addr => '127.0.0.1', port => $plain)
+            ->get('first.test', '/snivhost?format=json&dump');
+        $h->write($name, $got->{body});
+    };
+    my $sent = sub { Sniv::Client->new(addr => '127.0.0.1', port => $tls,
+        tls => { sni => 'stored.test' })->cert // '' };
+    is $sent->(), 'old', 'a certificate in a folder';
+    $running->('old.json');
+    $h->write('store/stored.new', $pem->('renewed'));
+    rename "$dir/store/stored.new", "$dir/store/stored.pem";
+    my $end = time + 30 * Sniv::Httpd::patience();
+    select undef, undef, undef, 0.1 while $sent->() ne 'renewed'
+        && time < $end;
+    $running->('renewed.json');
+    $h->stop;
+    ($status, @lines) = changes('renewed.json strict');
+    is "$status " . scalar @lines, '0 1', '... renewed while it ran: nothing '
+        . 'changes' or diag "@lines";
+    ($status, @lines) = changes('old.json strict');
+    is $status, 1, '... but it is not the one from before';
+    like $lines[1], qr/  stored\.test: certificate: another one in the same/,
+        '... and that is said' or diag "@lines";
+}
+configure($FIRST . $SHOP . $PLAIN);
 
 # ----- bad files -----
 

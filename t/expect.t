@@ -235,6 +235,25 @@ for (grep { /DUMP/ } @commands) {
     ($status, $said) = run($_);
     is $status, 0, "recipe: $_" or diag $said;
 }
+
+# The Git hook, in a repository
+SKIP: {
+    skip 'there is no git', 2 if system 'git --version >/dev/null 2>&1';
+    my ($hook) = map { s/&gt;/>/gr } $section =~ m{<pre>\n(#!/bin/sh.*?)</pre>}s;
+    my $dir = $h->dir;
+    $hook =~ s{/etc/apache2}{$dir}g;
+    $hook =~ s/\s+\z/\n/;
+    run('git init -q . && git config user.email a@b.test && '
+        . 'git config user.name a');
+    $h->write('.git/hooks/pre-commit', $hook);
+    chmod 0755, "$dir/.git/hooks/pre-commit";
+    ($status, $said) = run('git add httpd.conf && git commit -qm one');
+    is $status, 0, 'Git hook: a commit that keeps what is expected'
+        or diag $said;
+    configure($base =~ s/ServerAlias www\.c2\.test /ServerAlias /r);
+    ($status, $said) = run('git commit -qam two');
+    isnt $status, 0, '... and none that loses a name' or diag $said;
+}
 $h->remove;
 
 done_testing;

@@ -41,6 +41,10 @@ finds '0420: inherited from the main server', $tls,
 passes '0420: another virtual host gets the name', $tls, site('a.test *.test',
     'self'), vhost('127.0.0.1:443', 'b.test', 'SSLEngine on',
         'SNIVHostLintIgnore 0402', (split /\n/, site('', 'plain'))[2, 3]);
+passes '0420: it gets the name where no TLS is spoken', $listen, $tls,
+    site('a.test *.test', 'self'), vhost('*:80', 'p.test'),
+    vhost('127.0.0.1:443 *:80', 'b.test', 'SSLEngine on',
+        'SNIVHostLintIgnore 0402 0413', (split /\n/, site('', 'plain'))[2, 3]);
 passes '0422: another virtual host gets all names', $tls,
     site('a.test *.test', 'self'), vhost('127.0.0.1:443', 'b.test',
         'SSLEngine on', 'SNIVHostLintIgnore 0402',

@@ -256,6 +256,7 @@ static void compare_certs(comparer_t *c, draft_t *draft,
     }
     say(draft, SNIVHOST_CHANGED_CERT, strcmp(x, y)
         ? apr_psprintf(c->p, "certificate %s -> %s", x, y)
+        : strchr(was->cert, ' ') ? "certificate: one of several is another"
         : "certificate: another one in the same file");
 }
 

@@ -58,15 +58,16 @@ Sniv::DiffConfig::write_pages($www, 20);
 $| = 1;
 my $seed = $o{seed} // 1 + int rand 1_000_000_000;
 my %n = map { $_ => 0 } qw(configs changes asked differ missed said invented
-                           refused invalid);
+                           unseen invalid);
 my $begin = time;
 for (my $i = 0; $n{configs} < $o{configs} && $i < 2 * $o{configs}; $i++) {
     one($seed + $i);
 }
 printf "%d configurations, %d changes, %d answers compared: %d differ, "
     . "%d not reported; %d reported names asked, %d did not differ\n"
+    . "%d certificates changed that no client can get\n"
     . "recall %.4f, precision %.4f, %.0f s\n",
-    @n{qw(configs changes asked differ missed said invented)},
+    @n{qw(configs changes asked differ missed said invented unseen)},
     $n{differ} ? 1 - $n{missed} / $n{differ} : 1,
     $n{said} ? 1 - $n{invented} / $n{said} : 1, time - $begin;
 exit($n{missed} || $n{invented} || !$n{changes} ? 1 : 0);
@@ -162,6 +163,11 @@ sub compare {
         $n{asked}++;
         $n{differ} += $differs;
         if ($q[$i]{change}) {
+            if (!$differs && Sniv::DiffCompare::is_unseen($q[$i],
+                $before[$i], $after[$i])) {
+                $n{unseen}++;
+                next;
+            }
             $n{said}++;
             next if $differs;
             $n{invented}++;

@@ -272,18 +272,29 @@ sub answer {
                                                      : 'served');
     }
     $client->close;
-    return $text . ($q->{change} && $q->{tls} ? rsa($q) : '');
+    return $text . ($q->{change} && $q->{tls}
+        ? kind($q, rsa => 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA1')
+        . kind($q, ecdsa => 'ECDSA+SHA256') : '');
 }
 
-# What a client sees that knows RSA only.
-sub rsa {
-    my ($q) = @_;
+# What a client sees that knows one kind of certificate only.
+sub kind {
+    my ($q, $kind, $sigalgs) = @_;
     my $client = Sniv::Client->new(addr => $q->{addr}, port => $q->{port},
         seconds => $SECONDS, tls => { sni => $q->{sni},
-            sigalgs => 'RSA-PSS+SHA256:RSA+SHA256:RSA+SHA1' });
-    my $text = ' rsa ' . ($client->error // $client->cert // '-');
+                                      sigalgs => $sigalgs });
+    my $text = " $kind " . ($client->error // $client->cert // '-');
     $client->close;
     return $text;
+}
+
+# A certificate that has changed and that no client gets, because nothing of
+# the virtual host's settings fits it: no answer can show it.
+sub is_unseen {
+    my ($q, $before, $after) = @_;
+    return "@{ $q->{change}{what} }" =~ /\Acertificate(?: tls-settings)?\z/
+        && $before =~ / (rsa|ecdsa) (?!\S*chain|rsa|c\d|shared)/
+        && $after =~ / $1 (?!\S*chain|rsa|c\d|shared)/;
 }
 
 # Whether a change of an answer at an address is among those reported, and as
