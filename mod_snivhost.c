@@ -60,8 +60,10 @@
 #include "tell/served.h"
 #include "tell/status.h"
 #include "tls/adopt.h"
+#include "tls/first.h"
 #include "tls/library.h"
 #include "tls/mirror.h"
+#include "tls/precheck.h"
 #include "tls/store.h"
 #include "tls/tickets.h"
 
@@ -221,6 +223,8 @@ static int late_check_config(apr_pool_t *p, apr_pool_t *plog,
     static config_phase_fn *const parts[] = {
         /* before those that ask for certificates */
         read_certificates,
+        snivhost_first_check_config,
+        snivhost_precheck_check_config,
         snivhost_lint_check_config,
         snivhost_compare_check_config,
         snivhost_expect_check_config,
@@ -252,6 +256,7 @@ static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
 static int after_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
                          server_rec *s)
 {
+    snivhost_first_after_ssl();
     return snivhost_adopt_after_ssl(p, plog, get_work(ptemp), s);
 }
 
@@ -326,7 +331,7 @@ static void register_hooks(apr_pool_t *p)
      * before. */
     ap_hook_ssl_add_cert_files(snivhost_adopt_hide_ports, NULL, mod_md,
                                APR_HOOK_FIRST);
-    ap_hook_ssl_add_cert_files(snivhost_store_add_cert_files, mod_md, NULL,
+    ap_hook_ssl_add_cert_files(snivhost_first_add_cert_files, mod_md, NULL,
                                APR_HOOK_LAST);
     APR_OPTIONAL_HOOK(ssl, init_server, snivhost_handshake_init_server, NULL,
                       NULL, APR_HOOK_MIDDLE);

@@ -137,7 +137,7 @@ const char *sniv_certs_problem(const sniv_certs_t *certs, sniv_cert_id_t id,
 
 /**
  * Find the entry of a name in the folders of a scope: an exact name before a
- * wildcard; of several the one that is valid now; of these one that is signed
+ * wildcard; of several the one that is valid now, with its chain; of these one that is signed
  * by another before a self-signed one, one that clients take without a staple
  * before one that they do not, then the one that ends last. One that is not
  * valid now is better than none.

@@ -32,6 +32,12 @@ static const unsigned char oid_rsa[] =
     { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01 };
 static const unsigned char oid_ec[] =
     { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01 };
+static const unsigned char oid_dsa[] =
+    { 0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01 };
+static const unsigned char oid_p256[] =
+    { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 };
+static const unsigned char oid_p384[] = { 0x2b, 0x81, 0x04, 0x00, 0x22 };
+static const unsigned char oid_p521[] = { 0x2b, 0x81, 0x04, 0x00, 0x23 };
 static const unsigned char oid_rsa_md5[] =
     { 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04 };
 static const unsigned char oid_rsa_sha1[] =
@@ -238,6 +244,19 @@ static int read_algorithm(sniv_bytes_t in, sniv_key_e *kind,
     return 1;
 }
 
+/* AlgorithmIdentifier, content: whether TLS clients have to be told to take
+ * it. */
+static int is_rare(sniv_bytes_t in)
+{
+    sniv_bytes_t oid;
+
+    if (!expect(&in, TAG_OID, &oid, NULL) || !IS_OID(&oid, oid_ec)) {
+        return IS_OID(&oid, oid_dsa);
+    }
+    return expect(&in, TAG_OID, &oid, NULL) && !IS_OID(&oid, oid_p256)
+           && !IS_OID(&oid, oid_p384) && !IS_OID(&oid, oid_p521);
+}
+
 static int read_spki(sniv_leaf_t *leaf)
 {
     sniv_bytes_t in = leaf->spki, algorithm, bits, modulus;
@@ -249,6 +268,7 @@ static int read_spki(sniv_leaf_t *leaf)
         || !whole_bits(&bits, &leaf->public_key)) {
         return 0;
     }
+    leaf->is_rare = is_rare(algorithm) & 1;
     if (leaf->kind == SNIV_KEY_RSA) {
         in = leaf->public_key;
         if (!expect(&in, TAG_SEQUENCE, &in, NULL)

@@ -67,6 +67,8 @@ typedef struct sniv_leaf_t {
     unsigned has_ocsp : 1;  /**< an OCSP address in authorityInfoAccess */
     unsigned must_staple : 1;/**< TLS feature status_request */
     unsigned is_not_for_servers : 1;/**< by its extendedKeyUsage */
+    unsigned is_rare : 1;   /**< its key is on another curve than P-256, P-384
+                                 and P-521, or DSA */
     unsigned is_weak : 1;   /**< signed with MD5 or SHA-1, or RSA below 2048
                                  bits */
 } sniv_leaf_t;

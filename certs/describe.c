@@ -135,6 +135,8 @@ static void describe(sniv_cert_info_t *info, const sniv_entry_t *entry,
     }
     info->not_before = entry->not_before;
     info->not_after = entry->not_after;
+    info->chain_from = entry->chain_from;
+    info->chain_until = entry->chain_until;
     info->flags = entry->flags;
 }
 
@@ -143,6 +145,7 @@ int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
 {
     const int is_first = !info->kinds || !*info->kinds;
     const char *fingerprint;
+    unsigned rare = info->flags & SNIV_CERT_RARE_KEY;
     sniv_leaf_t leaf;
 
     if (sniv_der_leaf(&leaf, der, len)) {
@@ -168,8 +171,11 @@ int sniv_certs_describe(sniv_cert_info_t *info, const unsigned char *der,
             info->not_after = leaf.not_after;
         }
     }
+    info->flags &= ~SNIV_CERT_RARE_KEY;
     info->flags |= (leaf.must_staple ? SNIV_CERT_MUST_STAPLE : 0)
-                   | (leaf.has_ocsp ? SNIV_CERT_OCSP_URI : 0);
+                   | (leaf.has_ocsp ? SNIV_CERT_OCSP_URI : 0)
+                   | (leaf.is_rare && (is_first || rare) ? SNIV_CERT_RARE_KEY
+                                                         : 0);
     return 1;
 }
 
@@ -254,7 +260,10 @@ void sniv_certs_info_also(const sniv_certs_t *certs, sniv_cert_id_t id,
     if (more.not_after < info->not_after) {
         info->not_after = more.not_after;
     }
-    info->flags |= more.flags;
+    info->flags |= more.flags & ~SNIV_CERT_RARE_KEY;
+    if (!(more.flags & SNIV_CERT_RARE_KEY)) {
+        info->flags &= ~SNIV_CERT_RARE_KEY;
+    }
 }
 
 int sniv_certs_covers(const sniv_cert_info_t *info, const char *host)

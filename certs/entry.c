@@ -32,6 +32,8 @@ typedef struct head_t {
     apr_uint32_t pad;
     apr_int64_t not_before;
     apr_int64_t not_after;
+    apr_int64_t chain_from;
+    apr_int64_t chain_until;
 } head_t;
 
 typedef struct pair_head_t {
@@ -77,6 +79,8 @@ void sniv_record_write(const sniv_entry_t *entry, unsigned char *out)
     head.files_len = (apr_uint32_t)entry->files.len;
     head.not_before = entry->not_before;
     head.not_after = entry->not_after;
+    head.chain_from = entry->chain_from;
+    head.chain_until = entry->chain_until;
     out = put(out, &head, sizeof(head));
     for (i = 0; i < entry->npairs; i++) {
         memset(&pair, 0, sizeof(pair));
@@ -123,6 +127,8 @@ int sniv_record_head(sniv_entry_t *entry,
     entry->scope = head.scope;
     entry->not_before = head.not_before;
     entry->not_after = head.not_after;
+    entry->chain_from = head.chain_from;
+    entry->chain_until = head.chain_until;
     entry->files.len = head.files_len;
     return 1;
 }

@@ -57,6 +57,8 @@ typedef struct sniv_entry_t {
     int npairs;
     apr_time_t not_before;
     apr_time_t not_after;
+    apr_time_t chain_from;      /**< when the chain is valid, where that is */
+    apr_time_t chain_until;     /**< narrower; 0: it is not */
     unsigned flags;             /**< SNIV_CERT_* */
     sniv_scope_t scope;         /**< the caller's */
     sniv_bytes_t files;         /**< paths, each with its NUL */
@@ -71,7 +73,7 @@ apr_size_t sniv_record_size(const sniv_entry_t *entry);
 void sniv_record_write(const sniv_entry_t *entry, unsigned char *out);
 
 /** Bytes of a record that say how many pairs there are, and when valid. */
-#define SNIV_RECORD_HEAD 40u
+#define SNIV_RECORD_HEAD 56u
 
 /** Read these alone: flags, scope and times. @return 0 if it is no record */
 int sniv_record_head(sniv_entry_t *entry,

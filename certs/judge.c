@@ -269,10 +269,37 @@ static int takes_key(SSL_CTX *ctx, const char *path)
     return ok;
 }
 
+/* use_certificate_chain(): a file that ends, or goes on with something else
+ * than PEM, is taken; a damaged block is not. */
+static int takes_chain_file(const char *path, int skip_first)
+{
+    BIO *file = BIO_new_file(path, "r");
+    unsigned long error;
+    X509 *x;
+    int ok = file != NULL;
+
+    if (ok && skip_first) {
+        x = PEM_read_bio_X509(file, NULL, no_pass_phrase, NULL);
+        ok = x != NULL;
+        X509_free(x);
+    }
+    ERR_clear_error();
+    while (ok && (x = PEM_read_bio_X509(file, NULL, no_pass_phrase, NULL))) {
+        X509_free(x);
+    }
+    error = ERR_peek_error();
+    ok = ok && (error == 0 || (ERR_GET_LIB(error) == ERR_LIB_PEM
+                               && ERR_GET_REASON(error)
+                                  == PEM_R_NO_START_LINE));
+    BIO_free(file);
+    ERR_clear_error();
+    return ok;
+}
+
 int sniv_judge_stock(const sniv_cert_files_t *files)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    int i, ok = ctx != NULL;
+    int i, ok = ctx != NULL, is_in_chain = 0;
 
     ERR_clear_error();
     if (ctx) {
@@ -288,6 +315,11 @@ int sniv_judge_stock(const sniv_cert_files_t *files)
                                              SSL_FILETYPE_PEM)
               : SSL_CTX_use_certificate_chain_file(ctx, files->certs[i])) == 1
              && takes_key(ctx, key);
+        is_in_chain |= files->chain
+                       && strcmp(files->chain, files->certs[i]) == 0;
+    }
+    if (ok && files->chain) {
+        ok = takes_chain_file(files->chain, is_in_chain);
     }
     SSL_CTX_free(ctx);
     ERR_clear_error();

@@ -94,26 +94,14 @@ apr_status_t sniv_chain_write(sniv_reader_t *reader, const sniv_file_t *file,
     return APR_SUCCESS;
 }
 
-/*
- * The chain of a leaf from a file that lies beside it: who has issued it, who
- * has issued that one, and so on, without the root. What else is in the file
- * does not count.
- */
-void sniv_chain_beside(sniv_reader_t *reader, const char *path,
-                         const sniv_leaf_t *leaf, sniv_bytes_t *chain)
+void sniv_chain_of(sniv_reader_t *reader, const sniv_file_t *file,
+                   const sniv_leaf_t *leaf, sniv_bytes_t *chain)
 {
-    sniv_buffer_t *out = &reader->chains[reader->nchains++];
-    sniv_file_t *file = sniv_reader_file(reader, path);
+    sniv_buffer_t *out = &reader->chains[reader->nchains];
     sniv_leaf_t ca[SNIV_CERTS_MAX], of = *leaf;
-    const char *reason;
     apr_size_t room = 1;
     int i, n;
 
-    if (sniv_buffer_read(&file->buffer, reader->walk, path, NULL, &reason)
-        != APR_SUCCESS) {
-        return;
-    }
-    sniv_file_sort(file, SNIV_READ_ANY_ORDER);
     for (i = 0; i < file->ncerts; i++) {
         room += sizeof(apr_uint32_t) + file->certs[i].len;
         if (file->damage || sniv_der_leaf(&ca[i], file->certs[i].data,
@@ -121,9 +109,10 @@ void sniv_chain_beside(sniv_reader_t *reader, const char *path,
             return;
         }
     }
-    if (!sniv_reader_room(out, room)) {
+    if (file->ncerts == 0 || !sniv_reader_room(out, room)) {
         return;
     }
+    reader->nchains++;
     for (n = 0; n < file->ncerts && !sniv_is_self_issued(&of); n++) {
         for (i = 0; i < file->ncerts; i++) {
             if (!sniv_is_self_issued(&ca[i]) && sniv_has_issued(&ca[i], &of)) {
@@ -199,32 +188,68 @@ void sniv_chain_by_cas(sniv_reader_t *reader, const sniv_cert_files_t *files,
     ERR_clear_error();
 }
 
-/* What a chain says about itself, as it is going to be sent. */
-unsigned sniv_chain_flags(sniv_reader_t *reader, const sniv_leaf_t *leaf,
-                               const sniv_bytes_t *chain)
+void sniv_chain_beside(sniv_reader_t *reader, const char *path,
+                       const sniv_leaf_t *leaf, sniv_bytes_t *chain)
+{
+    sniv_file_t *file = sniv_reader_file(reader, path);
+    const char *reason;
+
+    if (sniv_buffer_read(&file->buffer, reader->walk, path, NULL, &reason)
+        == APR_SUCCESS) {
+        sniv_file_sort(file, SNIV_READ_ANY_ORDER);
+        sniv_chain_of(reader, file, leaf, chain);
+    }
+}
+
+/*
+ * The time in which a certificate of a chain is valid. Clients that know who
+ * has issued the one before do not need it: an old cross-signature may have
+ * expired.
+ */
+static void note_dates(sniv_reader_t *reader, const sniv_leaf_t *leaf,
+                       const sniv_leaf_t *before, const sniv_leaf_t *one,
+                       sniv_entry_t *entry)
+{
+    if ((one->not_after >= leaf->not_after
+         && one->not_before <= leaf->not_before)
+        || sniv_is_self_issued(one)
+        || sniv_trusted_issuer(&reader->trusted, before)) {
+        return;
+    }
+    if (entry->chain_until == 0 || one->not_after < entry->chain_until) {
+        entry->chain_until = one->not_after;
+    }
+    if (one->not_before > entry->chain_from) {
+        entry->chain_from = one->not_before;
+    }
+}
+
+void sniv_chain_look(sniv_reader_t *reader, const sniv_leaf_t *leaf,
+                     const sniv_bytes_t *chain, sniv_entry_t *entry)
 {
     sniv_leaf_t of = *leaf, next;
     sniv_bytes_t der;
     apr_size_t at = 0;
-    unsigned flags = 0;
 
     if (sniv_is_self_issued(leaf)) {
-        flags |= SNIV_CERT_SELF_SIGNED;
+        entry->flags |= SNIV_CERT_SELF_SIGNED;
     }
     else if (chain->len == 0
              && !sniv_trusted_issuer(&reader->trusted, leaf)) {
-        flags |= SNIV_CERT_NO_ISSUER;
+        entry->flags |= SNIV_CERT_NO_ISSUER;
     }
     while (sniv_chain_next(chain, &at, &der) > 0
            && !sniv_der_leaf(&next, der.data, der.len)) {
         if (!sniv_bytes_equal(&of.issuer, &next.subject)
             || sniv_is_self_issued(&of)) {
-            flags |= SNIV_CERT_CHAIN_ORDER;
+            entry->flags |= SNIV_CERT_CHAIN_ORDER;
+        }
+        else {
+            note_dates(reader, leaf, &of, &next, entry);
         }
         if (sniv_is_self_issued(&next)) {
-            flags |= SNIV_CERT_CHAIN_ROOT;
+            entry->flags |= SNIV_CERT_CHAIN_ROOT;
         }
         of = next;
     }
-    return flags;
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/obj_mac.h>
@@ -42,6 +43,7 @@ static const curve_t curves[] = {
 struct sniv_plain_t {
     EC_GROUP *groups[NCURVES];  /* NULL until needed */
     EC_POINT *points[NCURVES];
+    BN_CTX *numbers;            /* for all of them */
 };
 
 typedef struct signature_t {
@@ -74,6 +76,7 @@ void sniv_plain_free(sniv_plain_t *plain)
         EC_POINT_free(plain->points[i]);
         EC_GROUP_free(plain->groups[i]);
     }
+    BN_CTX_free(plain ? plain->numbers : NULL);
     free(plain);
 }
 
@@ -173,12 +176,15 @@ static int is_on_curve(sniv_plain_t *plain, int which,
     EC_POINT **point = &plain->points[which];
     int ok;
 
+    if (!plain->numbers) {
+        plain->numbers = BN_CTX_new();
+    }
     if (!*group) {
         *group = EC_GROUP_new_by_curve_name(curves[which].nid);
         *point = *group ? EC_POINT_new(*group) : NULL;
     }
     ok = *point && EC_POINT_oct2point(*group, *point, bytes->data,
-                                      bytes->len, NULL) == 1;
+                                      bytes->len, plain->numbers) == 1;
     if (!ok) {
         ERR_clear_error();
     }

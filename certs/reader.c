@@ -61,7 +61,7 @@ static void for_buffers(sniv_reader_t *reader, void (*what)(sniv_buffer_t *))
     for (i = 0; i < SNIV_PAIRS_MAX; i++) {
         what(&reader->keys[i]);
     }
-    for (i = 0; i <= 2 * SNIV_PAIRS_MAX; i++) {
+    for (i = 0; i <= 3 * SNIV_PAIRS_MAX; i++) {
         what(&reader->chains[i]);
     }
     what(&reader->paths);
@@ -391,6 +391,23 @@ static apr_status_t read_key(sniv_reader_t *reader, int i,
     return APR_SUCCESS;
 }
 
+/* A chain that is in the file of the key. mod_ssl does not look there, so that
+ * of named files is not sent. */
+static void look_into_key_file(sniv_reader_t *reader, const sniv_file_t *keys,
+                               unsigned flags, const sniv_leaf_t *leaf,
+                               sniv_pair_t *pair, sniv_entry_t *entry)
+{
+    sniv_bytes_t chain = { NULL, 0 };
+
+    sniv_chain_of(reader, keys, leaf, &chain);
+    if (chain.len > 0 && (flags & SNIV_READ_ANY_ORDER)) {
+        pair->chain = chain;
+    }
+    else if (chain.len > 0) {
+        entry->flags |= SNIV_CERT_CHAIN_IN_KEY;
+    }
+}
+
 static apr_status_t read_pair(sniv_reader_t *reader,
                               const sniv_cert_files_t *files, int i,
                               unsigned flags, sniv_entry_t *entry,
@@ -424,8 +441,8 @@ static apr_status_t read_pair(sniv_reader_t *reader,
     *pfile = certs->path;
     if ((flags & SNIV_READ_NAMED) && (entry->flags & SNIV_CERT_NO_NAMES)) {
         return sniv_fail(reader, preason, "holds a certificate without a DNS "
-                         "name in subjectAltName, so no server name leads to "
-                         "it");
+                         "name in subjectAltName that a server name can lead "
+                         "to (a wildcard needs two labels after '*.')");
     }
     if (!files->chain || (flags & SNIV_READ_ANY_ORDER)) {
         rv = sniv_chain_write(reader, certs, draft->which, &draft->leaf, flags,
@@ -435,6 +452,10 @@ static apr_status_t read_pair(sniv_reader_t *reader,
             sniv_chain_beside(reader, files->chain, &draft->leaf,
                               &pair->chain);
         }
+        if (pair->chain.len == 0 && keys != certs) {
+            look_into_key_file(reader, keys, flags, &draft->leaf, pair,
+                               entry);
+        }
         if (rv == APR_SUCCESS && pair->chain.len == 0
             && (flags & SNIV_READ_CAS)) {
             sniv_chain_by_cas(reader, files, &draft->leaf, &pair->chain);
@@ -442,7 +463,7 @@ static apr_status_t read_pair(sniv_reader_t *reader,
         if (pair->chain.len == 0) {
             entry->flags |= SNIV_CERT_NO_CHAIN;
         }
-        entry->flags |= sniv_chain_flags(reader, &draft->leaf, &pair->chain);
+        sniv_chain_look(reader, &draft->leaf, &pair->chain, entry);
     }
     return rv;
 }
@@ -476,7 +497,7 @@ static apr_status_t read_chain_file(sniv_reader_t *reader,
     for (i = 0; i < entry->npairs; i++) {
         entry->pairs[i].chain = chain;
     }
-    entry->flags |= sniv_chain_flags(reader, &draft->leaf, &chain);
+    sniv_chain_look(reader, &draft->leaf, &chain, entry);
     return rv;
 }
 
@@ -551,7 +572,7 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
 {
     draft_t draft;
     apr_status_t rv;
-    int i;
+    int i, nrare = 0;
 
     sniv_reader_wipe(reader);
     memset(entry, 0, sizeof(*entry));
@@ -567,12 +588,16 @@ apr_status_t sniv_reader_read(sniv_reader_t *reader,
         if (rv != APR_SUCCESS) {
             return rv;
         }
+        nrare += draft.leaf.is_rare;
         if (i == 0 || draft.leaf.not_before > entry->not_before) {
             entry->not_before = draft.leaf.not_before;
         }
         if (i == 0 || draft.leaf.not_after < entry->not_after) {
             entry->not_after = draft.leaf.not_after;
         }
+    }
+    if (nrare == files->ncerts) {
+        entry->flags |= SNIV_CERT_RARE_KEY;
     }
     if (files->chain && !(flags & SNIV_READ_ANY_ORDER)) {
         rv = read_chain_file(reader, files, flags, entry, &draft, pfile,

@@ -25,6 +25,7 @@
  *     links.c     the chain that is sent after a leaf
  */
 
+#include "certs/entry.h"
 #include "certs/envelope.h"
 #include "certs/issuer.h"
 #include "certs/judge.h"
@@ -63,7 +64,7 @@ struct sniv_reader_t {
     sniv_file_t files[SNIV_FILES_MAX];
     int nfiles;                         /* in use */
     sniv_buffer_t keys[SNIV_PAIRS_MAX]; /* keys written anew */
-    sniv_buffer_t chains[2 * SNIV_PAIRS_MAX + 1];
+    sniv_buffer_t chains[3 * SNIV_PAIRS_MAX + 1];
     int nchains;
     sniv_buffer_t paths;
     const char *key_file;               /* of envelopes, or NULL */
@@ -126,7 +127,13 @@ apr_status_t sniv_chain_write(sniv_reader_t *reader, const sniv_file_t *file,
                               unsigned flags, sniv_bytes_t *chain,
                               const char **pfile, const char **preason);
 
-/** The chain of a leaf from a file that lies beside it. */
+/** The chain of a leaf from a file of other certificates: who has issued it,
+ * who has issued that one, and so on, without the root. What else is in the
+ * file does not count. */
+void sniv_chain_of(sniv_reader_t *reader, const sniv_file_t *file,
+                   const sniv_leaf_t *leaf, sniv_bytes_t *chain);
+
+/** The same from a file that lies beside it, which is read for this. */
 void sniv_chain_beside(sniv_reader_t *reader, const char *path,
                        const sniv_leaf_t *leaf, sniv_bytes_t *chain);
 
@@ -134,8 +141,9 @@ void sniv_chain_beside(sniv_reader_t *reader, const char *path,
 void sniv_chain_by_cas(sniv_reader_t *reader, const sniv_cert_files_t *files,
                        const sniv_leaf_t *leaf, sniv_bytes_t *chain);
 
-/** What a chain says about itself, as it is going to be sent. */
-unsigned sniv_chain_flags(sniv_reader_t *reader, const sniv_leaf_t *leaf,
-                          const sniv_bytes_t *chain);
+/** Note in an entry what a chain says about itself, as it is going to be
+ * sent. */
+void sniv_chain_look(sniv_reader_t *reader, const sniv_leaf_t *leaf,
+                     const sniv_bytes_t *chain, sniv_entry_t *entry);
 
 #endif /* SNIVHOST_CERTS_READING_H */

@@ -268,9 +268,30 @@ static const char *needs_restart(const sniv_item_t *item,
     return NULL;
 }
 
+static int is_valid(const sniv_entry_t *entry, apr_time_t now)
+{
+    return now >= entry->not_before && now <= entry->not_after;
+}
+
+static int is_chain_valid(const sniv_entry_t *entry, apr_time_t now)
+{
+    return now >= entry->chain_from
+           && (!entry->chain_until || now <= entry->chain_until);
+}
+
+/* Whether most clients could use the one before, and cannot use this one. */
+static int is_worse(const sniv_entry_t *was, const sniv_entry_t *is,
+                    apr_time_t now)
+{
+    return !is_valid(is, now)
+           || (is_chain_valid(was, now) && !is_chain_valid(is, now))
+           || (~was->flags & is->flags & SNIV_CERT_RARE_KEY);
+}
+
 /*
  * Whether new files may take the place of what is served. A certificate that
- * is valid is not given up for one that is not, in a folder one that is signed
+ * is valid is not given up for one that is not, or whose chain is not, or whose
+ * key is of a kind that clients do not take, in a folder one that is signed
  * by another not for a self-signed one, and that of a virtual host's own
  * files not for one for quite other names.
  */
@@ -282,10 +303,10 @@ static const char *may_replace(const sniv_item_t *item,
     const char *reason;
     char names[400];
 
-    if (!was || look->now < was->not_before || look->now > was->not_after) {
+    if (!was || !is_valid(was, look->now)) {
         return NULL;
     }
-    if ((look->now < is->not_before || look->now > is->not_after)
+    if (is_worse(was, is, look->now)
         && sniv_entry_doubt(is, look->now, look->text,
                             sizeof(look->text))) {
         return look->text;
@@ -331,6 +352,49 @@ static void read_again(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
     }
 }
 
+/* Whether one of its names leads to an item, among the first ones. */
+static int is_found(sniv_certs_t *certs, const sniv_item_t *item,
+                    const sniv_entry_t *entry, apr_time_t now)
+{
+    sniv_cert_id_t ids[SNIV_KINDS];
+    char host[256];
+    sniv_bytes_t name;
+    sniv_leaf_t leaf;
+    apr_size_t at = 0;
+    int i, n, k;
+
+    if (!item->folder || sniv_der_leaf(&leaf, entry->pairs[0].leaf.data,
+                                       entry->pairs[0].leaf.len)) {
+        return 1;
+    }
+    for (n = 0; n < COMPARED && sniv_der_name(&leaf, &at, &name); n++) {
+        apr_cpystrn(host, (const char *)name.data,
+                    name.len < sizeof(host) ? name.len + 1 : sizeof(host));
+        if (host[0] == '*') {
+            host[0] = 'x';      /* some host that it covers */
+        }
+        k = sniv_certs_find_kinds(certs, item->scope, host, strlen(host), now,
+                                  ids);
+        for (i = 0; i < k; i++) {
+            if (ids[i] == item->id) {
+                return 1;
+            }
+        }
+    }
+    return n == COMPARED;
+}
+
+static const char *news_text(const sniv_item_t *item, int is_shown)
+{
+    if (is_shown) {
+        return item->was_served ? "is renewed and served"
+                                : "is new and served";
+    }
+    return item->was_served
+           ? "is renewed; another certificate is preferred for its names"
+           : "is new; another certificate is preferred for its names";
+}
+
 /* Say what is served from now on: not before the index leads to it. */
 static void report_news(sniv_certs_t *certs, look_t *look)
 {
@@ -341,6 +405,7 @@ static void report_news(sniv_certs_t *certs, look_t *look)
     for (i = 0; books->nnews > 0 && i < books->nitems; i++) {
         sniv_item_t *item = books->items[i];
         const char *file = item->list[0];
+        int is_read, is_shown;
 
         if (!item->news) {
             continue;
@@ -348,15 +413,24 @@ static void report_news(sniv_certs_t *certs, look_t *look)
         item->news = 0;
         books->nnews--;
         look->is_changed = 1;
+        is_read = sniv_item_entry(certs, item, &entry);
+        is_shown = !is_read || is_found(certs, item, &entry, look->now);
         sniv_books_report(certs, item->was_served ? SNIV_CERTS_RENEWED
                                                   : SNIV_CERTS_ADDED,
-                          item->id, file, item->was_served
-                          ? "is renewed and served" : "is new and served");
-        if (sniv_item_entry(certs, item, &entry)
-            && sniv_entry_doubt(&entry, look->now, look->text,
-                                sizeof(look->text))) {
+                          item->id, file, news_text(item, is_shown));
+        if (!is_read || !is_shown) {
+            continue;
+        }
+        if (sniv_entry_doubt(&entry, look->now, look->text,
+                             sizeof(look->text))) {
             sniv_books_report(certs, SNIV_CERTS_DOUBTFUL, item->id, file,
                               look->text);
+        }
+        if (entry.flags & SNIV_CERT_MUST_STAPLE) {
+            sniv_books_report(certs, SNIV_CERTS_DOUBTFUL, item->id, file,
+                              "requires OCSP stapling (must-staple), and is "
+                              "sent without a staple: clients that honour "
+                              "this reject it");
         }
     }
 }

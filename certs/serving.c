@@ -455,6 +455,28 @@ int sniv_entry_doubt(const sniv_entry_t *entry, apr_time_t now, char *text,
         apr_rfc822_date(date, entry->not_before);
         apr_snprintf(text, room, "is not valid before %s", date);
     }
+    else if (entry->chain_until && now > entry->chain_until) {
+        apr_rfc822_date(date, entry->chain_until);
+        apr_snprintf(text, room, "comes with a chain that has expired on %s: "
+                     "clients reject it. Get the new chain from the "
+                     "certificate authority", date);
+    }
+    else if (now < entry->chain_from) {
+        apr_rfc822_date(date, entry->chain_from);
+        apr_snprintf(text, room, "comes with a chain that is not valid before "
+                     "%s", date);
+    }
+    else if (entry->flags & SNIV_CERT_CHAIN_IN_KEY) {
+        apr_snprintf(text, room, "is sent without its chain, which is in the "
+                     "file of its key, where httpd does not look for it. Put "
+                     "it at the end of this file");
+    }
+    else if (entry->flags & SNIV_CERT_RARE_KEY) {
+        apr_snprintf(text, room, "has a key that TLS clients do not support "
+                     "(DSA, or on another curve than P-256, P-384 and "
+                     "P-521): handshakes fail with alert 40. Get one for a "
+                     "key on P-256, or RSA");
+    }
     else if (entry->flags & SNIV_CERT_WEAK) {
         apr_snprintf(text, room, "has an RSA key below 2048 bits or a "
                      "signature with SHA-1 or MD5, which OpenSSL refuses at "
@@ -477,7 +499,8 @@ typedef struct gather_t {
 static int rank_of(const sniv_leaf_t *leaf, const sniv_entry_t *entry)
 {
     const int is_odd = leaf->is_not_for_servers
-        || (entry->flags & (SNIV_CERT_MUST_STAPLE | SNIV_CERT_WEAK));
+        || (entry->flags & (SNIV_CERT_MUST_STAPLE | SNIV_CERT_WEAK
+                            | SNIV_CERT_RARE_KEY));
 
     return (sniv_is_self_issued(leaf) ? SNIV_RANK_SELF : SNIV_RANK_GOOD)
            + (is_odd ? SNIV_RANK_ODD : 0);
@@ -516,8 +539,11 @@ static void gather_names(gather_t *all, const sniv_item_t *item,
             to->id = item->id;
             to->kind = leaf.kind;
             to->rank = rank_of(&leaf, entry);
-            to->not_before = entry->not_before;
-            to->not_after = entry->not_after;
+            to->not_before = entry->chain_from > entry->not_before
+                             ? entry->chain_from : entry->not_before;
+            to->not_after = entry->chain_until
+                            && entry->chain_until < entry->not_after
+                            ? entry->chain_until : entry->not_after;
         }
     }
 }

@@ -81,6 +81,13 @@ typedef struct sniv_cert_files_t {
                                            what is not of it */
 #define SNIV_CERT_CHAIN_ROOT   0x400u /**< the root is in the chain */
 #define SNIV_CERT_SELF_SIGNED  0x800u /**< a leaf that is its own issuer */
+#define SNIV_CERT_RARE_KEY    0x1000u /**< all keys are such that clients have
+                                           to be told to take them: another
+                                           curve than P-256, P-384 and P-521,
+                                           or DSA */
+
+#define SNIV_CERT_CHAIN_IN_KEY 0x2000u /**< a chain that is not sent is in the
+                                           file of the key */
 
 /** Everything about an entry that is not secret. */
 typedef struct sniv_cert_info_t {
@@ -93,6 +100,8 @@ typedef struct sniv_cert_info_t {
     int nnames;
     apr_time_t not_before;      /**< the latest begin of all leaves */
     apr_time_t not_after;       /**< the earliest end */
+    apr_time_t chain_from;      /**< likewise of the chain, where it is */
+    apr_time_t chain_until;     /**< narrower; 0: it is not */
     const char *subject;        /**< of the first leaf, one line */
     const char *issuer;
     const char *kinds;          /**< "RSA 2048, EC prime256v1" */

@@ -162,7 +162,7 @@ static void look_at_vhost(look_t *look, const sniv_vhost_t *v)
                       folders->dir,
                       snivhost_lint_list(missing, n, lint->ptemp),
                       v == first && !nfound
-                      ? "mod_ssl does not start without one"
+                      ? "its handshakes are refused"
                       : "clients are shown another certificate and reject "
                         "it");
 }

@@ -17,6 +17,8 @@
 
 #include "apr_strings.h"
 
+#include "module/words.h"
+
 json_t *snivhost_json_text(const char *text, apr_pool_t *p)
 {
     const unsigned char *c;
@@ -73,26 +75,39 @@ json_t *snivhost_json_place(const sniv_vhost_t *v, apr_pool_t *p)
     return snivhost_json_text(apr_psprintf(p, "%s:%u", v->file, v->line), p);
 }
 
-/* JSON escapes control characters below the blank; a terminal obeys some more:
- * DEL and U+0080 to U+009F, which only occur within strings. */
+/* A character of two or three bytes that no terminal shall see, as UTF-8. */
+static unsigned hidden(const unsigned char *c, int *len)
+{
+    *len = *c == 0x7f ? 1 : *c < 0xe0 ? 2 : 3;
+    return *len == 1 ? *c : *len == 2 ? (*c & 0x1fu) << 6 | (c[1] & 0x3fu)
+           : (*c & 0x0fu) << 12 | (c[1] & 0x3fu) << 6 | (c[2] & 0x3fu);
+}
+
+/* JSON escapes control characters below the blank; a terminal obeys some more,
+ * which only occur within strings: DEL, U+0080 to U+009F, and what changes the
+ * direction of text. */
 static const char *without_controls(const char *text, apr_pool_t *p)
 {
     const unsigned char *c = (const unsigned char *)text;
     apr_size_t n = 0;
     char *copy, *to;
+    int len;
 
     for (; *c; c++)
-        n += *c == 0x7f || (*c == 0xc2 && c[1] < 0xa0);
+        n += *c == 0x7f || (*c >= 0xc0 && !snivhost_printable_length(c));
     if (!n)
         return text;
     to = copy = apr_palloc(p, strlen(text) + 6 * n + 1);
-    for (c = (const unsigned char *)text; *c; c++) {
-        if (*c == 0x7f)
-            to += apr_snprintf(to, 7, "\\u%04x", *c);
-        else if (*c == 0xc2 && c[1] < 0xa0)
-            to += apr_snprintf(to, 7, "\\u%04x", *++c);
-        else
+    for (c = (const unsigned char *)text; *c; c += len) {
+        if (*c == 0x7f || (*c >= 0xc0 && !snivhost_printable_length(c))) {
+            const unsigned code = hidden(c, &len);
+
+            to += apr_snprintf(to, 7, "\\u%04x", code);
+        }
+        else {
             *to++ = (char)*c;
+            len = 1;
+        }
     }
     *to = '\0';
     return copy;

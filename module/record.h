@@ -82,7 +82,10 @@ typedef struct snivhost_store_conf_t {
                                      only */
     int level;                  /**< security level of its handshakes */
     int is_first;               /**< it has no SSLCertificateFile, its
-                                     SSL_CTX got one from the folders */
+                                     SSL_CTX got one from the folders ... */
+    int is_standin;             /**< ... or one that is never sent; see
+                                     tls/first.h */
+    int is_managed;             /**< mod_md has one for it, or will */
 } snivhost_store_conf_t;
 
 /** Our configuration of one server. */
@@ -150,6 +153,8 @@ typedef struct snivhost_site_t {
     struct sniv_certs_t *early;     /**< the folders, before the store is
                                          loaded; see tls/store.c */
     apr_pool_t *early_pool;
+    apr_pool_t *standins;           /**< files for mod_ssl's post_config; see
+                                         tls/first.c */
     struct sniv_certs_t *store;     /**< NULL: nothing needs one */
     apr_pool_t *store_pool;
     struct snivhost_storelog_t *storelog;   /**< NULL until it is loaded */

@@ -158,18 +158,19 @@ const char *snivhost_number_text(apr_pool_t *p, unsigned long n)
 }
 
 /* Line separators, and what changes the direction of the text around it:
- * U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
+ * U+061C, U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069. */
 static int turns_text(const unsigned char *text)
 {
+    if (text[0] == 0xd8)
+        return text[1] == 0x9c;
     return text[0] == 0xe2
            && ((text[1] == 0x80 && (text[2] == 0x8e || text[2] == 0x8f
                                     || (text[2] >= 0xa8 && text[2] <= 0xae)))
                || (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9));
 }
 
-/* The length of the UTF-8 character at text that a terminal prints, else 0
- * (RFC 3629). */
-static int printable_length(const unsigned char *text)
+/* UTF-8: RFC 3629. */
+int snivhost_printable_length(const unsigned char *text)
 {
     const unsigned char c = *text;
     int n, i;
@@ -196,13 +197,13 @@ const char *snivhost_printable(apr_pool_t *p, const char *text)
     char *copy, *to;
     int n;
 
-    while (*c && (n = printable_length(c)) > 0)
+    while (*c && (n = snivhost_printable_length(c)) > 0)
         c += n;
     if (!*c)
         return text;
     to = copy = apr_palloc(p, 4 * strlen(text) + 1);
     for (c = (const unsigned char *)text; *c; c += n) {
-        n = printable_length(c);
+        n = snivhost_printable_length(c);
         if (n) {
             memcpy(to, c, n);
             to += n;

@@ -61,6 +61,12 @@ const char *snivhost_number_text(apr_pool_t *p, unsigned long n);
 const char *snivhost_in_shell_quotes(apr_pool_t *p, const char *text);
 
 /**
+ * The length of the UTF-8 character at text that a terminal prints; 0: a
+ * control character, one that changes the direction of text, or none.
+ */
+int snivhost_printable_length(const unsigned char *text);
+
+/**
  * A text that can go to a terminal: control characters, those that UTF-8 can
  * say with two bytes too, and bytes that are not UTF-8 are written as \xHH.
  * Names of files, in certificates and in directives come from others.

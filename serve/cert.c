@@ -22,6 +22,7 @@
 #include "serve/donor.h"
 #include "serve/refuse.h"
 #include "tls/adopt.h"
+#include "tls/first.h"
 #include "tls/renewal.h"
 #include "tls/store.h"
 
@@ -37,14 +38,14 @@ static sniv_cert_id_t find(const server_rec *s, const char *name,
 }
 
 /*
- * What a first virtual host without SSLCertificateFile has in its SSL_CTX, as
- * the folders have it now: it may have been renewed.
+ * What a virtual host without SSLCertificateFile has in its SSL_CTX, as the
+ * folders have it now: it may have been renewed.
  */
-static sniv_cert_id_t find_first(const server_rec *base)
+static sniv_cert_id_t find_first(const server_rec *s)
 {
-    return snivhost_conf(base)->store.is_first
+    return snivhost_conf(s)->store.is_first
            ? snivhost_store_find(snivhost_store(),
-                                 snivhost_conf(base)->store.scope, base)
+                                 snivhost_conf(s)->store.scope, s)
            : SNIV_CERT_NONE;
 }
 
@@ -73,8 +74,8 @@ sniv_cert_id_t snivhost_cert_entry(const server_rec *s,
     if (is_known && !is_lean && !snivhost_conf(s)->store.is_first)
         return snivhost_renewal_entry(context_of(s, base));
     cert = find(s, name, len);
-    if (cert == SNIV_CERT_NONE && (is_lean || s == base))
-        cert = find_first(base);
+    if (cert == SNIV_CERT_NONE)
+        cert = find_first(is_lean ? base : s);
     return cert == SNIV_CERT_NONE
            ? snivhost_renewal_entry(context_of(s, base)) : cert;
 }
@@ -230,6 +231,15 @@ static int install(conn_rec *c, server_rec *s, SSL *ssl, sniv_cert_id_t *cert)
     return 0;
 }
 
+/* Whether the SSL_CTX has a certificate that must not be sent. */
+static int has_standin(const conn_rec *c, const server_rec *s, const SSL *ssl)
+{
+    const server_rec *of = context_of(s, c->base_server);
+
+    return snivhost_first_is_standin(of)
+           && snivhost_conf(of)->ssl_ctx == SSL_get_SSL_CTX(ssl);
+}
+
 int snivhost_cert_kinds(const server_rec *s, const char *name,
                         sniv_cert_id_t cert, sniv_cert_id_t ids[SNIV_KINDS])
 {
@@ -281,8 +291,14 @@ static int cert_callback(SSL *ssl, void *dummy)
         snivhost_donor_use_late(s, ssl);
     if (cert != SNIV_CERT_NONE && !install(c, s, ssl, &cert))
         return 0;
-    if (cert != SNIV_CERT_NONE)
+    if (cert != SNIV_CERT_NONE) {
         install_kinds(s, ssl, cert);
+    }
+    else if (has_standin(c, s, ssl)) {
+        snivhost_count(c, SNIVHOST_COUNT_STORE_REFUSED);
+        say_missing(c, s);
+        return 0;
+    }
     if (conn) {
         conn->has_cert = 1;
         conn->cert = cert;

@@ -30,7 +30,8 @@
  *    mod_ssl has loaded them: what they hold now (tls/renewal.h).
  *
  * If that fails so does the handshake: the context's certificate is another
- * site's.
+ * site's. So it does where there is none and the context has a stand-in
+ * (tls/first.h).
  */
 
 #include <openssl/ssl.h>

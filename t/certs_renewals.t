@@ -21,7 +21,7 @@ use lib "$FindBin::Bin/lib";
 use File::Path qw(make_path);
 use Test::More;
 
-use Sniv::Chain qw(make_cert slurp);
+use Sniv::Chain qw(make_cert slurp spew);
 use Sniv::Client;
 use Sniv::Httpd;
 
@@ -31,6 +31,10 @@ plan skip_all => 'nothing is renewed without the module'
 my $ssl = Sniv::Httpd::work() . "/renewals-ssl.$$";
 make_cert($ssl, 'root', is_ca => 1);
 make_cert($ssl, 'ca', is_ca => 1, ca => 'root');
+# with the same name and key
+spew("$ssl/old.key", slurp("$ssl/ca.key"));
+make_cert($ssl, 'old', is_ca => 1, ca => 'root', expired => 1,
+          add => ['-subj', '/CN=ca']);
 sub made { make_cert($ssl, $_[0], ca => 'ca', @_[1 .. $#_]); return $_[0] }
 sub texts {
     my ($name, @more) = @_;
@@ -60,6 +64,22 @@ my @cases = (
       is => texts(made('d2', names => ['d.test'])),
       says => qr{SNIV0302: .*/d\.pem comes without its chain},
       serves => 'd2' },
+    { file => 'folder/f.pem', sni => 'f.test',
+      was => texts(made('f1', names => ['f.test']), 'ca.leaf'),
+      is => texts(made('f2', names => ['f.test']), 'old.leaf'),
+      says => qr{SNIV0306: .*/f\.pem comes with a chain that has expired on },
+      serves => 'f1' },
+    { file => 'folder/g.pem', sni => 'g.test',
+      was => texts(made('g1', names => ['g.test'])),
+      is => texts(made('g2', names => ['g.test'], curve => 'secp224r1')),
+      says => qr{SNIV0306: .*/g\.pem has a key that TLS clients do not support},
+      serves => 'g1' },
+    { file => 'folder/h.pem', sni => 'h.test',
+      was => texts(made('h1', names => ['h.test'])),
+      is => texts(made('h2', names => ['h.test'],
+                       add => ['-addext', 'tlsfeature=status_request'])),
+      says => qr{SNIV0302: .*/h\.pem requires OCSP stapling},
+      serves => 'h2' },
     { file => 'folder/self.pem', sni => 'e.test',
       was => texts(made('e1', names => ['e.test'])),
       is => do { make_cert($ssl, 'e2', names => ['e.test']); texts('e2') },
@@ -161,5 +181,12 @@ for my $case (@cases) {
     unlike $h->read('error.log'), $case->{silent}, "$case->{file}: no more"
         if $case->{silent};
 }
+
+# what is not served is not said to be
+make_cert($ssl, 'a3', names => ['a.test']);
+put('folder/second.pem', texts('a3'));
+ok $h->wait_for_log('error.log', qr{SNIV0307: .*/second\.pem is new; another certificate is preferred for its names$}m, 90),
+    'a self-signed one beside another' or diag $h->read('error.log');
+is served({ sni => 'a.test' }), 'a2', '... is not served';
 $h->remove;
 done_testing;

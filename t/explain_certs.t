@@ -37,19 +37,23 @@ END {
 }
 make_path("$work/certs");
 make_cert($work, 'ca', is_ca => 1);
-make_cert($work, 'mid', is_ca => 1, ca => 'ca');
+make_cert($work, 'mid', is_ca => 1, ca => 'ca', add => ['-days', 200]);
 make_cert($work, $_, ca => 'mid', chain => ['mid']) for qw(first own other);
 make_cert($work, 'bare', ca => 'mid');
 make_cert($work, 'stored', names => ['stored.test', 'www.stored.test'],
           ca => 'mid', chain => ['mid']);
 make_cert($work, 'hidden', names => ['x.own.test', 'hidden.test']);
 make_cert($work, 'staple', add => ['-addext', 'tlsfeature=status_request']);
+make_cert($work, 'rare', curve => 'secp224r1');
 make_cert($work, 'kinds', ca => 'mid', chain => ['mid'],
           add => ['-days', 99]);
 make_cert($work, 'kinds-rsa', names => ['kinds.test'], key => 'rsa',
           ca => 'mid', chain => ['mid']);
 spew("$work/certs/$_.pem", slurp("$work/$_.crt") . slurp("$work/$_.key"))
-    for qw(stored hidden staple kinds kinds-rsa);
+    for qw(stored hidden staple kinds kinds-rsa rare);
+make_cert($work, 'old', is_ca => 1, ca => 'ca', expired => 1);
+make_cert($work, 'late', ca => 'old');
+spew("$work/late.crt", slurp("$work/late.leaf") . slurp("$work/old.leaf"));
 make_cert($work, 'pfx', ca => 'mid', chain => ['mid']);
 system('openssl', 'pkcs12', '-export', '-in', "$work/pfx.crt", '-inkey',
        "$work/pfx.key", '-passout', 'pass:', '-out', "$work/certs/pfx.pfx") == 0
@@ -85,6 +89,7 @@ my $h = Sniv::Httpd->new(name => 'explaincerts', conf => sub {
         . vhost($port, 'taker.test', 'SSLCipherSuite ECDHE+AESGCM')
         . vhost($port, 'junk.test', own('junk.crt', 'own.key'))
         . vhost($port, 'foreign.test', own('own.crt', 'first.key'))
+        . vhost($port, 'late.test', own('late.crt', 'late.key'))
         . vhost($port, 'bare.test', own('bare.crt', 'bare.key'));
 });
 my ($port) = $h->ports;
@@ -114,7 +119,8 @@ my @CASES = (
     ['pfx.test', 'pfx', undef, qr{/pfx\.pfx \(EC prime256v1\)}],
     ['staple.test', 'staple', undef, qr/must-staple/],
     ['bare.test', 'bare', undef, qr/without a chain: .* issuer, CN=mid/],
-    ['junk.test', 80], ['foreign.test', 80],
+    ['late.test', 'late', qr/comes with a chain that expired on .*/, qr/of late/],
+    ['junk.test', 80], ['foreign.test', 80], ['rare.test', 40],
     [undef, 'first', undef, qr/valid until/],
 );
 for my $case (@CASES) {
@@ -122,8 +128,9 @@ for my $case (@CASES) {
     my $what = $sni // 'no SNI';
     my $c = Sniv::Client->new(addr => '127.0.0.1', port => $port,
                               tls => { defined $sni ? (sni => $sni) : () });
-    my $real = $c->error ? ($c->error =~ /internal error|alert 80/i ? 80
-                                                     : $c->error) : $c->cert;
+    my $real = !$c->error ? $c->cert
+        : $c->error =~ /internal error|alert 80/i ? 80
+        : $c->error =~ /handshake failure|alert 40/i ? 40 : $c->error;
     is($real, $right, "$what: the handshake");
     my $words = "127.0.0.1:$port" . (defined $sni ? " sni=$sni" : '')
               . ' host=' . ($sni // 'first.test');
@@ -137,10 +144,11 @@ for my $case (@CASES) {
     for my $way (['-t', $said =~ /^(\{.*^\})/ms], ['status page', $page]) {
         my $x = eval { JSON::PP->new->decode($way->[1]) } || {};
         my $steps = join "\n", map { $_->{text} } @{ $x->{steps} || [] };
-        if ($right eq '80') {
-            is($x->{alert}, 80, "$way->[0]: the alert") or diag $way->[1];
-            like($x->{reason}, qr/certificate of \Q$sni\E .* cannot be used/,
-                 'and the reason');
+        if ($right =~ /\A[48]0\z/) {
+            is($x->{alert}, $right, "$way->[0]: the alert") or diag $way->[1];
+            like($x->{reason}, $right eq '80'
+                 ? qr/certificate of \Q$sni\E .* cannot be used/
+                 : qr/clients do not support the key/, 'and the reason');
             next;
         }
         like($x->{certificate}{subject} // 'none', qr/\ACN=\Q$right\E\z/,
@@ -150,9 +158,11 @@ for my $case (@CASES) {
                  : is($x->{certificate_trouble}, undef, 'no trouble');
         like($steps, $step, 'steps');
     }
+    $text =~ s{^SNIV.*\n}{}mg;
     my ($head) = $text =~ /\A(.*?)\n\n/s;
-    if ($right eq '80') {
-        like($head, qr/refusal +the handshake ends with alert 80/, 'the head');
+    if ($right =~ /\A[48]0\z/) {
+        like($head, qr/refusal +the handshake ends with alert $right/,
+             'the head');
     }
     elsif ($trouble) {
         (my $one = $head) =~ s/\n +/ /g;

@@ -94,7 +94,7 @@ finds '0413: not on by a Listen line with another address', $tls,
     vhost('*:443', 'shared.test', @tls),
     vhost('*:443!0413', 'a.x.test', @tls[1 .. 2]);
 passes '0413: on in the main server', "Listen 127.0.0.1:8443\n",
-    "SSLEngine on\n",
+    join("\n", @tls, ''),
     vhost('*:8443', 'shared.test', @tls[1 .. 2]),
     vhost('*:8443', 'a.x.test', @tls);
 

@@ -60,7 +60,8 @@ passes '0420: no name of the Internet', $tls,
     site('127.0.0.1', 'plain');
 passes '0420: no TLS', $listen,
     vhost('*:80', 'b.test', 'SSLCertificateFile ${CERTS}/plain.crt');
-passes '0420: no certificate', $tls, site('b.test', 'no');
+passes '0420: no certificate', $tls, site('a.test', 'plain'),
+    site('b.test', 'no', 'SNIVHostTLS On');
 passes '0420: managed by mod_md', $tls, "MDomain b.test\n",
     vhost('127.0.0.1:443', 'b.test', 'SSLEngine on',
         'SSLCertificateFile ${CERTS}/plain.crt',

@@ -71,6 +71,7 @@ const char *snivhost_alert_text(int alert)
 {
     return alert == SSL_AD_UNRECOGNIZED_NAME ? "112, unrecognized_name"
            : alert == SSL_AD_INTERNAL_ERROR ? "80, internal_error"
+           : alert == SSL_AD_HANDSHAKE_FAILURE ? "40, handshake_failure"
            : "109, missing_extension";
 }
 
@@ -331,6 +332,13 @@ static void explain_validity(explainer_t *e, const sniv_cert_info_t *cert)
              snivhost_time_text(e->p, cert->not_after),
              snivhost_distance_text(e->p, cert->not_after, now));
     }
+    if (cert->chain_until && cert->chain_until < now) {
+        doubt(e, apr_psprintf(e->p, "comes with a chain that expired on %s, "
+                              "%s", snivhost_time_text(e->p,
+                                                       cert->chain_until),
+                              snivhost_distance_text(e->p, cert->chain_until,
+                                                     now)));
+    }
     if (name && *name && !sniv_certs_covers(cert, name)) {
         doubt(e, apr_pstrcat(e->p, "does not cover ", quote(e, name), NULL));
     }
@@ -371,6 +379,19 @@ static void refuse_handshake(explainer_t *e)
                                                            x->cert_vhost),
                              x->tls.problem_file ? x->tls.problem_file : "",
                              x->tls.problem_file ? " " : "", x->tls.problem);
+    step(e, "alert %s: %s", snivhost_alert_text(x->alert), x->reason);
+}
+
+/* OpenSSL finds no cipher suite with which it can be used. */
+static void refuse_rare_key(explainer_t *e)
+{
+    snivhost_explanation_t *x = e->x;
+
+    x->alert = SSL_AD_HANDSHAKE_FAILURE;
+    x->reason = apr_psprintf(e->p, "clients do not support the key of the "
+                             "certificate of %s (%s), unless they are told "
+                             "to", snivhost_vhost_text(e->p, x->cert_vhost),
+                             x->tls.cert.kinds);
     step(e, "alert %s: %s", snivhost_alert_text(x->alert), x->reason);
 }
 
@@ -432,6 +453,8 @@ static void explain_certificate(explainer_t *e)
     if (x->tls.why_not)
         step(e, "%s is not lean: %s", snivhost_vhost_text(e->p, v),
              x->tls.why_not);
+    if (x->tls.cert.flags & SNIV_CERT_RARE_KEY)
+        refuse_rare_key(e);
 }
 
 /* ----- the request ----- */

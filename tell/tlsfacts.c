@@ -283,6 +283,11 @@ void snivhost_facts_handshake(const snivhost_facts_t *facts,
     }
     snivhost_facts_tls(facts, owner, 1, tls, p);
     tls->of = owner;
+    if (snivhost_conf(owner)->store.is_standin) {
+        tls->is_refused = 1;
+        tls->has_cert = 0;
+        tls->problem = "SNIVHostCertificates has none for its names";
+    }
     if (!snivhost_conf(owner)->store.is_first)
         find_unused(owner, sni, tls, p);
 }

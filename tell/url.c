@@ -46,6 +46,170 @@ static int is_ascii(const char *text)
     return 1;
 }
 
+#ifdef SNIVHOST_HAVE_IDN2
+
+/* ----- labels with symbols: browsers take them, IDNA2008 does not */
+
+#define LABEL_MAX 63
+
+/* What UTS 46 leaves as it is: most symbols and pictures. */
+static int is_symbol(apr_uint32_t c)
+{
+    static const apr_uint32_t ranges[][2] = {
+        { 0x2190, 0x2328 }, { 0x232b, 0x23ff }, { 0x2500, 0x27bf },
+        { 0x2b00, 0x2b73 }, { 0x1f1e6, 0x1f1ff }, { 0x1f300, 0x1f6d7 },
+        { 0x1f900, 0x1f9ff }, { 0x1fa70, 0x1faf8 }
+    };
+    apr_size_t i;
+
+    for (i = 0; i < sizeof(ranges) / sizeof(*ranges); i++) {
+        if (c >= ranges[i][0] && c <= ranges[i][1])
+            return 1;
+    }
+    return 0;
+}
+
+/* The characters of a label, without what says how a symbol is to look
+ * (U+FE0E, U+FE0F); 0: there is something else than symbols and ASCII. */
+static int take_symbols(const char *label, apr_size_t len,
+                        apr_uint32_t chars[LABEL_MAX])
+{
+    const unsigned char *c = (const unsigned char *)label;
+    const unsigned char *end = c + len;
+    int n = 0;
+
+    while (c < end) {
+        apr_uint32_t code = *c;
+        int more = *c < 0x80 ? 0 : *c < 0xe0 ? 1 : *c < 0xf0 ? 2 : 3, i;
+
+        if (more) {
+            code = *c & (0x3fu >> more);
+            for (i = 1; i <= more; i++) {
+                if (c + i >= end || (c[i] & 0xc0) != 0x80)
+                    return 0;
+                code = code << 6 | (c[i] & 0x3fu);
+            }
+        }
+        else if (code < 0x80) {
+            code = (apr_uint32_t)apr_tolower(*c);
+        }
+        c += more + 1;
+        if (code == 0xfe0e || code == 0xfe0f)
+            continue;
+        if (n == LABEL_MAX || (code >= 0x80 && !is_symbol(code)))
+            return 0;
+        chars[n++] = code;
+    }
+    return n;
+}
+
+static char digit(apr_uint32_t d)
+{
+    return (char)(d < 26 ? 'a' + d : '0' + d - 26);
+}
+
+/* RFC 3492, 6.1 */
+static apr_uint32_t adapt(apr_uint32_t delta, apr_uint32_t npoints,
+                          int is_first)
+{
+    apr_uint32_t k = 0;
+
+    delta /= is_first ? 700 : 2;
+    delta += delta / npoints;
+    for (; delta > 455; k += 36)
+        delta /= 35;
+    return k + 36 * delta / (delta + 38);
+}
+
+/* RFC 3492, 6.3: an A-label. */
+static const char *punycode(const apr_uint32_t *chars, int n, apr_pool_t *p)
+{
+    /* 4 bytes for each character at most, for as few of them */
+    char *out = apr_palloc(p, 8 * LABEL_MAX + 8), *to = out;
+    apr_uint32_t code = 0x80, delta = 0, bias = 72, q, k, t;
+    int i, done, basic = 0;
+
+    memcpy(to, "xn--", 4);
+    to += 4;
+    for (i = 0; i < n; i++) {
+        if (chars[i] < 0x80) {
+            *to++ = (char)chars[i];
+            basic++;
+        }
+    }
+    if (basic)
+        *to++ = '-';
+    for (done = basic; done < n; delta++, code++) {
+        apr_uint32_t next = 0x10ffff;
+
+        for (i = 0; i < n; i++) {
+            if (chars[i] >= code && chars[i] < next)
+                next = chars[i];
+        }
+        delta += (next - code) * (apr_uint32_t)(done + 1);
+        code = next;
+        for (i = 0; i < n; i++) {
+            delta += chars[i] < code;
+            if (chars[i] != code)
+                continue;
+            for (q = delta, k = 36;; k += 36) {
+                t = k <= bias ? 1 : k >= bias + 26 ? 26 : k - bias;
+                if (q < t)
+                    break;
+                *to++ = digit(t + (q - t) % (36 - t));
+                q = (q - t) / (36 - t);
+            }
+            *to++ = digit(q);
+            bias = adapt(delta, (apr_uint32_t)done + 1, done == basic);
+            delta = 0;
+            done++;
+        }
+    }
+    *to = '\0';
+    return to - out <= LABEL_MAX ? out : NULL;
+}
+
+/* NULL: no. */
+static const char *convert_label(const char *label, apr_size_t len,
+                                 apr_pool_t *p)
+{
+    apr_uint32_t chars[LABEL_MAX];
+    const char *text = apr_pstrmemdup(p, label, len);
+    char *labels = NULL;
+    int n;
+
+    if (is_ascii(text))
+        return text;
+    if (idn2_to_ascii_8z(text, &labels, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT)
+        == IDN2_OK && labels && is_ascii(labels)) {
+        text = apr_pstrdup(p, labels);
+    }
+    else {
+        n = take_symbols(label, len, chars);
+        text = n ? punycode(chars, n, p) : NULL;
+    }
+    idn2_free(labels);
+    return text;
+}
+
+static const char *convert_labels(const char *host, apr_pool_t *p)
+{
+    const char *all = "", *label;
+    apr_size_t len;
+
+    for (;; host += len + 1) {
+        len = strcspn(host, ".");
+        label = convert_label(host, len, p);
+        if (!label)
+            return NULL;
+        all = apr_pstrcat(p, all, label, host[len] ? "." : "", NULL);
+        if (!host[len])
+            return all;
+    }
+}
+
+#endif
+
 const char *sniv_url_ascii_host(const char **text, const char *host,
                                 apr_pool_t *p)
 {
@@ -67,6 +231,9 @@ const char *sniv_url_ascii_host(const char **text, const char *host,
             return NULL;
         }
         idn2_free(labels);
+        if (rv != IDN2_OK && (*text = convert_labels(host, p)) != NULL)
+            return NULL;
+        *text = host;
         why = rv == IDN2_OK ? "it has no A-labels" : idn2_strerror(rv);
     }
 #endif

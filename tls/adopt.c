@@ -308,9 +308,10 @@ static int note_files(snivhost_candidate_t *c)
         files.ca_path = snivhost_tlsconf_text(c->conf, SNIVHOST_SET_CA_PATH);
     }
     files.is_stapled = snivhost_tlsconf_is_on(c->conf, SNIVHOST_SET_STAPLING);
-    return files.ncerts == 0
-           || sniv_certs_add_files(snivhost_store(), &files, &c->tls->cert)
-              == APR_SUCCESS;
+    return snivhost_store()
+           && (files.ncerts == 0
+               || sniv_certs_add_files(snivhost_store(), &files,
+                                       &c->tls->cert) == APR_SUCCESS);
 }
 
 /* Take the files back that turned out to be of no use. Several virtual hosts
@@ -339,39 +340,43 @@ static void forget_files(apr_pool_t *ptemp)
     }
 }
 
-/* Of those that are lean, and with all set, of those that are renewed. */
-static int note_all_files(int all, apr_pool_t *pconf)
+/* Of those that are lean, and with all set, of those that are renewed. What
+ * cannot be noted is left to mod_ssl. */
+static void note_all_files(int all, apr_pool_t *pconf)
 {
     snivhost_adoption_t *adoption = snivhost_site.adoption;
-    int i, status = OK;
+    int i, n = 0;
 
-    for (i = 0; adoption && i < adoption->table->nvhosts && status == OK;
-         i++) {
+    for (i = 0; adoption && i < adoption->table->nvhosts; i++) {
         snivhost_candidate_t *c = &adoption->candidates[i];
+        const int is_lean = adoption->nlean > 0
+                            && snivhost_lean_is_possible(c);
 
         if (!all && c->conf->managed)
             continue;           /* -t: its files are not known */
-        if (!(adoption->nlean > 0 && snivhost_lean_is_possible(c))
-            && !(all && snivhost_renewal_is_possible(c))) {
+        if (!is_lean && !(all && snivhost_renewal_is_possible(c)))
             continue;
-        }
-        status = snivhost_store_make(pconf);
-        if (status == OK && !note_files(c)) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: virtual "
-                         "host %s (%s): out of memory while registering its "
-                         "certificate files", c->s->server_hostname,
-                         snivhost_place_text(pconf, c->s));
-            status = HTTP_INTERNAL_SERVER_ERROR;
+        snivhost_store_make(pconf);
+        if (note_files(c))
+            continue;
+        n++;
+        if (is_lean) {
+            snivhost_lean_refuse(adoption, c, "out of memory for its "
+                                 "certificate files");
         }
     }
-    return status;
+    if (n > 0) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, NULL, "SNIV0207: out of "
+                     "memory for the certificate files of %d virtual host%s, "
+                     "which mod_ssl sets up", n, snivhost_plural(n));
+    }
 }
 
 void snivhost_adopt_test_config(apr_pool_t *pconf, server_rec *s)
 {
     if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST
         && snivhost_conf(s)->mode > SNIVHOST_OFF) {
-        (void)note_all_files(0, pconf);
+        note_all_files(0, pconf);
     }
 }
 
@@ -412,11 +417,9 @@ static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
     int status;
 
     snivhost_lean_ask(snivhost_site.adoption, ptemp);
-    status = note_all_files(1, pconf);
-    if (status == OK && snivhost_store())
-        status = snivhost_store_load(s, pconf);
-    if (status != OK)
-        return status;
+    note_all_files(1, pconf);
+    if (snivhost_store())
+        snivhost_store_load(s, pconf);
     if (snivhost_site.adoption->nlean > 0)
         snivhost_lean_by_files(snivhost_site.adoption, ptemp);
     if (snivhost_store()) {
@@ -429,6 +432,9 @@ static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
     }
     status = report_by_hand();
     snivhost_lean_explain(snivhost_site.adoption);
+    /* what files hold stops no server that runs */
+    if (ap_state_query(AP_SQ_CONFIG_GEN) > 1)
+        status = OK;
     if (status == OK && snivhost_site.adoption->adopt) {
         snivhost_lean_report(snivhost_site.adoption, s, ptemp);
         snivhost_renewal_report(snivhost_site.adoption, s, ptemp);

@@ -36,6 +36,12 @@ static void refuse(snivhost_adoption_t *adoption, snivhost_candidate_t *c,
     snivhost_reason_add(&c->reasons, kind, text, node, adoption->p);
 }
 
+void snivhost_lean_refuse(snivhost_adoption_t *adoption,
+                          snivhost_candidate_t *c, const char *why)
+{
+    refuse(adoption, c, why, NULL, NULL);
+}
+
 int snivhost_lean_is_possible(const snivhost_candidate_t *c)
 {
     return c->conf->engine && c->asked && !c->reasons;

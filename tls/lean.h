@@ -112,6 +112,10 @@ void snivhost_lean_explain(snivhost_adoption_t *adoption);
 const char *snivhost_lean_text(snivhost_adoption_t *adoption,
                                const snivhost_candidate_t *c);
 
+/** Have a virtual host not be lean, for a reason. */
+void snivhost_lean_refuse(snivhost_adoption_t *adoption,
+                          snivhost_candidate_t *c, const char *why);
+
 /** Whether a virtual host may become lean, as far as is known. */
 int snivhost_lean_is_possible(const snivhost_candidate_t *c);
 

@@ -62,23 +62,25 @@ int snivhost_store_is_renewed(void)
 
 /* ----- making the store ----- */
 
-int snivhost_store_make(apr_pool_t *pconf)
+void snivhost_store_make(apr_pool_t *pconf)
 {
     apr_status_t rv;
 
     if (snivhost_site.store)
-        return OK;
+        return;
     rv = snivhost_pool_create(&snivhost_site.store_pool, pconf);
     if (rv == APR_SUCCESS)
         rv = sniv_certs_make(&snivhost_site.store, snivhost_site.store_pool);
     if (rv != APR_SUCCESS) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, "SNIV0300: could not "
-                     "create the certificate store");
-        return HTTP_INTERNAL_SERVER_ERROR;
+        snivhost_site.store = NULL;
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, "SNIV0300: out of "
+                     "memory for the certificate store: it is off, and "
+                     "mod_ssl sets up all virtual hosts that have an "
+                     "SSLCertificateFile");
+        return;
     }
     sniv_certs_keys(snivhost_site.store,
                     snivhost_conf(ap_server_conf)->store.key);
-    return OK;
 }
 
 /* Note the folders of a server; servers with the same ones share them. */
@@ -113,7 +115,7 @@ void snivhost_store_end(const server_rec *main_server)
 }
 
 /* At which security level the certificates are going to be used. */
-static void read_levels(server_rec *main_server, apr_pool_t *p)
+static void read_settings(server_rec *main_server, apr_pool_t *p)
 {
     const snivhost_tlsconfs_t *confs;
     apr_pool_t *ptemp;
@@ -121,32 +123,35 @@ static void read_levels(server_rec *main_server, apr_pool_t *p)
 
     apr_pool_create(&ptemp, p);
     confs = snivhost_tlsconf_read(ap_conftree, main_server, ptemp, ptemp);
-    for (s = main_server; s; s = s->next)
-        snivhost_conf(s)->store.level = snivhost_tlsconf_get(confs, s)->level;
+    for (s = main_server; s; s = s->next) {
+        const snivhost_tlsconf_t *conf = snivhost_tlsconf_get(confs, s);
+
+        snivhost_conf(s)->store.level = conf->level;
+        snivhost_conf(s)->store.is_managed = conf->managed;
+    }
     apr_pool_destroy(ptemp);
 }
 
-static int note_all_folders(server_rec *main_server, apr_pool_t *pconf)
+static void note_all_folders(server_rec *main_server, apr_pool_t *pconf)
 {
     server_rec *s;
-    int status;
 
     if (!with_folders(main_server) || !snivhost_library_is_shared())
-        return OK;
-    read_levels(main_server, pconf);
-    status = snivhost_store_make(pconf);
-    for (s = main_server; s && status == OK; s = s->next) {
+        return;
+    read_settings(main_server, pconf);
+    snivhost_store_make(pconf);
+    for (s = main_server; s && snivhost_site.store; s = s->next) {
         snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
 
         if (conf->dirs && note_folders(snivhost_site.store, s, &conf->scope)
                           != APR_SUCCESS) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0304: out of "
-                         "memory while registering the folders of "
-                         "SNIVHostCertificates");
-            status = HTTP_INTERNAL_SERVER_ERROR;
+            conf->scope = SNIV_SCOPE_NONE;
+            ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "SNIV0304: virtual "
+                         "host %s: out of memory for the folders of "
+                         "SNIVHostCertificates: they are not used",
+                         s->server_hostname);
         }
     }
-    return status;
 }
 
 /* What is reported while files are read. What cannot be opened may hold what
@@ -177,7 +182,7 @@ static apr_status_t forget_early(void *dummy)
  * of the two passes of a start: later the store itself is there. Without a
  * word: that one has them.
  */
-static sniv_certs_t *early_store(apr_pool_t *p)
+sniv_certs_t *snivhost_store_early(apr_pool_t *p)
 {
     const server_rec *one;
     sniv_scope_t scope;
@@ -192,7 +197,7 @@ static sniv_certs_t *early_store(apr_pool_t *p)
         return NULL;
     sniv_certs_keys(snivhost_site.early,
                     snivhost_conf(ap_server_conf)->store.key);
-    read_levels(ap_server_conf, snivhost_site.early_pool);
+    read_settings(ap_server_conf, snivhost_site.early_pool);
     for (one = ap_server_conf; one; one = one->next) {
         if (snivhost_conf(one)->store.dirs)
             note_folders(snivhost_site.early, one, &scope);
@@ -217,7 +222,8 @@ sniv_certs_t *snivhost_store_look(server_rec *main_server, apr_pool_t *p)
         || snivhost_conf(main_server)->mode <= SNIVHOST_OFF) {
         return NULL;
     }
-    return snivhost_site.storelog ? snivhost_site.store : early_store(p);
+    return snivhost_site.storelog ? snivhost_site.store
+                                  : snivhost_store_early(p);
 }
 
 int snivhost_store_is_partial(void)
@@ -247,77 +253,6 @@ sniv_cert_id_t snivhost_store_find(const sniv_certs_t *certs,
     return id;
 }
 
-/* Whether mod_ssl can use the files of an entry: the leaf comes first there. */
-static int is_for_mod_ssl(const sniv_cert_info_t *info, const server_rec *s,
-                          apr_pool_t *p)
-{
-    const char *const *paths = info->files, *file, *reason;
-    sniv_cert_files_t files;
-    sniv_cert_info_t stock;
-
-    memset(&files, 0, sizeof(files));
-    files.certs = paths;
-    files.ncerts = 1;
-    files.keys = paths + 1;
-    files.nkeys = info->nfiles > 1 ? 1 : 0;
-    files.level = snivhost_conf(s)->store.level;
-    if (sniv_certs_examine(&files, &stock, &file, &reason, p) == APR_SUCCESS)
-        return 1;
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, s, "SNIV0313: "
-                 "virtual host %s has no SSLCertificateFile, and mod_ssl "
-                 "cannot use one in its folder: %s %s. The first certificate "
-                 "in the file has to be the server's own",
-                 s->server_hostname, file, reason);
-    return 0;
-}
-
-/*
- * The best entry for a server that mod_ssl can use. Those that it cannot are
- * taken out of the early store, which is there for nothing else.
- */
-static int find_for_mod_ssl(server_rec *s, sniv_cert_info_t *info,
-                            apr_pool_t *p)
-{
-    sniv_certs_t *certs = snivhost_site.storelog ? snivhost_site.store
-                                                 : early_store(p);
-    sniv_cert_id_t id;
-    sniv_scope_t scope;
-
-    while (certs && note_folders(certs, s, &scope) == APR_SUCCESS
-           && (id = snivhost_store_find(certs, scope, s)) != SNIV_CERT_NONE
-           && sniv_certs_info(certs, id, info, p) == APR_SUCCESS) {
-        if (is_for_mod_ssl(info, s, p))
-            return 1;
-        if (certs == snivhost_site.store)
-            certs = early_store(p);
-        else
-            sniv_certs_drop(certs, id);
-    }
-    return 0;
-}
-
-int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
-                                  apr_array_header_t *cert_files,
-                                  apr_array_header_t *key_files)
-{
-    snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
-    sniv_cert_info_t info;
-
-    if (cert_files->nelts > 0 || !conf->dirs
-        || snivhost_conf(s)->mode <= SNIVHOST_OFF
-        || !find_for_mod_ssl(s, &info, p)) {
-        return DECLINED;
-    }
-    APR_ARRAY_PUSH(cert_files, const char *) = info.files[0];
-    APR_ARRAY_PUSH(key_files, const char *) =
-        info.files[info.nfiles > 1 ? 1 : 0];
-    conf->is_first = 1;
-    ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s, "SNIV0314: "
-                 "virtual host %s has no SSLCertificateFile: its certificate "
-                 "is %s", s->server_hostname, info.files[0]);
-    return OK;
-}
-
 /* ----- the phases ----- */
 
 int snivhost_store_check_config(apr_pool_t *pconf, apr_pool_t *plog,
@@ -340,9 +275,9 @@ int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
 {
     (void)plog;
     (void)ptemp;
-    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
-        return OK;
-    return note_all_folders(s, pconf);
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG)
+        note_all_folders(s, pconf);
+    return OK;
 }
 
 /* Adoption leaves to mod_ssl what the store has not. */
@@ -354,16 +289,15 @@ static void say_off(const server_rec *s)
                  "SSLCertificateFile");
 }
 
-int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
+void snivhost_store_load(server_rec *s, apr_pool_t *pconf)
 {
     const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
-    int status;
 
     if (snivhost_site.storelog)
-        return OK;
-    status = note_all_folders(s, pconf);
-    if (status != OK || !snivhost_site.store)
-        return status;
+        return;
+    note_all_folders(s, pconf);
+    if (!snivhost_site.store)
+        return;
     snivhost_site.store_is_partial = 0;
     snivhost_site.storelog = snivhost_storelog_make(snivhost_site.store, s, 1,
                                                     snivhost_site.store_pool);
@@ -372,7 +306,6 @@ int snivhost_store_load(server_rec *s, apr_pool_t *pconf)
                         note, snivhost_site.storelog) != APR_SUCCESS) {
         say_off(s);
     }
-    return OK;
 }
 
 int snivhost_store_load_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
@@ -380,9 +313,9 @@ int snivhost_store_load_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
 {
     (void)plog;
     (void)ptemp;
-    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG)
-        return OK;
-    return snivhost_store_load(s, pconf);
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG)
+        snivhost_store_load(s, pconf);
+    return OK;
 }
 
 int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
@@ -390,7 +323,6 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
 {
     const snivhost_store_conf_t *conf = &snivhost_conf(s)->store;
     sniv_certs_stats_t stats;
-    int status;
 
     (void)plog;
     (void)ptemp;
@@ -398,9 +330,7 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
         apr_pool_destroy(snivhost_site.early_pool);
     if (!snivhost_site.store)
         return OK;
-    status = snivhost_store_load(s, pconf);
-    if (status != OK)
-        return status;
+    snivhost_store_load(s, pconf);
     snivhost_storelog_flush(snivhost_site.storelog);
     sniv_certs_publish(snivhost_site.store);
     sniv_certs_stats(snivhost_site.store, &stats);
@@ -436,10 +366,12 @@ void snivhost_store_test_config(apr_pool_t *pconf, server_rec *s)
 {
     if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_CONFIG_TEST
         || snivhost_conf(s)->mode <= SNIVHOST_OFF
-        || snivhost_site.storelog || note_all_folders(s, pconf) != OK
-        || !snivhost_site.store) {
+        || snivhost_site.storelog) {
         return;
     }
+    note_all_folders(s, pconf);
+    if (!snivhost_site.store)
+        return;
     snivhost_site.store_is_partial = 0;
     snivhost_site.storelog = snivhost_storelog_make(snivhost_site.store, NULL,
                                                     0, pconf);

@@ -23,8 +23,6 @@
  *     post_config     before mod_ssl's, in the second of the two passes at
  *                     start: make the store, note the folders. (The files of
  *                     lean virtual hosts are noted by tls/adopt.c.)
- *     post_config     in mod_ssl's: a first virtual host without
- *                     SSLCertificateFile is given one from its folders
  *     post_config     as soon as all files are noted: read them, as root
  *     post_config     after all others: let children inherit it. Daemons that
  *                     other modules fork in post_config inherit no key
@@ -47,11 +45,9 @@ sniv_certs_t *snivhost_store(void);
 /** Whether files are looked at after the start: SNIVHostCertificateCheck. */
 int snivhost_store_is_renewed(void);
 
-/**
- * Make sure that there is a store. For post_config, before mod_ssl's.
- * @return OK or an error that was logged
- */
-int snivhost_store_make(apr_pool_t *pconf);
+/** Make sure that there is a store. For post_config, before mod_ssl's. Without
+ * memory there is none, which is logged. */
+void snivhost_store_make(apr_pool_t *pconf);
 
 /**
  * End it if there are no folders: no virtual host is lean after all. In
@@ -63,9 +59,8 @@ void snivhost_store_end(const server_rec *main_server);
  * Read all files that were noted, and the folders. Does nothing the second
  * time. What there is to tell is told at the end of post_config, without the
  * entries that were forgotten until then.
- * @return OK or an error that was logged
  */
-int snivhost_store_load(server_rec *main_server, apr_pool_t *pconf);
+void snivhost_store_load(server_rec *main_server, apr_pool_t *pconf);
 
 /**
  * Whether a handshake that starts with this server may get a certificate
@@ -79,6 +74,10 @@ int snivhost_store_serves(const server_rec *s);
  * @return NULL: there are none, or they could not be read
  */
 sniv_certs_t *snivhost_store_look(server_rec *main_server, apr_pool_t *p);
+
+/** What was, or is now, read for the purpose, also if the store is loaded: not
+ * served from, so entries may be dropped. NULL: out of memory. */
+sniv_certs_t *snivhost_store_early(apr_pool_t *p);
 
 /** The scope of a server in what snivhost_store_look() returns. */
 sniv_scope_t snivhost_store_scope(sniv_certs_t *certs, const server_rec *s);
@@ -105,9 +104,6 @@ int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
                               apr_pool_t *ptemp, server_rec *s);
 int snivhost_store_load_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
                                    apr_pool_t *ptemp, server_rec *s);
-int snivhost_store_add_cert_files(server_rec *s, apr_pool_t *p,
-                                  apr_array_header_t *cert_files,
-                                  apr_array_header_t *key_files);
 int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
                            apr_pool_t *ptemp, server_rec *s);
 int snivhost_store_keep(apr_pool_t *pconf, apr_pool_t *plog,

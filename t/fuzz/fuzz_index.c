@@ -126,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!pool) {
         apr_initialize();
+        atexit(apr_terminate);
         apr_pool_create(&pool, NULL);
         CHECK(sniv_shm_make(&shm, 1, 0, SNIV_SHM_PRIVATE, pool)
               == APR_SUCCESS);

@@ -524,7 +524,9 @@ static void test_index_does_not_fit(void **state)
     for (i = 200; i < 250; i++)
         link(in_dir("top/0.pem"), in_dir(apr_psprintf(pool, "top/%d.pem",
                                                       i)));
-    look(certs, 4);
+    /* a look takes so much time, and no more */
+    for (i = 0; i < 100 && !has(certs, "b.test"); i++)
+        look(certs, 4);
     assert_true(has(certs, "a.test"));
     assert_true(has(certs, "b.test"));
     assert_true(has(certs, "m1.test"));

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -33,6 +34,7 @@
 #include <openssl/x509v3.h>
 
 #include "certs/judge.h"
+#include "certs/standin.h"
 
 #if OPENSSL_VERSION_NUMBER < 0x30000000L
 
@@ -517,10 +519,38 @@ static void test_level(void **state)
     assert_int_equal(sniv_judge_level("@SECLEVEL=9"), level);
 }
 
+/* What every level takes, with and without a name. */
+static void test_standin(void **state)
+{
+    static const char *const hosts[] = { "first.test", NULL, "" };
+    char pem[SNIV_STANDIN_MAX], path[] = "/tmp/test_judge.XXXXXX";
+    const char *file = path;
+    sniv_cert_files_t files;
+    apr_size_t len;
+    FILE *out;
+    int i;
+
+    (void)state;
+    memset(&files, 0, sizeof(files));
+    files.certs = &file;
+    files.ncerts = 1;
+    files.level = SNIV_LEVEL_MAX;
+    assert_true(close(mkstemp(path)) == 0);
+    for (i = 0; i < 3; i++) {
+        assert_int_equal(sniv_standin_make(hosts[i], pem, &len), APR_SUCCESS);
+        out = fopen(path, "w");
+        assert_int_equal(fwrite(pem, 1, len, out), len);
+        fclose(out);
+        assert_true(sniv_judge_stock(&files));
+    }
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_level),
+        cmocka_unit_test(test_standin),
         cmocka_unit_test(test_matrix),
         cmocka_unit_test(test_bits),
         cmocka_unit_test(test_damaged),

@@ -215,6 +215,8 @@ static void test_tools(void **state)
     LAYOUT("(a.crt a.key +1)", "a.crt", LEAF, "a.key", KEY, "a.ca", MID);
     LAYOUT("(cert.pem key.pem +1)", "cert.pem", LEAF, "key.pem", KEY,
            "chain.pem", MID);
+    /* the chain is in the file of the key */
+    LAYOUT("(a.crt a.key +1)", "a.crt", LEAF, "a.key", key, mid, NULL);
     /* Windows */
     LAYOUT("(A.CRT A.KEY +1)", "A.CRT", LEAF, "A.KEY", KEY, "CA.CRT", MID);
 }

@@ -134,6 +134,14 @@ static void test_international(void **state)
         /* not decomposed, and sharp s is a letter of its own today */
         { "https://mu\xcc\x88nchen.example/", "xn--mnchen-3ya.example",
           "xn--mnchen-3ya.example", "/", 443 },
+        /* symbols, which IDNA2008 does not have and browsers send */
+        { "https://\xf0\x9f\x92\xa9.example/", "xn--ls8h.example",
+          "xn--ls8h.example", "/", 443 },
+        { "https://I\xe2\x9d\xa4\xef\xb8\x8f.example/", "xn--i-7iq.example",
+          "xn--i-7iq.example", "/", 443 },
+        { "https://\xf0\x9f\x8d\x95-\xf0\x9f\x8d\xba.m\xc3\xbcnchen.example/",
+          "xn----hr2shd.xn--mnchen-3ya.example",
+          "xn----hr2shd.xn--mnchen-3ya.example", "/", 443 },
         { "https://stra\xc3\x9f" "e.example/", "xn--strae-oqa.example",
           "xn--strae-oqa.example", "/", 443 },
         { "https://a\xe3\x80\x82" "example/", "a.example", "a.example", "/",

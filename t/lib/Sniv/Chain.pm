@@ -25,16 +25,17 @@ use File::Path qw(make_path);
 our @EXPORT_OK = qw(dh_params make_cert slurp spew);
 
 # make_cert($dir, $name, %how): $dir/$name.crt and .key, unless they exist.
-# how: key 'ec' or 'rsa', bits; ca => name of another one that signs; is_ca;
+# how: key 'ec' (curve) or 'rsa' (bits); ca => name of another one that signs; is_ca;
 # names => [...]; chain => [names of what follows the leaf in NAME.crt];
-# add => [further openssl req arguments]
+# add => [further openssl req arguments]; expired => 1, if there is a ca
 sub make_cert {
     my ($dir, $name, %how) = @_;
     return if -f "$dir/$name.crt" && -f "$dir/$name.key";
     make_path($dir);
     my @key = ($how{key} || 'ec') eq 'rsa'
         ? ('-newkey', 'rsa:' . ($how{bits} || 2048))
-        : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1');
+        : ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:'
+               . ($how{curve} || 'prime256v1'));
     my @names = @{ $how{names} || ["$name.test"] };
     my @args = ('req', '-x509', @key, '-nodes', '-days', 90,
         '-subj', "/CN=$name", '-keyout', "$dir/$name.key",
@@ -44,12 +45,27 @@ sub make_cert {
         '-addext', 'subjectAltName=' . join(',', map { "DNS:$_" } @names));
     push @args, '-CA', "$dir/$how{ca}.leaf", '-CAkey', "$dir/$how{ca}.key"
         if $how{ca};
+    push @args, '-key', "$dir/$name.key" if -f "$dir/$name.key";
     push @args, @{ $how{add} || [] };
     require Sniv::Certs;                # which uses this one
     Sniv::Certs::openssl(@args);
+    _expire($dir, $name, $how{ca}) if $how{expired};
     my $all = join '', map { slurp("$dir/$_.leaf") } $name,
         @{ $how{chain} || [] };
     spew("$dir/$name.crt", $all);
+    return;
+}
+
+# The same certificate, signed again: it expired yesterday.
+sub _expire {
+    my ($dir, $name, $ca) = @_;
+    Sniv::Certs::openssl('x509', '-x509toreq', '-in', "$dir/$name.leaf",
+        '-key', "$dir/$name.key", '-copy_extensions', 'copyall',
+        '-out', "$dir/$name.csr");
+    Sniv::Certs::openssl('x509', '-req', '-in', "$dir/$name.csr",
+        '-set_serial', 7, '-CA', "$dir/$ca.leaf", '-CAkey', "$dir/$ca.key",
+        '-days', '-1', '-copy_extensions', 'copyall',
+        '-out', "$dir/$name.leaf");
     return;
 }
 

@@ -403,7 +403,8 @@ sub signal {
     return kill $name, $self->{pid};
 }
 
-# A graceful restart: 1 when the parent has said that it is done.
+# A graceful restart: 1 when the parent has said that it is done, 0 when it
+# has ended.
 sub graceful {
     my ($self) = @_;
     my $done = qr/resuming normal operations/;
@@ -413,6 +414,10 @@ sub graceful {
     while (time < $end) {
         my $now = () = $self->read('error.log') =~ /$done/g;
         return 1 if $now > $before;
+        if (waitpid($self->{pid}, WNOHANG) == $self->{pid}) {
+            delete $running{ delete $self->{pid} };
+            return 0;
+        }
         sleep 0.02;
     }
     return 0;
