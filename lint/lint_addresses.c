@@ -247,6 +247,43 @@ static void tell_not_heard(snivhost_lint_t *lint, const listeners_t *all,
                       listeners_text(all, lint->ptemp));
 }
 
+static int is_elsewhere(const sniv_table_t *table, const sniv_vhost_t *v,
+                        const sniv_set_t *set)
+{
+    int i;
+
+    for (i = 0; i < v->naddrs; i++) {
+        if (sniv_table_get(table, &v->addrs[i].ip, v->addrs[i].port) != set)
+            return 1;
+    }
+    return 0;
+}
+
+/* Members that have another address may be reached there. */
+static void tell_unreachable(snivhost_lint_t *lint, const sniv_set_t *set,
+                             const sniv_set_t *taker)
+{
+    const sniv_vhost_t *first = NULL;
+    int m, n = 0;
+
+    for (m = 0; m < set->nmembers; m++) {
+        if (!is_elsewhere(lint->table, set->members[m], set)) {
+            first = first ? first : set->members[m];
+            n++;
+        }
+    }
+    if (!first)
+        return;
+    snivhost_lint_add(lint, SNIVHOST_LINT_UNREACHABLE, first, NULL,
+                      "%s%s on %s is never reached: %s, the address of %s, is "
+                      "more precise and takes all connections. Write the same "
+                      "address in both", first->server_name,
+                      and_more(n, lint->ptemp),
+                      snivhost_set_text(lint->ptemp, set),
+                      snivhost_set_text(lint->ptemp, taker),
+                      snivhost_vhost_text(lint->ptemp, taker->members[0]));
+}
+
 /* ----- what this machine's interfaces say ----- */
 
 #ifndef WIN32
@@ -499,17 +536,7 @@ void snivhost_lint_addresses(snivhost_lint_t *lint)
             tell_not_heard(lint, &all, set);
         }
         else if ((taker = find_taker(table, &all, set)) != NULL) {
-            snivhost_lint_add(lint, SNIVHOST_LINT_UNREACHABLE,
-                              set->members[0], NULL,
-                              "%s%s on %s is never reached: %s, the address "
-                              "of %s, is more precise and takes all "
-                              "connections. Write the same address in both",
-                              set->members[0]->server_name,
-                              and_more(set->nmembers, lint->ptemp),
-                              snivhost_set_text(lint->ptemp, set),
-                              snivhost_set_text(lint->ptemp, taker),
-                              snivhost_vhost_text(lint->ptemp,
-                                                  taker->members[0]));
+            tell_unreachable(lint, set, taker);
         }
         else if (sniv_ip_is_any(&set->ip) && set->port) {
             own = own ? own : own_addresses(lint->ptemp);

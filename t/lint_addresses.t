@@ -50,6 +50,11 @@ finds '0411: any port behind each port', $listen,
 finds '0411: any port of an IP behind its port', $listen,
     vhost('127.0.0.1:*!0411', 'a.test'), vhost('127.0.0.1:80', 'b.test'),
     vhost('127.0.0.2:80', 'c.test');
+finds '0411: of those that have no other address', $listen,
+    vhost('127.0.0.1:80 127.0.0.2:80 *:80', 'a.test'),
+    vhost('*:80!0411', 'b.test');
+passes '0411: all have another address', $listen,
+    vhost('127.0.0.1:80 127.0.0.2:80 *:80', 'a.test');
 passes '0411: one IP is left', $listen,
     vhost('*:80', 'a.test'), vhost('*:80', 'b.test'),
     vhost('127.0.0.1:80', 'c.test');

@@ -13,8 +13,8 @@
 
 
 # What the tools say, against reality: short runs of lint.pl and misdirected.pl
-# in t/differential, and the proof that they would find something. "make reality" runs longer;
-# t/compare.t has a run of compare.pl.
+# in t/differential, and the proof that they would find something. "make
+# reality" runs longer; t/compare.t has a run of compare.pl.
 
 use strict;
 use warnings FATAL => 'all';

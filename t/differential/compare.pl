@@ -189,7 +189,8 @@ sub complain {
     my ($what, $seed, $k, $did, $q, $before, $after, $text) = @_;
     print "$what: seed $seed, change $k ($did): ",
         Sniv::DiffCompare::text($q), "\n  before: $before\n  after:  $after\n";
-    print $q->{change} ? "  reported (@{ $q->{change}{what} }): $q->{change}{address} "
-        . "$q->{change}{summary}\n" : $o{show} ? $text : '';
+    print !$q->{change} ? $o{show} ? $text : ''
+        : "  reported (@{ $q->{change}{what} }): $q->{change}{address} "
+        . "$q->{change}{summary}\n";
     return;
 }

@@ -301,11 +301,10 @@ sub look_at_addresses {
                     @members;
         }
         my @only = $self->only_members($set);
-        if (@only && !grep { $answers{ $_->{id} } } @only) {
-            # not the hidden ones of a set that is reached
-            my ($first) = grep { $_ == $members[0] } @only;
-            $self->truth('0411', $set) if $first;
-        }
+        # where the set is reached, names may be hidden: that is not this
+        $self->truth('0411', $set)
+            if @only && !$self->spots($set)
+                && !grep { $answers{ $_->{id} } } @only;
         $self->look_at_engine($set);
         $self->look_at_others($set);
         $self->look_at_reverse($set, $members[0])
