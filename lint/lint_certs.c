@@ -214,6 +214,7 @@ static void look_at_names(gaps_t *gaps, const snivhost_leaf_t *leaf,
         const char *alias = v->aliases[i];
 
         if (alias && snivhost_lint_is_public(alias)
+            && (!v->server_name || ap_cstr_casecmp(alias, v->server_name))
             && !snivhost_leaf_covers(leaf, alias)
             && snivhost_lint_gets(gaps->lint, v, alias)) {
             add_alias(&gap, alias, habit_of(gaps, v, leaf, alias,

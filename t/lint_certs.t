@@ -68,6 +68,8 @@ passes '0420: managed by mod_md', $tls, "MDomain b.test\n",
         'SSLCertificateKeyFile ${CERTS}/key');
 finds '0421: an alias', $tls, site('a.test www.a.test ftp.a.test!0421',
     'plain');
+finds '0420: once, if the ServerName is an alias too', $tls,
+    site('b.test B.test', 'plain!0420');
 finds '0421: several in one finding', $tls,
     site('a.test www.a.test b.test!0421 c.test d.test e.test f.test',
         'plain');
