@@ -205,10 +205,18 @@ int sniv_certs_vouch(const sniv_certs_t *certs, sniv_scope_t scope,
 apr_status_t sniv_certs_info(const sniv_certs_t *certs, sniv_cert_id_t id,
                              sniv_cert_info_t *info, apr_pool_t *p);
 
-/** When an entry is valid, as in its description, without the rest of it.
- * @return 0: it has nothing to serve */
+/** When an entry is valid and its scope, as in its description, without the
+ * rest of it. @return 0: it has nothing to serve */
 int sniv_certs_times(const sniv_certs_t *certs, sniv_cert_id_t id,
-                     apr_time_t *not_before, apr_time_t *not_after);
+                     apr_time_t *not_before, apr_time_t *not_after,
+                     sniv_scope_t *scope);
+
+/**
+ * Which entries of folders are found by one of their names now: an old one
+ * beside its successor is not.
+ * @return malloc()ed, a byte for each id; NULL: that cannot be told now
+ */
+unsigned char *sniv_certs_chosen(const sniv_certs_t *certs, apr_time_t now);
 
 /** What is left of the life of a certificate. */
 typedef enum {

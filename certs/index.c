@@ -39,6 +39,7 @@
 #define NAME_MAX_LEN 253
 #define TEXT_WORDS(len) (((len) + 3) / 4)
 #define TRIES 1000
+#define TRIES_ALL 10
 
 /* A test counts the names that are come across. */
 #if defined(SNIV_COUNT_WORK)
@@ -321,6 +322,39 @@ static void find(const sniv_shm_look_t *look, const look_key_t *key,
     }
 }
 
+/* The keys of a host. @return 0: it has no parent that could have a wildcard */
+static int make_keys(look_key_t *exact, look_key_t *wild, sniv_scope_t scope,
+                     const char *host, apr_size_t len)
+{
+    const char *dot = memchr(host, '.', len);
+
+    make_key(exact, scope, host, len, 0);
+    if (!dot || dot == host || dot == host + len - 1) {
+        return 0;
+    }
+    make_key(wild, scope, dot + 1, (apr_size_t)(host + len - dot - 1), 1);
+    return 1;
+}
+
+/* @param wild NULL: none @return whether it was found by that */
+static int find_host(const sniv_shm_look_t *look, const look_key_t *exact,
+                     const look_key_t *wild, apr_time_t now, found_t *found)
+{
+    found_t other;
+
+    find(look, exact, now, found);
+    if (!wild || found->is_good) {
+        return 0;
+    }
+    find(look, wild, now, &other);
+    if (other.n == 0 || (found->n > 0 && !other.is_good
+                         && (!other.is_valid || found->is_valid))) {
+        return 0;
+    }
+    *found = other;
+    return 1;
+}
+
 int sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
                     sniv_scope_t scope, const char *host, apr_size_t len,
                     apr_time_t now, sniv_cert_id_t ids[SNIV_KINDS],
@@ -328,44 +362,99 @@ int sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
 {
     look_key_t exact, wild;
     sniv_shm_look_t look;
-    found_t found, other;
-    const char *dot;
-    int tries, by_wild;
+    found_t found;
+    int tries, by_wild, has_parent;
 
     ids[0] = SNIV_CERT_NONE;
     if (len == 0 || len > NAME_MAX_LEN || memchr(host, '*', len)) {
         return 0;
     }
-    make_key(&exact, scope, host, len, 0);
-    dot = memchr(host, '.', len);
-    if (dot == host || dot == host + len - 1) {
-        dot = NULL;
-    }
-    if (dot) {
-        make_key(&wild, scope, dot + 1, (apr_size_t)(host + len - dot - 1),
-                 1);
-    }
+    has_parent = make_keys(&exact, &wild, scope, host, len);
     for (tries = 0; tries < TRIES; tries++) {
         if (sniv_shm_look(&look, shm, slot) != APR_SUCCESS) {
             return 0;
         }
-        by_wild = 0;
-        find(&look, &exact, now, &found);
-        if (dot && !found.is_good) {
-            find(&look, &wild, now, &other);
-            if (other.n > 0
-                && (found.n == 0 || other.is_good
-                    || (other.is_valid && !found.is_valid))) {
-                found = other;
-                by_wild = 1;
-            }
-        }
+        by_wild = find_host(&look, &exact, has_parent ? &wild : NULL, now,
+                            &found);
         if (sniv_shm_looked(&look)) {
             if (is_wild) {
                 *is_wild = by_wild;
             }
             memcpy(ids, found.ids, sizeof(ids[0]) * (apr_size_t)found.n);
             return found.n;
+        }
+    }
+    return 0;
+}
+
+/* ----- all names at once ----- */
+
+/* What a host gets that has the name at a place of the block. */
+static void find_at(const sniv_shm_look_t *look, apr_size_t at,
+                    apr_time_t now, found_t *found)
+{
+    const apr_uint32_t tag = word(look, at + 2), n = word(look, at + 3);
+    const apr_size_t len = tag / 2;
+    apr_uint32_t text[TEXT_WORDS(NAME_MAX_LEN)];
+    look_key_t exact, wild;
+    apr_size_t k;
+
+    memset(found, 0, sizeof(*found));
+    if (n == 0 || n > look->len / 4 || len == 0 || len > NAME_MAX_LEN) {
+        return;
+    }
+    choose(look, at + NAME_WORDS, n, now, found);
+    if (found->is_good || (tag & 1)) {
+        return;
+    }
+    for (k = 0; k < TEXT_WORDS(len); k++) {
+        text[k] = word(look, at + NAME_WORDS
+                             + (apr_size_t)n * CANDIDATE_WORDS + k);
+    }
+    if (make_keys(&exact, &wild, (sniv_scope_t)word(look, at + 1),
+                  (const char *)text, len)) {
+        (void)find_host(look, &exact, &wild, now, found);
+    }
+}
+
+static void find_all(const sniv_shm_look_t *look, apr_time_t now,
+                     unsigned char *chosen, apr_uint32_t n)
+{
+    apr_uint32_t nbuckets = word(look, 1), i, at;
+    found_t found;
+    int k;
+
+    if (word(look, 0) != MAGIC || nbuckets > look->len / 4) {
+        return;
+    }
+    for (i = 0; i < nbuckets; i++) {
+        at = word(look, HEAD_WORDS + i);
+        if (at == 0) {
+            continue;
+        }
+        find_at(look, at, now, &found);
+        for (k = 0; k < found.n; k++) {
+            if ((apr_uint32_t)found.ids[k] < n) {
+                chosen[found.ids[k]] = 1;
+            }
+        }
+    }
+}
+
+int sniv_index_chosen(const sniv_shm_t *shm, apr_uint32_t slot,
+                      apr_time_t now, unsigned char *chosen, apr_uint32_t n)
+{
+    sniv_shm_look_t look;
+    int tries;
+
+    for (tries = 0; tries < TRIES_ALL; tries++) {
+        memset(chosen, 0, n);
+        if (sniv_shm_look(&look, shm, slot) != APR_SUCCESS) {
+            return 1;
+        }
+        find_all(&look, now, chosen, n);
+        if (sniv_shm_looked(&look)) {
+            return 1;
         }
     }
     return 0;

@@ -77,4 +77,13 @@ int sniv_index_find(const sniv_shm_t *shm, apr_uint32_t slot,
                     apr_time_t now, sniv_cert_id_t ids[SNIV_KINDS],
                     int *is_wild);
 
+/**
+ * Which entries a host can get that has one of the names.
+ * @param chosen receives 1 for each of these, by id, else 0
+ * @param n entries
+ * @return 0: the index was written anew all the time, nothing is known
+ */
+int sniv_index_chosen(const sniv_shm_t *shm, apr_uint32_t slot,
+                      apr_time_t now, unsigned char *chosen, apr_uint32_t n);
+
 #endif /* SNIVHOST_CERTS_INDEX_H */

@@ -18,6 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "certs/index.h"
+
 /* When: of entries, of their versions, of looks. */
 
 /* A version is the time at which it was made, in microseconds, as long as the
@@ -32,7 +34,8 @@ apr_uint64_t sniv_version_next(sniv_certs_t *certs)
 }
 
 int sniv_certs_times(const sniv_certs_t *certs, sniv_cert_id_t id,
-                     apr_time_t *not_before, apr_time_t *not_after)
+                     apr_time_t *not_before, apr_time_t *not_after,
+                     sniv_scope_t *scope)
 {
     apr_uint32_t head[SNIV_RECORD_HEAD / 4];
     sniv_entry_t entry;
@@ -56,7 +59,20 @@ int sniv_certs_times(const sniv_certs_t *certs, sniv_cert_id_t id,
     }
     *not_before = entry.not_before;
     *not_after = entry.not_after;
+    *scope = entry.scope;
     return 1;
+}
+
+unsigned char *sniv_certs_chosen(const sniv_certs_t *certs, apr_time_t now)
+{
+    unsigned char *chosen = certs->shm ? malloc(certs->nentries) : NULL;
+
+    if (chosen && !sniv_index_chosen(certs->shm, SNIV_SLOT_INDEX, now, chosen,
+                                     certs->nentries)) {
+        free(chosen);
+        chosen = NULL;
+    }
+    return chosen;
 }
 
 /*

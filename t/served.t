@@ -98,6 +98,23 @@ SNIVHostAdopt On
 END
 }
 
+sub get {
+    my ($h, $args) = @_;
+    return Sniv::Client->new(addr => '127.0.0.1', port => ($h->ports)[0])
+        ->get('page.test', "/sv?$args");
+}
+
+sub json {
+    my ($h, $args) = @_;
+    return JSON::PP->new->utf8->decode(
+        get($h, 'format=json' . ($args // ''))->{body});
+}
+
+# How and by which name each of a list is served, in its order.
+sub brief {
+    return join ' ', map { "$_->{how}:$_->{names}[0]" } @_;
+}
+
 # Wait until a condition holds.
 sub soon {
     my ($code) = @_;
@@ -154,8 +171,195 @@ like $h->read('error.log'), qr/:warn\].*SNIV0360.*own\.crt/, '... a warning';
 is scalar(said($h)), 3, 'one line a start';
 $h->remove;
 
+# The next day: the parent's clock, put forward.
+SKIP: {
+    skip 'the clock is another one', 3
+        if $ENV{SNIVHOST_PRELOAD} || $^O ne 'linux';
+    spew("$ssl/clock.c", <<"END");
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+int gettimeofday(struct timeval *restrict t, void *restrict zone)
+{
+    long rv = syscall(SYS_gettimeofday, t, zone);
+    if (access("$ssl/later", F_OK) == 0)
+        t->tv_sec += 86400;
+    return (int)rv;
+}
+END
+    skip 'no C compiler', 3 if system("cc -shared -fPIC -o $ssl/clock.so "
+                                      . "$ssl/clock.c >/dev/null 2>&1") != 0;
+    local $ENV{SNIVHOST_PRELOAD} = "$ssl/clock.so";
+    $h = server()->start;
+    is scalar(said($h)), 1, 'a start';
+    spew("$ssl/later", '');
+    ok soon(sub { said($h) > 1 }), 'a day later: once more';
+    sleep 12;                           # the parent has looked again
+    is scalar(said($h)), 2, '... and then no more on that day';
+    $h->remove;
+    unlink "$ssl/later";
+}
+
 $h = server(main => 'SNIVHostLintIgnore 0428')->start;
 is_deeply [said($h)], [], 'SNIVHostLintIgnore 0428: nothing is said';
 $h->remove;
+
+# ----- the list
+
+put('own.crt', make('own', 90, 70));
+put('lean.crt', make('lean', 90, 60));
+put('folder/f.pem', make('f', 90, 50, 'f.test', '<b>.test') . $key);
+put('folder/old.pem', make('old', 90, -1, 'f.test') . $key);
+$h = server()->start;
+my $all = 'folder:f.test lean:lean.test mod_ssl:own.test';
+my $list = json($h, '&certificates');
+is brief(@{ $list->{certificates} }), $all,
+    'all that are served, the first to expire first; not an old one of a name';
+is_deeply [@$list{qw(served late page pages)}], [3, 0, 0, 1], '... counted';
+my ($f, $lean, $own) = @{ $list->{certificates} };
+is_deeply [map { $_->{files} } $f, $lean, $own],
+    [["$ssl/folder/f.pem"], ["$ssl/lean.crt", "$ssl/key"],
+     ["$ssl/own.crt", "$ssl/key"]], '... from which files';
+is_deeply [map { $_->{keys} } $f, $lean, $own], [('EC prime256v1') x 3],
+    '... the kind of key';
+like $_->{loaded}, qr/\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\z/, '... when loaded'
+    for $f, $lean, $own;
+my $state = json($h);
+is_deeply [@{ $state->{certificates} }{qw(served late first_expires)}],
+    [3, 0, $f->{not_after}], 'the state has the numbers';
+is $state->{keeper}{state}, 'waiting', '... and what the keeper does';
+is_deeply json($h, '&certificates&page=7')->{certificates}, [],
+    'a page that there is not';
+
+my $page = get($h, '')->{body};
+like $page, qr{id="certificates".*<b>f\.test</b>.*\Q$ssl\E/folder/f\.pem
+    .*<b>lean\.test</b>.*<b>own\.test</b>}xs, 'they are on the page';
+like $page, qr/&lt;b&gt;\.test/, '... escaped';
+unlike $page, qr/<b>\.test/, '... in every place';
+$page = get($h, 'certificates')->{body};
+like $page, qr{<b>f\.test</b>.*<b>lean\.test</b>.*<b>own\.test</b>}s,
+    'the list on a page of its own';
+unlike $page, qr/id="hosts"/, '... without virtual hosts';
+
+# -t: what would be served
+my (undef, $dump) = $h->check('-t', '-D', 'DUMP_SNIVHOST_JSON');
+my $dumped = JSON::PP->new->utf8->decode($dump =~ /^(\{\n.*?^\}\n)/ms)
+    ->{certificates};
+is brief(@$dumped), $all, 'DUMP_SNIVHOST_JSON: the same';
+for my $one (@$dumped, $f, $lean, $own) {
+    delete $one->{loaded};
+}
+is_deeply $dumped, [$f, $lean, $own], '... to the letter';
+(undef, $dump) = $h->check('-t', '-D', 'DUMP_SNIVHOST');
+like $dump, qr{^3\ certificates,\ those.*\n\ +1\ until\ .*\ EC\ prime256v1\ \ \(folder\)
+    .*\Q$ssl\E/folder/f\.pem.*\n\ +2\ .*\(lean\).*lean\.crt.*\n\ +3\ .*\(mod_ssl\)
+    .*own\.crt}xms, 'DUMP_SNIVHOST';
+
+# What is served now, not what was at the start.
+put('lean.crt', make('lean', 90, 40));
+unlink "$ssl/folder/f.pem";
+ok soon(sub { brief(@{ json($h, '&certificates')->{certificates} })
+              eq 'folder:f.test lean:lean.test mod_ssl:own.test'
+              && json($h, '&certificates')->{late} == 1 }),
+    'one is gone: the old one is served';
+put('folder/old.pem', make('old', 90, 30.5, 'new.test') . $key);
+ok soon(sub { brief(@{ json($h, '&certificates')->{certificates} })
+              eq 'folder:new.test lean:lean.test mod_ssl:own.test' }),
+    'renewed ones, without a restart';
+cmp_ok json($h, '&certificates')->{certificates}[1]{loaded}, 'ge',
+    $state->{keeper}{last_look}, '... loaded since';
+
+# ----- metrics
+
+# The text format 0.0.4, strictly. Returns name => value, name{labels} =>
+# value, and what is wrong.
+sub metrics {
+    my ($text) = @_;
+    my (%value, %type, @wrong, $family);
+    push @wrong, 'does not end with a line feed' if $text !~ /\n\z/;
+    for (split /\n/, $text) {
+        if (/\A# HELP ([a-z_]+) [^\\]+\z/) {
+            push @wrong, "$1: twice" if $type{$1};
+            $family = $1;
+            $type{$family} = 'none';
+        }
+        elsif (/\A# TYPE ([a-z_]+) (counter|gauge)\z/) {
+            push @wrong, "TYPE of $1 is not after its HELP"
+                if $1 ne ($family // '') || $type{$1} ne 'none';
+            $type{$1} = $2;
+            push @wrong, "$1: its name" if ($2 eq 'counter') != /_total /;
+        }
+        elsif (/\A([a-z_]+)(?:\{([^}]*)\})? (\d+)\z/) {
+            my ($name, $labels, $value) = ($1, $2 // '', $3);
+            push @wrong, "$name: outside of its family"
+                if $name ne ($family // '') || $type{$name} eq 'none';
+            push @wrong, "labels: $labels" if $labels !~
+                /\A(?:(?:\A|,)[a-z]+="[A-Za-z0-9.-]+")*\z/;
+            $name .= "{$labels}" if $labels;
+            push @wrong, "twice: $_" if defined $value{$name};
+            $value{$name} = $value;
+        }
+        else { push @wrong, "line: $_" }
+    }
+    return (\%value, @wrong);
+}
+
+Sniv::Client->new(addr => '127.0.0.1', port => ($h->ports)[1],
+                  tls => { sni => $_ }) for 'own.test', 'evil.example';
+my $r = get($h, 'format=prometheus');
+is $r->{headers}{'content-type'}, 'text/plain; version=0.0.4; charset=utf-8',
+    'metrics: the type';
+my ($value, @wrong) = metrics($r->{body});
+is_deeply \@wrong, [], '... are well-formed';
+unlike $r->{body}, qr/evil|test|\//, '... and say nothing of clients, names '
+    . 'and files';
+my %expected = (
+    'handshakes_total{sni="known"}' => 1,
+    'handshakes_total{sni="unknown"}' => 1,
+    'certificates' => 3, 'certificates_late' => 0,
+    'certificates_expiring{days="30"}' => 0,
+    'certificates_expiring{days="60"}' => 2,
+    'certificates_expiring{days="90"}' => 3,
+    'keeper_state{state="waiting"}' => 1, 'keeper_state{state="gone"}' => 0,
+    'virtual_hosts' => 3, 'addresses' => 2, 'store_certificates' => 2,
+);
+is_deeply { map { $_ => $value->{"snivhost_$_"} } keys %expected },
+    \%expected, '... have the values';
+cmp_ok $value->{snivhost_last_look_age_seconds}, '<', 3600, '... a recent look';
+my ($promtool) = grep { -x } map { "$_/promtool" } split /:/, $ENV{PATH};
+SKIP: {
+    skip 'promtool is not installed', 1 if !$promtool;
+    my $file = $h->write('metrics', $r->{body});
+    is qx{$promtool check metrics <$file 2>&1}, '', 'promtool has no objection';
+}
+$h->remove;
+
+# ----- pages
+
+SKIP: {
+    my $made = "$ssl/many";
+    make_path($made);
+    my $top = Sniv::Httpd::top();
+    skip 'no C compiler', 6
+        if system("cc -o $ssl/certs $top/t/bench/certs.c -lcrypto "
+                  . ">/dev/null 2>&1") != 0;
+    system("$ssl/certs", $made, 205) == 0 or die "no certificates\n";
+    $h = server(main => "SNIVHostCertificates $made")->start;
+    my $pages = json($h, '&certificates');
+    is_deeply [@$pages{qw(served pages)}], [208, 3], 'many certificates';
+    my (%seen, @times);
+    for my $n (0 .. 2) {
+        my $here = json($h, "&certificates&page=$n")->{certificates};
+        is scalar @$here, (100, 100, 8)[$n], "page $n";
+        $seen{ $_->{fingerprints} }++ for @$here;
+        push @times, map { $_->{not_after} } @$here;
+    }
+    is scalar keys %seen, 208, 'each on one page';
+    is_deeply \@times, [sort @times], '... by expiry';
+    like get($h, 'certificates&page=1')->{body},
+        qr{<b>site\d+\.example</b>.*page=2\#certificates">next}s,
+        'the next page can be reached';
+    $h->remove;
+}
 
 done_testing;

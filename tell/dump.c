@@ -13,6 +13,8 @@
 
 #include "tell/dump.h"
 
+#include <stdlib.h>
+
 #include "apr_file_io.h"
 #include "apr_strings.h"
 #include "http_core.h"
@@ -24,6 +26,7 @@
 #include "tell/explain.h"
 #include "tell/question.h"
 #include "tell/render.h"
+#include "tell/served.h"
 #include "tell/sets.h"
 #include "tell/side.h"
 
@@ -141,6 +144,64 @@ static void print_set(apr_file_t *out, const snivhost_facts_t *facts,
     apr_pool_destroy(each);
 }
 
+/* ----- certificates ----- */
+
+static void print_certificate(apr_file_t *out, const snivhost_tls_facts_t *tls,
+                              int i, apr_pool_t *p)
+{
+    const sniv_cert_info_t *cert = &tls->cert;
+    const apr_time_t now = apr_time_now();
+    snivhost_lines_t *lines = snivhost_lines_make(p);
+
+    snivhost_lines_add(lines, apr_psprintf(p, "%5d ", i + 1), 6,
+                       apr_psprintf(p, "%s %s, %s  %s  (%s)",
+                                    cert->not_after < now ? "EXPIRED"
+                                                          : "until",
+                                    snivhost_time_text(p, cert->not_after),
+                                    snivhost_distance_text(p, cert->not_after,
+                                                           now),
+                                    cert->kinds, tls->how));
+    for (i = 0; i < cert->nfiles; i++)
+        snivhost_lines_add(lines, "      file", INDENT, cert->files[i]);
+    add_list(lines, "      for", cert->names, cert->nnames);
+    print(out, lines, p);
+}
+
+static void dump_certificates(apr_file_t *out, const snivhost_facts_t *facts,
+                              apr_pool_t *p)
+{
+    snivhost_served_t *served;
+    snivhost_served_sum_t sum;
+    apr_pool_t *each;
+    int i, n;
+
+    served = snivhost_served_page(0, APR_INT32_MAX, &n, &sum);
+    apr_file_printf(out, "\n%d certificate%s%s\n", n, snivhost_plural(n),
+                    n > 1 ? ", those that expire first on top" : "");
+    apr_pool_create(&each, p);
+    for (i = 0; i < n; i++) {
+        snivhost_tls_facts_t tls;
+
+        if (snivhost_served_describe(facts, &served[i], &tls, each))
+            print_certificate(out, &tls, i, each);
+        apr_pool_clear(each);
+    }
+    apr_pool_destroy(each);
+    free(served);
+}
+
+static json_t *json_certificates(const snivhost_facts_t *facts, apr_pool_t *p)
+{
+    snivhost_served_t *served;
+    json_t *list;
+    int n;
+
+    served = snivhost_served_page(0, APR_INT32_MAX, &n, NULL);
+    list = snivhost_json_served(facts, served, 0, n, APR_INT32_MAX, p);
+    free(served);
+    return list;
+}
+
 static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
                       apr_pool_t *p)
 {
@@ -174,6 +235,8 @@ static void dump_text(apr_file_t *out, const snivhost_facts_t *facts,
     print(out, lines, p);
     for (i = 0; i < table->nsets; i++)
         print_set(out, facts, sets[i], p);
+    if (facts->tls)
+        dump_certificates(out, facts, p);
 }
 
 /* ----- JSON ----- */
@@ -372,11 +435,15 @@ void snivhost_dump_test_config(apr_pool_t *p, server_rec *s)
                      "the tables of virtual hosts could not be built");
         return;
     }
+    if ((text || json) && facts->tls)
+        snivhost_served_read(facts, p);
     if (text)
         dump_text(out, facts, p);
     if (json) {
         json_t *document = snivhost_dump_json(facts, 1, p);
 
+        json_object_set_new(document, "certificates",
+                            json_certificates(facts, p));
         json_object_set_new(document, "findings",
                             snivhost_lint_json(
                                 snivhost_lint_run(s, facts->table, 1, p, p),

@@ -14,44 +14,25 @@
 /*
  * The status page: HTML without script, for a wide window and for a phone,
  * light and dark as the reader's system is.
- *
- * Every text that did not come from this file goes through esc().
  */
 
-#include "tell/status.h"
+#include "tell/page.h"
 
 #include <stdlib.h>
 
-#include "apr_buckets.h"
 #include "apr_lib.h"
-#include "apr_strings.h"
-#include "http_core.h"
 #include "http_protocol.h"
 
-#include "module/words.h"
 #include "tell/sets.h"
 #include "tls/mirror.h"
-#include "tls/store.h"
 
 /* Members of an address that is folded, and on a page of their own. */
 #define MEMBERS_FEW 8
 #define MEMBERS_PAGE 100
 #define SETS_PAGE 50
 #define FOUND_MAX 100
-#define NAMES_SHOWN 12
 /* httpd silently leaves out longer -c lines. */
 #define COMMAND_MAX 180
-
-/* A page being made. */
-typedef struct page_t {
-    apr_bucket_brigade *bb;
-    request_rec *r;
-    apr_pool_t *p;
-    const snivhost_facts_t *facts;
-    const snivhost_view_t *view;
-    const char *self;           /* the path of this page, escaped */
-    apr_time_t now;
-} page_t;
 
 static const char style[] =
 ":root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b1f24;"
@@ -130,32 +111,6 @@ static const char style[] =
 "ol.hosts .tls{grid-column:2}.differs,dl{grid-template-columns:1fr}"
 "dt{margin-top:.35rem}section{padding:.9rem .8rem}"
 "main,header,footer{padding-left:.6rem;padding-right:.6rem}}\n";
-
-/* ----- writing ----- */
-
-static const char *esc(page_t *page, const char *text)
-{
-    return text ? ap_escape_html(page->p, snivhost_printable(page->p, text))
-                : "";
-}
-
-static void out(page_t *page, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void out(page_t *page, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    apr_brigade_vprintf(page->bb, NULL, NULL, format, args);
-    va_end(args);
-}
-
-/* A link to this page with one parameter, and perhaps another one. */
-static const char *link_to(page_t *page, const char *args)
-{
-    return apr_pstrcat(page->p, page->self, "?", args, NULL);
-}
 
 static const char *place(page_t *page, const sniv_vhost_t *v)
 {
@@ -454,17 +409,6 @@ static void counters(page_t *page)
         out(page, "</div>\n");
     }
     out(page, "</div>\n");
-    if (snivhost_store()) {
-        sniv_certs_stats_t stats;
-
-        sniv_certs_stats(snivhost_store(), &stats);
-        out(page, "<p class=\"soft\">Certificate store: %u certificates with "
-            "%u chains in %s of %s KB</p>\n", stats.entries, stats.chains,
-            snivhost_number_text(page->p, (unsigned long)
-                                 ((stats.bytes + 1023) / 1024)),
-            snivhost_number_text(page->p, (unsigned long)
-                                 ((stats.room + 1023) / 1024)));
-    }
     sources(page);
     out(page, "</section>\n");
 }
@@ -488,35 +432,15 @@ static void names_of(page_t *page, const sniv_vhost_t *v)
         out(page, i < n ? ", and %d more</span>" : "</span>", n - i);
 }
 
-static const char *life_class(const snivhost_tls_facts_t *tls, apr_time_t now)
-{
-    switch (sniv_cert_life(tls->cert.not_before, tls->cert.not_after, now)) {
-    case SNIV_CERT_FRESH:
-        return "good";
-    case SNIV_CERT_LATE:
-        return "late";
-    case SNIV_CERT_SOON:
-        return "warn";
-    default:
-        return "bad";
-    }
-}
-
 static void certificate_of(page_t *page, const snivhost_tls_facts_t *tls)
 {
-    apr_time_t end;
-
     if (!tls->has_cert) {
         out(page, " <span class=\"tag bad\">%s</span>",
             esc(page, tls->problem));
         return;
     }
-    end = tls->cert.not_after;
-    out(page, " <span class=\"tag %s\" title=\"%s\">%s %s</span>",
-        life_class(tls, page->now),
-        snivhost_time_text(page->p, end),
-        end < page->now ? "expired" : "expires",
-        snivhost_distance_text(page->p, end, page->now));
+    out(page, " ");
+    snivhost_page_expiry(page, &tls->cert);
     out(page, "<br><span class=\"names\">%s, %s</span>",
         esc(page, tls->cert.subject), esc(page, tls->cert.kinds));
     if (tls->cert.nfiles)
@@ -563,28 +487,36 @@ static void members(page_t *page, const sniv_set_t *set, int from, int to)
     out(page, "</ol>\n");
 }
 
-static void pages(page_t *page, const char *key, int n, int size)
+void snivhost_page_numbers(page_t *page, const char *key, const char *anchor,
+                           int here, int n, int size)
 {
-    int here = page->view->page, last = n ? (n - 1) / size : 0;
+    const int last = n ? (n - 1) / size : 0;
+    const char *url[4];
+    int i;
 
     if (last == 0)
         return;
-    out(page, "<nav class=\"pages\">");
-    if (here > 0) {
+    for (i = 0; i < 4; i++) {
+        url[i] = apr_psprintf(page->p, "%s&amp;page=%d#%s",
+                              link_to(page, key),
+                              i == 0 ? 0 : i == 1 ? here - 1
+                              : i == 2 ? here + 1 : last, anchor);
+    }
+    out(page, "<nav class=\"pages\" aria-label=\"pages\">");
+    if (here > 0)
         out(page, "<a href=\"%s\">first</a> <a href=\"%s\">previous</a> ",
-            link_to(page, apr_psprintf(page->p, "%s&amp;page=0#hosts", key)),
-            link_to(page, apr_psprintf(page->p, "%s&amp;page=%d#hosts", key,
-                                       here - 1)));
-    }
+            url[0], url[1]);
     out(page, "<span class=\"soft\">page %d of %d</span>", here + 1, last + 1);
-    if (here < last) {
-        out(page, " <a href=\"%s\">next</a> <a href=\"%s\">last</a>",
-            link_to(page, apr_psprintf(page->p, "%s&amp;page=%d#hosts", key,
-                                       here + 1)),
-            link_to(page, apr_psprintf(page->p, "%s&amp;page=%d#hosts", key,
-                                       last)));
-    }
+    if (here < last)
+        out(page, " <a href=\"%s\">next</a> <a href=\"%s\">last</a>", url[2],
+            url[3]);
     out(page, "</nav>\n");
+}
+
+/* Pages of virtual hosts or addresses. */
+static void pages(page_t *page, const char *key, int n, int size)
+{
+    snivhost_page_numbers(page, key, "hosts", page->view->page, n, size);
 }
 
 static void set_summary(page_t *page, const sniv_set_t *set)
@@ -753,7 +685,10 @@ void snivhost_page(apr_bucket_brigade *bb, request_rec *r,
     answer(&page);
     out(&page, "</section>\n");
     counters(&page);
-    hosts(&page);
-    out(&page, "</main>\n<footer><a href=\"%s\">as JSON</a></footer>\n"
-        "</body></html>\n", link_to(&page, "format=json"));
+    snivhost_page_certs(&page);
+    if (!view->certificates)
+        hosts(&page);
+    out(&page, "</main>\n<footer><a href=\"%s\">as JSON</a>, "
+        "<a href=\"%s\">for Prometheus</a></footer>\n</body></html>\n",
+        link_to(&page, "format=json"), link_to(&page, "format=prometheus"));
 }

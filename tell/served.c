@@ -12,6 +12,8 @@
  */
 #include "tell/served.h"
 
+#include <stdlib.h>
+
 #include "apr_hash.h"
 #include "apr_strings.h"
 #include "http_config.h"
@@ -20,8 +22,10 @@
 #include <openssl/ssl.h>
 
 #include "lint/finding.h"
+#include "module/json.h"
 #include "module/words.h"
 #include "serve/cert.h"
+#include "tell/render.h"
 #include "tls/store.h"
 
 #define DAY apr_time_from_sec(86400)
@@ -166,7 +170,9 @@ void snivhost_served_each(snivhost_served_fn *fn, void *baton)
 {
     const apr_array_header_t *own = snivhost_site.own_certs;
     const sniv_certs_t *store = snivhost_store();
+    unsigned char *chosen;
     snivhost_served_t one;
+    sniv_scope_t scope;
     sniv_cert_id_t n = store ? sniv_certs_count(store) : 0;
     int i;
 
@@ -178,10 +184,15 @@ void snivhost_served_each(snivhost_served_fn *fn, void *baton)
             fn(baton, it);
     }
     one.s = NULL;
+    chosen = store ? sniv_certs_chosen(store, apr_time_now()) : NULL;
     for (one.id = 0; one.id < n; one.id++) {
-        if (sniv_certs_times(store, one.id, &one.not_before, &one.not_after))
+        if (sniv_certs_times(store, one.id, &one.not_before, &one.not_after,
+                             &scope)
+            && (scope == SNIV_SCOPE_NONE || !chosen || chosen[one.id])) {
             fn(baton, &one);
+        }
     }
+    free(chosen);
 }
 
 /* ----- those that expire first ----- */
@@ -189,7 +200,9 @@ void snivhost_served_each(snivhost_served_fn *fn, void *baton)
 /* A heap: the last one of those that are kept is on top. */
 typedef struct heap_t {
     snivhost_served_t *list;
-    int n, size, total;
+    int n, size;
+    snivhost_served_sum_t *sum;
+    apr_time_t now;
 } heap_t;
 
 static int is_before(const snivhost_served_t *a, const snivhost_served_t *b)
@@ -228,28 +241,51 @@ static void rise(snivhost_served_t *list, int at,
 static void add(void *baton, const snivhost_served_t *one)
 {
     heap_t *heap = baton;
+    snivhost_served_sum_t *sum = heap->sum;
 
-    heap->total++;
+    if (sum->all++ == 0 || one->not_after < sum->first)
+        sum->first = one->not_after;
+    sum->late += sniv_cert_life(one->not_before, one->not_after, heap->now)
+                 != SNIV_CERT_FRESH;
     if (heap->n < heap->size)
         rise(heap->list, heap->n++, one);
     else if (heap->n > 0 && is_before(one, &heap->list[0]))
         sink(heap->list, heap->n, 0, one);
 }
 
-int snivhost_served_first(snivhost_served_t *list, int size, int *total)
+/* No list is longer. */
+static apr_int64_t served_max(void)
 {
-    heap_t heap = { list, 0, size, 0 };
+    return (snivhost_site.own_certs ? snivhost_site.own_certs->nelts : 0)
+           + (snivhost_store() ? (apr_int64_t)sniv_certs_count(
+                                     snivhost_store()) : 0);
+}
+
+snivhost_served_t *snivhost_served_page(int page, int size, int *n,
+                                        snivhost_served_sum_t *sum)
+{
+    const apr_int64_t wanted = ((apr_int64_t)page + 1) * size;
+    const apr_int64_t max = served_max();
+    snivhost_served_sum_t own_sum;
+    heap_t heap = { NULL, 0, 0, sum ? sum : &own_sum, apr_time_now() };
     int i;
 
+    memset(heap.sum, 0, sizeof(*heap.sum));
+    if (max > 0 && wanted > 0) {
+        heap.size = (int)(wanted < max ? wanted : max);
+        heap.list = malloc((size_t)heap.size * sizeof(*heap.list));
+    }
+    if (!heap.list)
+        heap.size = 0;
     snivhost_served_each(add, &heap);
     for (i = heap.n - 1; i > 0; i--) {
-        snivhost_served_t last = list[i];
+        snivhost_served_t last = heap.list[i];
 
-        list[i] = list[0];
-        sink(list, i, 0, &last);
+        heap.list[i] = heap.list[0];
+        sink(heap.list, i, 0, &last);
     }
-    *total = heap.total;
-    return heap.n;
+    *n = heap.n;
+    return heap.list;
 }
 
 int snivhost_served_describe(const snivhost_facts_t *facts,
@@ -264,11 +300,42 @@ int snivhost_served_describe(const snivhost_facts_t *facts,
     memset(tls, 0, sizeof(*tls));
     tls->has_cert = sniv_certs_info(snivhost_store(), one->id, &tls->cert, p)
                     == APR_SUCCESS;
-    tls->how = "store";
+    tls->how = tls->cert.scope == SNIV_SCOPE_NONE ? "lean" : "folder";
     tls->source = tls->cert.scope == SNIV_SCOPE_NONE ? "files" : "folders";
     if (!facts->is_live)
         tls->cert.loaded = 0;
     return tls->has_cert;
+}
+
+json_t *snivhost_json_served(const snivhost_facts_t *facts,
+                             const snivhost_served_t *list, int from, int to,
+                             int names_max, apr_pool_t *p)
+{
+    json_t *array = json_array(), *json;
+    apr_pool_t *each;
+    int i, more;
+
+    apr_pool_create(&each, p);
+    for (i = from; i < to; i++) {
+        snivhost_tls_facts_t tls;
+
+        apr_pool_clear(each);
+        if (!snivhost_served_describe(facts, &list[i], &tls, each))
+            continue;
+        more = tls.cert.nnames - names_max;
+        if (more > 0)
+            tls.cert.nnames = names_max;
+        json = snivhost_json_certificate(&tls, each);
+        json_object_set_new(json, "names_left_out",
+                            json_integer(more > 0 ? more : 0));
+        json_object_set_new(json, "how", json_string(tls.how));
+        json_object_set_new(json, "loaded", tls.cert.loaded
+                            ? snivhost_json_time(tls.cert.loaded)
+                            : json_null());
+        json_array_append_new(array, json);
+    }
+    apr_pool_destroy(each);
+    return array;
 }
 
 /* ----- the log line of a day ----- */

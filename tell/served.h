@@ -23,6 +23,8 @@
  * Nothing here takes a lock or reads a file, but for -t and for the log line.
  */
 
+#include <jansson.h>
+
 #include "tell/tlsfacts.h"
 
 /** A certificate, or those that are served together. */
@@ -38,19 +40,41 @@ typedef void snivhost_served_fn(void *baton, const snivhost_served_t *one);
 /** Call a function for each, in no order. Any thread of any process. */
 void snivhost_served_each(snivhost_served_fn *fn, void *baton);
 
+/** All in numbers. */
+typedef struct snivhost_served_sum_t {
+    int all;
+    int late;                   /**< with less than a third of their life */
+    apr_time_t first;           /**< when the first one expires; 0: none */
+} snivhost_served_sum_t;
+
+/** Certificates on a page of a list. */
+#define SNIVHOST_SERVED_PAGE 100
+
 /**
- * Those that expire first.
- * @param list receives them, the first one first
- * @param size how many it has room for
- * @param total receives how many there are
- * @return how many there are in the list
+ * The list by expiry up to a page of it, which is as much as has to be kept.
+ * @param page from 0
+ * @param size of a page
+ * @param n receives how many there are in the list, those of earlier pages
+ *        included: page * size or less if there is no such page
+ * @param sum may be NULL
+ * @return malloc()ed, may be NULL if there is none
  */
-int snivhost_served_first(snivhost_served_t *list, int size, int *total);
+snivhost_served_t *snivhost_served_page(int page, int size, int *n,
+                                        snivhost_served_sum_t *sum);
 
 /** What there is to say of one. @return 0: it is no longer served */
 int snivhost_served_describe(const snivhost_facts_t *facts,
                              const snivhost_served_t *one,
                              snivhost_tls_facts_t *tls, apr_pool_t *p);
+
+/**
+ * A part of a list as JSON.
+ * @param names_max how many names of each certificate are in it; the number
+ *        of others is in names_left_out
+ */
+json_t *snivhost_json_served(const snivhost_facts_t *facts,
+                             const snivhost_served_t *list, int from, int to,
+                             int names_max, apr_pool_t *p);
 
 /** Under -t, where mod_ssl loads nothing: read the files of its virtual hosts
  * instead. */

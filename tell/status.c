@@ -29,6 +29,7 @@
 #include "module/words.h"
 #include "tell/dump.h"
 #include "tell/render.h"
+#include "tell/served.h"
 #include "tls/mirror.h"
 #include "tls/store.h"
 
@@ -39,6 +40,9 @@
 
 /* No list has more pages; times the size of a page it is still an int. */
 #define PAGE_MAX 1000000
+
+/* Of a certificate in a list; it may have thousands. */
+#define NAMES_MAX 100
 
 /* ----- what the client wants ----- */
 
@@ -69,8 +73,12 @@ static void take(snivhost_view_t *view, const char *key, const char *value)
         view->page = page_number(value);
     else if (!strcmp(key, "dump"))
         view->dump = 1;
-    else if (!strcmp(key, "format"))
+    else if (!strcmp(key, "certificates"))
+        view->certificates = 1;
+    else if (!strcmp(key, "format")) {
         view->as_json = !strcmp(value, "json");
+        view->as_metrics = !strcmp(value, "prometheus");
+    }
 }
 
 /* An empty field of a form is one that was not filled in. */
@@ -190,6 +198,56 @@ static json_t *json_sources(apr_pool_t *p)
     return list;
 }
 
+/* Who looks for changes, and when that was done last. */
+static json_t *json_keeper(void)
+{
+    sniv_certs_looks_t looks;
+    json_t *json = json_object();
+
+    json_object_set_new(json, "state",
+                        json_string(snivhost_store_keeper(&looks)));
+    json_object_set_new(json, "last_look", looks.ended
+                        ? snivhost_json_time(looks.ended) : json_null());
+    return json;
+}
+
+static json_t *json_served(void)
+{
+    snivhost_served_sum_t sum;
+    json_t *json = json_object();
+    int n;
+
+    free(snivhost_served_page(0, 0, &n, &sum));
+    json_object_set_new(json, "served", json_integer(sum.all));
+    json_object_set_new(json, "late", json_integer(sum.late));
+    json_object_set_new(json, "first_expires", sum.first
+                        ? snivhost_json_time(sum.first) : json_null());
+    return json;
+}
+
+/* A page of the list. */
+static json_t *json_certificates(const snivhost_facts_t *facts, int page,
+                                 apr_pool_t *p)
+{
+    const int size = SNIVHOST_SERVED_PAGE;
+    snivhost_served_sum_t sum;
+    json_t *json = json_object();
+    int n;
+    snivhost_served_t *served = snivhost_served_page(page, size, &n, &sum);
+
+    json_object_set_new(json, "version", json_integer(SNIVHOST_JSON_VERSION));
+    json_object_set_new(json, "served", json_integer(sum.all));
+    json_object_set_new(json, "late", json_integer(sum.late));
+    json_object_set_new(json, "page", json_integer(page));
+    json_object_set_new(json, "pages", json_integer((sum.all + size - 1)
+                                                    / size));
+    json_object_set_new(json, "certificates",
+                        snivhost_json_served(facts, served, page * size, n,
+                                             NAMES_MAX, p));
+    free(served);
+    return json;
+}
+
 static json_t *json_sets(const sniv_table_t *table, apr_pool_t *p)
 {
     json_t *list = json_array();
@@ -236,6 +294,8 @@ static json_t *json_view(const snivhost_facts_t *facts,
         return snivhost_json_explanation(view->answer, p);
     if (view->dump)
         return snivhost_dump_json(facts, 1, p);
+    if (view->certificates)
+        return json_certificates(facts, view->page, p);
     json = json_object();
     json_object_set_new(json, "version", json_integer(SNIVHOST_JSON_VERSION));
     json_object_set_new(json, "mode",
@@ -246,6 +306,8 @@ static json_t *json_view(const snivhost_facts_t *facts,
         snivhost_counters_since()
             ? snivhost_time_text(p, snivhost_counters_since()) : NULL, p));
     json_object_set_new(json, "counters", json_counters());
+    json_object_set_new(json, "certificates", json_served());
+    json_object_set_new(json, "keeper", json_keeper());
     json_object_set_new(json, "certificate_store", json_store());
     json_object_set_new(json, "certificate_sources", json_sources(p));
     json_object_set_new(json, "virtual_hosts",
@@ -298,8 +360,10 @@ static int is_mapped(request_rec *r)
 
 static void set_headers(request_rec *r, const snivhost_view_t *view)
 {
-    ap_set_content_type(r, view->as_json ? "application/json"
-                                         : "text/html; charset=UTF-8");
+    ap_set_content_type(r, view->as_metrics
+                           ? "text/plain; version=0.0.4; charset=utf-8"
+                           : view->as_json ? "application/json"
+                           : "text/html; charset=UTF-8");
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
     apr_table_setn(r->headers_out, "Referrer-Policy", "no-referrer");
@@ -313,9 +377,29 @@ static void set_headers(request_rec *r, const snivhost_view_t *view)
  * All is made in memory first: while the facts are held, other questions of
  * this child wait.
  */
+static int answer_with_facts(apr_bucket_brigade *bb, request_rec *r,
+                             snivhost_view_t *view)
+{
+    const snivhost_facts_t *facts = snivhost_facts_acquire();
+
+    if (!facts)
+        return 0;
+    if (view->address && !view->trouble)
+        view->answer = snivhost_explain(facts, &view->question, r->pool);
+    if (view->as_json) {
+        apr_brigade_puts(bb, NULL, NULL,
+                         snivhost_json_dump(json_view(facts, view, r->pool),
+                                            r->pool));
+    }
+    else {
+        snivhost_page(bb, r, facts, view);
+    }
+    snivhost_facts_release();
+    return 1;
+}
+
 int snivhost_status_handler(request_rec *r)
 {
-    const snivhost_facts_t *facts;
     apr_bucket_brigade *bb;
     snivhost_view_t view;
     int status;
@@ -334,23 +418,11 @@ int snivhost_status_handler(request_rec *r)
     if (r->header_only)
         return OK;
 
-    facts = snivhost_facts_acquire();
-    if (!facts)
-        return HTTP_INTERNAL_SERVER_ERROR;
-    if (view.address && !view.trouble) {
-        view.answer = snivhost_explain(facts, &view.question, r->pool);
-    }
     bb = apr_brigade_create(r->pool, r->connection->bucket_alloc);
-    if (view.as_json) {
-        apr_brigade_puts(bb, NULL, NULL,
-                         snivhost_json_dump(json_view(facts, &view, r->pool),
-                                            r->pool));
-    }
-    else {
-        snivhost_page(bb, r, facts, &view);
-    }
-    snivhost_facts_release();
-
+    if (view.as_metrics)
+        snivhost_metrics(bb);
+    else if (!answer_with_facts(bb, r, &view))
+        return HTTP_INTERNAL_SERVER_ERROR;
     APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_eos_create(bb->bucket_alloc));
     return ap_pass_brigade(r->output_filters, bb) == APR_SUCCESS
            ? OK : AP_FILTER_ERROR;

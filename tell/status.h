@@ -17,7 +17,8 @@
 /**
  * @file tell/status.h
  * The running server reports on itself: `SetHandler snivhost-status` (HTML,
- * and JSON with ?format=json), and a section in mod_status' page.
+ * JSON with ?format=json, numbers with ?format=prometheus), and a section in
+ * mod_status' page.
  *
  * Nothing is served unless the administrator maps it, in <Location>: a
  * .htaccess file cannot. Parameters of the query string:
@@ -25,7 +26,9 @@
  *     address, sni, host, path, http   a question, as in SNIVHostExplain
  *     set, page                        the virtual hosts of an address
  *     find                             virtual hosts by a part of a name
+ *     certificates, page               the certificates that are served
  *     format=json                      the same for programs
+ *     format=prometheus                numbers for a monitoring system
  *     dump                             with format=json: everything
  */
 
@@ -43,7 +46,9 @@ typedef struct snivhost_view_t {
     const char *find;           /**< NULL or empty: none */
     int set;                    /**< a set's number, -1: none */
     int page;                   /**< from 0 */
+    int certificates;           /**< the list of them */
     int as_json;
+    int as_metrics;
     int dump;
     snivhost_question_t question;
     const char *trouble;        /**< with the question, a sentence; NULL */
@@ -58,6 +63,13 @@ typedef struct snivhost_view_t {
 void snivhost_page(apr_bucket_brigade *bb, request_rec *r,
                    const snivhost_facts_t *facts,
                    const snivhost_view_t *view);
+
+/**
+ * Numbers for Prometheus: its text format 0.0.4 (tell/metrics.c). Takes no
+ * lock. Labels have a few constant values each: nothing of a client, of a
+ * certificate or of the configuration is in them.
+ */
+void snivhost_metrics(apr_bucket_brigade *bb);
 
 /* The phases, for the hook table in mod_snivhost.c. */
 int snivhost_status_translate_name(request_rec *r);

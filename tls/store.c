@@ -13,6 +13,9 @@
 
 #include "tls/store.h"
 
+#include <errno.h>
+#include <signal.h>
+
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_main.h"
@@ -347,6 +350,21 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
                      "message)");
     }
     return OK;
+}
+
+const char *snivhost_store_keeper(sniv_certs_looks_t *looks)
+{
+    memset(looks, 0, sizeof(*looks));
+    if (!snivhost_site.store
+        || !sniv_certs_looks(snivhost_site.store, looks)
+        || interval_of(ap_server_conf) <= 0
+        || !sniv_certs_is_shared(snivhost_site.store)) {
+        return "off";
+    }
+    /* a child may not send it anything, and learns that it is there */
+    if (kill(looks->pid, 0) != 0 && errno != EPERM)
+        return "gone";
+    return looks->is_in_round ? "looking" : "waiting";
 }
 
 int snivhost_store_keep(apr_pool_t *pconf, apr_pool_t *plog,

@@ -96,6 +96,13 @@ sniv_cert_id_t snivhost_store_find(const sniv_certs_t *certs,
 int snivhost_store_has(const server_rec *s, const char *name,
                        apr_size_t len);
 
+/**
+ * Who looks for changed certificates, as any process sees it.
+ * @param looks receives when; all zero if there is nothing to look at
+ * @return "off", "waiting" (for changes), "looking", "gone" (it has died)
+ */
+const char *snivhost_store_keeper(sniv_certs_looks_t *looks);
+
 /* The phases, for the hook table in mod_snivhost.c. */
 int snivhost_store_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s);

@@ -11,7 +11,7 @@
 # limitations under the License.
 
 # The JSON documents have the keys that the manual lists. (status.t asks for
-# that of the status page.)
+# those of the status page.)
 
 use strict;
 use warnings FATAL => 'all';
@@ -34,7 +34,7 @@ my @tables = map {
     join ' ', sort 'version', map { /<code>(\w+)<\/code>/g }
         m{<tr><td>(.*?)</td>}gs
 } $section =~ m{<table(.*?)</table>}gs;
-is scalar @tables, 4, 'the manual lists the keys of four documents';
+is scalar @tables, 5, 'the manual lists the keys of five documents';
 
 my $h = Sniv::Httpd->new(name => 'docs-json', mode => 'none', conf => '');
 $h->{conf} = 'LoadModule snivhost_module "' . Sniv::Httpd::module_so()
@@ -63,7 +63,7 @@ my @asked = (
 );
 my (undef, $before) = $h->check('-t', '-D', 'DUMP_SNIVHOST_JSON');
 $h->write('before.json', $before =~ s/^Syntax OK\n//mr);
-push @asked, undef, ['a comparison', '-c',
+push @asked, undef, undef, ['a comparison', '-c',
     'SNIVHostCompare ' . $h->dir . '/before.json format=json'];
 for my $i (grep { $asked[$_] } 0 .. $#asked) {
     my ($what, @args) = @{ $asked[$i] };

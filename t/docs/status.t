@@ -11,7 +11,7 @@
 # limitations under the License.
 
 # The status page and what the manual says of it: the parameters of its query
-# string, the counters, the keys of its JSON document.
+# string, the counters, the keys of its JSON documents, the metrics.
 
 use strict;
 use warnings FATAL => 'all';
@@ -33,9 +33,9 @@ sub first_column {
 
 my ($section) = manual() =~ m{<section id="status">(.*?)\n</section>}s
     or BAIL_OUT('the manual has no section about the status page');
-my ($parameters, $counters) = $section =~ m{<table(.*?)</table>}gs;
-my ($keys) = (manual() =~ m{<section id="json">(.*?)</section>}s)[0]
-    =~ m{status\s+page</a>.*?<table(.*?)</table>}s;
+my ($parameters, $metrics, $counters) = $section =~ m{<table(.*?)</table>}gs;
+my ($keys, $list_keys) = (manual() =~ m{<section id="json">(.*?)</section>}s)[0]
+    =~ m{status\s+page</a>:.*?<table(.*?)</table>.*?<table(.*?)</table>}s;
 
 my @read = slurp('tell/status.c') =~ /!strcmp\(key, "(\w+)"\)/g;
 cmp_ok scalar @read, '>', 5, 'the source reads parameters';
@@ -49,7 +49,7 @@ is join(' ', first_column($counters)), join(' ', @counted),
     'the manual has the counters, in this order';
 
 SKIP: {
-    skip 'SNIVHOST=off: the module is not loaded', 3
+    skip 'SNIVHOST=off: the module is not loaded', 5
         if Sniv::Httpd::mode() eq 'off';
     my $h = Sniv::Httpd->new(name => 'docs-status', conf => sub { <<"END" });
 Listen 127.0.0.1:$_[0]
@@ -58,8 +58,10 @@ Listen 127.0.0.1:$_[0]
 </Location>
 END
     $h->start;
-    my $page = Sniv::Client->new(addr => '127.0.0.1', port => $h->ports)
-        ->get('localhost', '/status?format=json')->{body} // '';
+    my ($page, $list, $prometheus) = map {
+        Sniv::Client->new(addr => '127.0.0.1', port => $h->ports)
+            ->get('localhost', "/status?format=$_")->{body} // '' }
+        'json', 'json&certificates', 'prometheus';
     $h->stop;
     my $json = eval { JSON::PP::decode_json($page) };
     ok $json, 'the state of the server is JSON' or diag $page;
@@ -68,6 +70,17 @@ END
         'it has the keys that the manual lists';
     is join(' ', sort keys %{ $json->{counters} || {} }),
         join(' ', sort @counted), '... and the counters';
+    $json = eval { JSON::PP::decode_json($list) };
+    is join(' ', sort keys %{ $json || {} }),
+        join(' ', sort 'version', first_column($list_keys)),
+        'a list of certificates has the keys that the manual lists';
+    my %named = map { $_ => 1 } first_column($metrics);
+    is join(' ', grep { !delete $named{$_} }
+                 $prometheus =~ /^# TYPE snivhost_(\w+) /mg), '',
+        'all metrics are in the manual';
+    delete @named{grep { /^(?:store_(?!hits|misses|fall)|certificate_first|last_look)/ }
+                      keys %named};         # without a store
+    is join(' ', sort keys %named), '', '... and no others';
     $h->remove;
 }
 

@@ -89,6 +89,47 @@ static int teardown(void **state)
     return system(command);
 }
 
+/* Whether a host with one of its names gets it. */
+static int is_found(const sniv_certs_t *certs, const sniv_cert_info_t *info,
+                    apr_time_t now)
+{
+    sniv_cert_id_t ids[SNIV_KINDS];
+    int i, k, n;
+
+    for (i = 0; i < info->nnames; i++) {
+        char *name = apr_pstrdup(pool, info->names[i]);
+
+        if (*name == '*')
+            *name = 'x';
+        n = sniv_certs_find_kinds(certs, info->scope, name, strlen(name), now,
+                                  ids);
+        for (k = 0; k < n; k++) {
+            if (ids[k] == info->id)
+                return 1;
+        }
+    }
+    return 0;
+}
+
+/* All at once is what it is one by one. */
+static void assert_chosen(const sniv_certs_t *certs)
+{
+    const apr_time_t now = apr_time_now();
+    unsigned char *chosen = sniv_certs_chosen(certs, now);
+    sniv_cert_info_t info;
+    sniv_cert_id_t id;
+
+    assert_non_null(chosen);
+    for (id = 0; id < sniv_certs_count(certs); id++) {
+        if (sniv_certs_info(certs, id, &info, pool) == APR_SUCCESS
+            && info.scope != SNIV_SCOPE_NONE)
+            assert_int_equal(chosen[id], is_found(certs, &info, now));
+        else
+            assert_int_equal(chosen[id], 0);
+    }
+    free(chosen);
+}
+
 static sniv_certs_t *load(sniv_scope_t *scope)
 {
     sniv_certs_t *certs;
@@ -102,6 +143,7 @@ static sniv_certs_t *load(sniv_scope_t *scope)
                      APR_SUCCESS);
     assert_int_equal(sniv_certs_load(certs, 0, 0, report, NULL),
                      APR_SUCCESS);
+    assert_chosen(certs);
     return certs;
 }
 

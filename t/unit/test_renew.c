@@ -503,11 +503,16 @@ static void test_many_gone(void **state)
 static void assert_times(const sniv_certs_t *certs, sniv_cert_info_t *info)
 {
     sniv_cert_id_t id = find(certs, "a.test");
+    unsigned char *chosen = sniv_certs_chosen(certs, apr_time_now());
     apr_time_t from, to;
+    sniv_scope_t scope;
 
     assert_int_equal(sniv_certs_info(certs, id, info, pool), APR_SUCCESS);
-    assert_true(sniv_certs_times(certs, id, &from, &to));
+    assert_true(sniv_certs_times(certs, id, &from, &to, &scope));
     assert_true(from == info->not_before && to == info->not_after);
+    assert_int_equal(scope, info->scope);
+    assert_true(chosen && chosen[id] == 1);
+    free(chosen);
 }
 
 static void test_times(void **state)
@@ -516,6 +521,7 @@ static void test_times(void **state)
     sniv_cert_info_t first, second;
     sniv_certs_t *certs;
     apr_time_t from, to;
+    sniv_scope_t scope;
 
     (void)state;
     pems_write(in_dir("a.pem"), certs_text[0], keys_text[0], NULL);
@@ -531,10 +537,12 @@ static void test_times(void **state)
     assert_times(certs, &second);
     assert_true(second.loaded > first.loaded);
     assert_true(second.loaded <= apr_time_now());
-    assert_false(sniv_certs_times(certs, SNIV_CERT_NONE, &from, &to));
-    assert_false(sniv_certs_times(certs, sniv_certs_count(certs), &from, &to));
+    assert_false(sniv_certs_times(certs, SNIV_CERT_NONE, &from, &to,
+                                  &scope));
+    assert_false(sniv_certs_times(certs, sniv_certs_count(certs), &from, &to,
+                                  &scope));
     assert_false(sniv_certs_times(certs, sniv_certs_count(certs) - 1, &from,
-                                  &to));
+                                  &to, &scope));
 }
 
 /* A clock that is put back does not stop the looks. */
