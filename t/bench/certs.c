@@ -14,11 +14,12 @@
 /*
  * Makes many certificates quickly, for benchmarks:
  *
- *   certs DIR COUNT [ec|rsa [FROM]]
+ *   certs DIR COUNT [ec|rsa [FROM [bundle]]]
  *
  * DIR/CA.crt, and for COUNT numbers N from FROM (0) on an end-entity
  * certificate of the CA for siteN.example in DIR/N.crt (leaf, CA) with its
- * key, PKCS#8 and mode 0600, in DIR/N.key. What is there already stays.
+ * key, PKCS#8 and mode 0600, in DIR/N.key; or all of it in DIR/N.pem with
+ * "bundle". What is there already stays.
  */
 
 #include <stdio.h>
@@ -108,12 +109,32 @@ static FILE *create(const char *dir, const char *name, const char *suffix,
     return file;
 }
 
-static int is_there(const char *dir, int number)
+static int is_there(const char *dir, int number, const char *suffix)
 {
     char path[1000];
 
-    snprintf(path, sizeof(path), "%s/%d.crt", dir, number);
+    snprintf(path, sizeof(path), "%s/%d.%s", dir, number, suffix);
     return access(path, R_OK) == 0;
+}
+
+/* The key comes last, in a file of its own or not. */
+static void put(const char *dir, int number, X509 *cert, X509 *ca,
+                EVP_PKEY *key, int is_bundle)
+{
+    char name[20];
+    FILE *file;
+
+    snprintf(name, sizeof(name), "%d", number);
+    file = create(dir, name, is_bundle ? "pem" : "crt",
+                  is_bundle ? 0600 : 0644);
+    PEM_write_X509(file, cert);
+    PEM_write_X509(file, ca);
+    if (!is_bundle) {
+        fclose(file);
+        file = create(dir, name, "key", 0600);
+    }
+    PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
+    fclose(file);
 }
 
 int main(int argc, char **argv)
@@ -122,37 +143,33 @@ int main(int argc, char **argv)
     const char *kind = argc > 3 ? argv[3] : "ec";
     int count = argc > 2 ? atoi(argv[2]) : 0;
     int from = argc > 4 ? atoi(argv[4]) : 0;
+    int is_bundle = argc > 5 && !strcmp(argv[5], "bundle");
     EVP_PKEY *ca_key;
     X509 *ca;
     FILE *file;
     int i;
 
     if (count < 1)
-        die("usage: certs DIR COUNT [ec|rsa [FROM]]");
+        die("usage: certs DIR COUNT [ec|rsa [FROM [bundle]]]");
     ca_key = make_key("ec");
     ca = make_cert("benchmark CA", ca_key, NULL, NULL);
-    file = create(dir, "CA", "crt", 0644);
-    PEM_write_X509(file, ca);
-    fclose(file);
+    if (!is_bundle) {
+        file = create(dir, "CA", "crt", 0644);
+        PEM_write_X509(file, ca);
+        fclose(file);
+    }
 
     for (i = from; i < from + count; i++) {
-        char name[100], number[20];
+        char name[100];
         EVP_PKEY *key;
         X509 *cert;
 
-        if (is_there(dir, i))
+        if (is_there(dir, i, is_bundle ? "pem" : "crt"))
             continue;
-        snprintf(number, sizeof(number), "%d", i);
         snprintf(name, sizeof(name), "site%d.example", i);
         key = make_key(kind);
         cert = make_cert(name, key, ca, ca_key);
-        file = create(dir, number, "key", 0600);
-        PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
-        fclose(file);
-        file = create(dir, number, "crt", 0644);
-        PEM_write_X509(file, cert);
-        PEM_write_X509(file, ca);
-        fclose(file);
+        put(dir, i, cert, ca, key, is_bundle);
         X509_free(cert);
         EVP_PKEY_free(key);
     }

@@ -29,6 +29,16 @@
  *                     certificate of a file: prints how long one waited at
  *                     most, tries that failed included, in ms, and how many
  *                     failed
+ *     renew DIR NEW FROM TO [PID SIGNAL]
+ *                     put NEW/N.pem in the place of DIR/N.pem for each number,
+ *                     which takes the place of a % in NAME, and ask the server
+ *                     to reload, if it has to be asked. With one number all
+ *                     threads shake hands all the time, until each has seen
+ *                     the new certificate STREAK times in a row: prints how
+ *                     many ms after the rename the last handshake began that
+ *                     still showed the old one. With several, each thread
+ *                     waits for its part of them: prints how many ms all of
+ *                     them took. Then how many handshakes failed
  */
 
 #include <arpa/inet.h>
@@ -36,6 +46,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,21 +211,27 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+static void put_number(char *to, size_t room, const char *pattern, int number)
+{
+    const char *at = strchr(pattern, '%');
+
+    if (at)
+        snprintf(to, room, "%.*s%d%s", (int)(at - pattern), pattern, number,
+                 at + 1);
+    else
+        snprintf(to, room, "%s", pattern);
+}
+
 static int each(const char *name, int from, int to)
 {
     int n = to - from + 1, i;
     double *ms = calloc(n > 0 ? n : 1, sizeof(*ms)), start;
-    const char *at = strchr(name, '%');
     char one[256];
 
     if (n < 1 || !ms)
         die("each takes FROM and TO");
-    snprintf(one, sizeof(one), "%s", name);
     for (i = 0; i < n; i++) {
-        if (at) {
-            snprintf(one, sizeof(one), "%.*s%d%s", (int)(at - name), name,
-                     from + i, at + 1);
-        }
+        put_number(one, sizeof(one), name, from + i);
         start = now();
         if (!handshake(one, 1, NULL)) {
             fprintf(stderr, "handshakes: %s: %s\n", one, why);
@@ -262,13 +279,168 @@ static int until_new(const char *name, const char *path)
     return 0;
 }
 
+/* ----- renewals ----- */
+
+#define STREAK 30
+
+typedef struct renewal_t {
+    pthread_t thread;
+    const char *name, *dir;
+    int from, to;               /* its part */
+    double last_old;            /* when it began */
+    int failed, is_late;
+    volatile int *is_ready;
+} renewal_t;
+
+static volatile double renewed;          /* the time of the rename; 0: not yet */
+
+static X509 *read_first(const char *dir, int number)
+{
+    char path[1000];
+    FILE *file;
+    X509 *x;
+
+    snprintf(path, sizeof(path), "%s/%d.pem", dir, number);
+    file = fopen(path, "r");
+    x = file ? PEM_read_X509(file, NULL, NULL, NULL) : NULL;
+    if (!x)
+        die(path);
+    fclose(file);
+    return x;
+}
+
+/* 1: the new one, 0: another one, -1: failed. */
+static int shows(const char *name, X509 *wanted)
+{
+    X509 *x;
+    int is_new;
+
+    if (!handshake(name, 0, &x))
+        return -1;
+    is_new = X509_cmp(x, wanted) == 0;
+    X509_free(x);
+    return is_new;
+}
+
+static void *await_one(void *baton)
+{
+    renewal_t *r = baton;
+    X509 *wanted = read_first(r->dir, r->from);
+    char name[256];
+    double begin;
+    int streak = 0, got;
+
+    put_number(name, sizeof(name), r->name, r->from);
+    while (streak < STREAK) {
+        begin = now();
+        if (begin > until) {
+            r->is_late = 1;
+            break;
+        }
+        got = shows(name, wanted);
+        *r->is_ready = 1;
+        streak = got == 1 ? streak + 1 : 0;
+        if (renewed > 0 && begin >= renewed) {
+            r->failed += got < 0;
+            if (got == 0)
+                r->last_old = begin;
+        }
+    }
+    X509_free(wanted);
+    return NULL;
+}
+
+static void *await_part(void *baton)
+{
+    renewal_t *r = baton;
+    char name[256];
+    int i, got;
+
+    *r->is_ready = 1;
+    while (renewed == 0)
+        usleep(100);
+    for (i = r->from; i <= r->to && !r->is_late; i++) {
+        X509 *wanted = read_first(r->dir, i);
+
+        put_number(name, sizeof(name), r->name, i);
+        while ((got = shows(name, wanted)) != 1) {
+            r->failed += got < 0;
+            if (now() > until) {
+                r->is_late = 1;
+                break;
+            }
+            usleep(1000);
+        }
+        X509_free(wanted);
+    }
+    return NULL;
+}
+
+static double move(const char *dir, const char *new_dir, int from, int to)
+{
+    char old_path[1000], new_path[1000];
+    double first = now();
+    int i;
+
+    for (i = from; i <= to; i++) {
+        snprintf(new_path, sizeof(new_path), "%s/%d.pem", new_dir, i);
+        snprintf(old_path, sizeof(old_path), "%s/%d.pem", dir, i);
+        if (rename(new_path, old_path) != 0)
+            die(new_path);
+    }
+    return first;
+}
+
+static int renew(const char *name, int n, char **arg, pid_t pid, int sig)
+{
+    const int from = atoi(arg[2]), to = atoi(arg[3]), is_one = from == to;
+    renewal_t all[64];
+    volatile int ready[64] = { 0 };
+    double last = 0, begin;
+    int i, failed = 0, is_late = 0;
+
+    n = n > 64 ? 64 : n;
+    memset(all, 0, sizeof(all));
+    for (i = 0; i < n; i++) {
+        all[i].name = name;
+        /* what one waits for is read before it is moved, a part after */
+        all[i].dir = is_one ? arg[1] : arg[0];
+        all[i].from = is_one ? from : from + (to - from + 1) * i / n;
+        all[i].to = is_one ? to : from + (to - from + 1) * (i + 1) / n - 1;
+        all[i].is_ready = &ready[i];
+        pthread_create(&all[i].thread, NULL, is_one ? await_one : await_part,
+                       &all[i]);
+    }
+    for (i = 0; i < n; i++) {
+        while (!ready[i])
+            usleep(100);
+    }
+    begin = move(arg[0], arg[1], from, to);
+    renewed = now();
+    if (pid > 0 && kill(pid, sig) != 0)
+        die("nobody to reload");
+    for (i = 0; i < n; i++) {
+        pthread_join(all[i].thread, NULL);
+        failed += all[i].failed;
+        is_late |= all[i].is_late;
+        if (all[i].last_old > last)
+            last = all[i].last_old;
+    }
+    if (is_late)
+        die("the new certificate does not come");
+    printf("%.1f %d\n", 1000 * (!is_one ? now() - begin
+                                : last > 0 ? last - renewed : 0), failed);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *name, *how = argc > 6 ? argv[6] : "";
 
     if (argc < 6) {
         fprintf(stderr, "usage: handshakes ADDRESS PORT NAME|- SECONDS "
-                "THREADS [first|refused|each FROM TO|until FILE]\n");
+                "THREADS [first|refused|each FROM TO|until FILE|"
+                "renew DIR NEW FROM TO [PID SIGNAL]]\n");
         return 2;
     }
     server.sin_family = AF_INET;
@@ -285,6 +457,10 @@ int main(int argc, char **argv)
         return each(name, atoi(argv[7]), atoi(argv[8]));
     if (!strcmp(how, "until") && argc > 7)
         return until_new(name, argv[7]);
+    if (!strcmp(how, "renew") && argc > 10 && name)
+        return renew(name, atoi(argv[5]), argv + 7,
+                     argc > 12 ? atoi(argv[11]) : 0,
+                     argc > 12 ? atoi(argv[12]) : 0);
     refused = !strcmp(how, "refused");
     return many(name, atoi(argv[5]));
 }

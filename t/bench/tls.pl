@@ -50,6 +50,8 @@ use Getopt::Long qw(GetOptions);
 use POSIX qw(WNOHANG);
 use Time::HiRes qw(sleep time);
 
+use Sniv::Bench qw(haproxy_conf httpd_conf median nginx_conf program versions
+                   write_file);
 use Sniv::Httpd;
 use Sniv::Proc qw(cpu processes pss read_file);
 
@@ -84,136 +86,17 @@ $SIG{INT} = $SIG{TERM} = sub { exit 1 };
 # the signal for a graceful restart. $b has size, port, certs (a folder),
 # bundles (a folder, HAProxy's way), dir (its own folder).
 my %SERVERS = (
-    stock   => { make => sub { httpd(@_, 'off', '') }, restart => 'USR1',
+    stock   => { make => sub { httpd_conf(@_, 'off', '') }, restart => 'USR1',
                  program => Sniv::Httpd::httpd() },
-    adopt   => { make => sub { httpd(@_, 'on', "SNIVHostAdopt On\n") },
+    adopt   => { make => sub { httpd_conf(@_, 'on', "SNIVHostAdopt On\n") },
                  restart => 'USR1', program => Sniv::Httpd::httpd() },
-    nginx   => { make => \&nginx, restart => 'HUP',
+    nginx   => { make => \&nginx_conf, restart => 'HUP',
                  program => program('nginx', '-v') },
-    haproxy => { make => \&haproxy, restart => 'USR2',
+    haproxy => { make => \&haproxy_conf, restart => 'USR2',
                  program => program('haproxy', '-v') },
 );
 
-# Where a program is and what it calls itself.
-my %version;
-sub program {
-    my ($name, $option) = @_;
-    for my $dir (split(/:/, $ENV{PATH}), '/usr/sbin', '/usr/local/sbin') {
-        next if !-x "$dir/$name";
-        ($version{$name}) = split /\n/, qx{$dir/$name $option 2>&1};
-        return "$dir/$name";
-    }
-    return;
-}
-
-sub nobody {
-    return $> != 0 ? () : ('nobody',
-                           scalar getgrgid((getpwnam 'nobody')[3]));
-}
-
-sub httpd {
-    my ($b, $mode, $lines) = @_;
-    my ($user, $group) = nobody();
-    my $as = $user ? "User $user\nGroup $group\n" : '';
-    my $conf = Sniv::Httpd::modules_conf('event')
-        . Sniv::Httpd::snivhost_conf($mode) . $lines . <<"END";
-ServerRoot "$b->{dir}"
-PidFile "$b->{dir}/pid"
-DefaultRuntimeDir "$b->{dir}"
-ErrorLog "$b->{dir}/error.log"
-LogLevel notice
-ServerName main.example
-TypesConfig /dev/null
-${as}Listen 127.0.0.1:$b->{port}
-DocumentRoot "$b->{dir}"
-SSLSessionCache shmcb:$b->{dir}/scache(512000)
-StartServers 2
-ServerLimit 2
-ThreadsPerChild 25
-MinSpareThreads 1
-MaxSpareThreads 50
-MaxRequestWorkers 50
-END
-    for my $i (0 .. $b->{size} - 1) {
-        $conf .= <<"END";
-<VirtualHost *:$b->{port}>
-ServerName site$i.example
-ServerAlias www.site$i.example
-SSLEngine on
-SSLCertificateFile "$b->{certs}/$i.crt"
-SSLCertificateKeyFile "$b->{certs}/$i.key"
-</VirtualHost>
-END
-    }
-    return ('httpd.conf', $conf, '-f', "$b->{dir}/httpd.conf",
-            '-DFOREGROUND');
-}
-
-sub nginx {
-    my ($b) = @_;
-    my ($user, $group) = nobody();
-    my $as = $user ? "user $user $group;" : '';
-    my $conf = <<"END";
-daemon off;
-$as
-worker_processes 2;
-pid $b->{dir}/pid;
-error_log $b->{dir}/error.log notice;
-events { worker_connections 1024; }
-http {
-    access_log off;
-    server_names_hash_max_size 131072;
-    server_names_hash_bucket_size 128;
-    ssl_session_cache shared:tls:512000;
-    ssl_protocols TLSv1.2 TLSv1.3;
-END
-    for my $i (0 .. $b->{size} - 1) {
-        $conf .= <<"END";
-    server {
-        listen 127.0.0.1:$b->{port} ssl;
-        server_name site$i.example www.site$i.example;
-        ssl_certificate $b->{certs}/$i.crt;
-        ssl_certificate_key $b->{certs}/$i.key;
-        return 204;
-    }
-END
-    }
-    return ('nginx.conf', "$conf}\n", '-c', "$b->{dir}/nginx.conf",
-            '-e', "$b->{dir}/error.log");
-}
-
-sub haproxy {
-    my ($b) = @_;
-    my ($user, $group) = nobody();
-    my $as = $user ? "user $user\n    group $group" : '';
-    return ('haproxy.cfg', <<"END", '-W', '-db', '-f', "$b->{dir}/haproxy.cfg");
-global
-    $as
-    nbthread 2
-    maxconn 2000
-    stats socket $b->{dir}/stats level admin expose-fd listeners
-defaults
-    mode http
-    timeout client 30s
-    timeout server 30s
-    timeout connect 5s
-frontend tls
-    bind 127.0.0.1:$b->{port} ssl crt $b->{bundles} alpn h2,http/1.1
-    http-request return status 204
-END
-}
-
 # ----- certificates
-
-sub write_file {
-    my ($file, $text, $mode) = @_;
-    open my $fh, '>', "$file.new" or die "$file: $!\n";
-    print $fh $text;
-    close $fh or die "$file: $!\n";
-    chmod $mode || 0644, "$file.new";
-    rename "$file.new", $file or die "$file: $!\n";
-    return;
-}
 
 # In $b: pairs of files, and in one folder what belongs together in one file.
 sub make_certs {
@@ -355,11 +238,6 @@ sub run {
 
 # ----- telling
 
-sub median {
-    my @sorted = sort { $a <=> $b } @_;
-    return $sorted[$#sorted / 2];
-}
-
 my @COLUMNS = qw(start restart wait cpu pss first last us touch again);
 
 sub row {
@@ -398,9 +276,7 @@ sub ratios {
 }
 
 sub heading {
-    ($version{httpd}) = qx{@{[Sniv::Httpd::httpd()]} -v} =~ /: (.*)/;
-    print "# $_\n" for map { $version{$_} } grep { $version{$_} }
-        qw(httpd nginx haproxy);
+    print "# $_\n" for versions();
     printf "# %d round%s, %s keys, %s\n", $o{rounds},
         $o{rounds} == 1 ? '' : 's', uc $o{keys}, scalar localtime;
     printf "%7s  %-8s %8s %8s %7s %7s %7s %7s %7s %6s %6s %6s\n", 'vhosts',
