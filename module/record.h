@@ -165,6 +165,9 @@ typedef struct snivhost_site_t {
     apr_array_header_t *own_certs;  /**< snivhost_served_t: of mod_ssl's own
                                          virtual hosts; or NULL */
     apr_time_t own_certs_since; /**< when mod_ssl has loaded them, or 0 */
+    unsigned char *own_ids;     /**< by id of the store: 1 if only virtual
+                                     hosts that mod_ssl has set up use it; or
+                                     NULL: none */
 } snivhost_site_t;
 
 extern snivhost_site_t snivhost_site;

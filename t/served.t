@@ -74,9 +74,9 @@ sub server {
         return <<"END" });
 Listen 127.0.0.1:$page
 Listen 127.0.0.1:$tls
-@{[ $arg{main} // '' ]}
+@{[ $arg{main} ? $arg{main}->($tls) : '' ]}
 SNIVHostCertificates $ssl/folder
-SNIVHostAdopt On
+SNIVHostAdopt @{[ $arg{adopt} // 'On' ]}
 <VirtualHost 127.0.0.1:$page>
     ServerName page.test
     <Location "/sv">
@@ -200,7 +200,7 @@ END
     unlink "$ssl/later";
 }
 
-$h = server(main => 'SNIVHostLintIgnore 0428')->start;
+$h = server(main => sub { 'SNIVHostLintIgnore 0428' })->start;
 is_deeply [said($h)], [], 'SNIVHostLintIgnore 0428: nothing is said';
 $h->remove;
 
@@ -269,6 +269,11 @@ ok soon(sub { brief(@{ json($h, '&certificates')->{certificates} })
 cmp_ok json($h, '&certificates')->{certificates}[1]{loaded}, 'ge',
     $state->{keeper}{last_look}, '... loaded since';
 
+put('own.crt', make('own', 90, 80));
+ok soon(sub { json($h, '&certificates')->{certificates}[2]{not_after}
+              gt $own->{not_after} }),
+    '... that of a virtual host that mod_ssl has set up, too';
+
 # ----- metrics
 
 # The text format 0.0.4, strictly. Returns name => value, name{labels} =>
@@ -321,7 +326,7 @@ my %expected = (
     'certificates_expiring{days="60"}' => 2,
     'certificates_expiring{days="90"}' => 3,
     'keeper_state{state="waiting"}' => 1, 'keeper_state{state="gone"}' => 0,
-    'virtual_hosts' => 3, 'addresses' => 2, 'store_certificates' => 2,
+    'virtual_hosts' => 3, 'addresses' => 2, 'store_certificates' => 3,
 );
 is_deeply { map { $_ => $value->{"snivhost_$_"} } keys %expected },
     \%expected, '... have the values';
@@ -334,6 +339,25 @@ SKIP: {
 }
 $h->remove;
 
+# Without the store's own copies: what is in the SSL_CTX, however many have it.
+$h = server(adopt => 'Off', main => sub { <<"END" })->start;
+Listen 127.0.0.2:$_[0]
+<VirtualHost 127.0.0.2:$_[0]>
+    ServerName twice.test
+    SSLEngine on
+    SSLCertificateFile $ssl/own.crt
+    SSLCertificateKeyFile $ssl/key
+</VirtualHost>
+END
+$list = json($h, '&certificates')->{certificates};
+is brief(@$list), 'folder:new.test mod_ssl:lean.test mod_ssl:own.test',
+    'SNIVHostAdopt Off: those of mod_ssl, each once';
+is_deeply [map { $_->{files}[0] } @$list],
+    ["$ssl/folder/old.pem", "$ssl/lean.crt", "$ssl/own.crt"],
+    '... with their files';
+ok !(grep { !$_->{loaded} } @$list), '... and when they were loaded';
+$h->remove;
+
 # ----- pages
 
 SKIP: {
@@ -344,7 +368,7 @@ SKIP: {
         if system("cc -o $ssl/certs $top/t/bench/certs.c -lcrypto "
                   . ">/dev/null 2>&1") != 0;
     system("$ssl/certs", $made, 205) == 0 or die "no certificates\n";
-    $h = server(main => "SNIVHostCertificates $made")->start;
+    $h = server(main => sub { "SNIVHostCertificates $made" })->start;
     my $pages = json($h, '&certificates');
     is_deeply [@$pages{qw(served pages)}], [208, 3], 'many certificates';
     my (%seen, @times);

@@ -26,6 +26,7 @@
 #include "module/words.h"
 #include "serve/cert.h"
 #include "tell/render.h"
+#include "tls/adopt.h"
 #include "tls/store.h"
 
 #define DAY apr_time_from_sec(86400)
@@ -88,6 +89,40 @@ static const char *look_at(SSL_CTX *ctx, snivhost_served_t *one,
     return key;
 }
 
+/* Of the entries in the store those that are not there for a lean virtual
+ * host. */
+static void note_ids(server_rec *main_server, apr_pool_t *pconf)
+{
+    const sniv_cert_id_t n = snivhost_store()
+                             ? sniv_certs_count(snivhost_store()) : 0;
+    unsigned char *own = n > 0 ? apr_pcalloc(pconf, (apr_size_t)n) : NULL;
+    int lean;
+    server_rec *s;
+
+    for (lean = 0; own && lean < 2; lean++) {
+        for (s = main_server; s; s = s->next) {
+            const snivhost_tls_t *tls = snivhost_adopt_get(s);
+            sniv_cert_id_t id = !tls ? SNIV_CERT_NONE
+                                : lean ? tls->cert : tls->renewed;
+
+            if (id >= 0 && id < n
+                && (tls->how == SNIVHOST_TLS_LEAN) == lean) {
+                own[id] = (unsigned char)!lean;
+            }
+        }
+    }
+    snivhost_site.own_ids = own;
+}
+
+/* Whether the store has what mod_ssl has loaded. */
+static int is_kept(const server_rec *s)
+{
+    const snivhost_tls_t *tls = snivhost_adopt_get(s);
+
+    return tls && tls->how != SNIVHOST_TLS_LEAN
+           && tls->renewed != SNIV_CERT_NONE;
+}
+
 /*
  * One thread, before there are children. The certificate of many virtual
  * hosts is noted once.
@@ -106,7 +141,7 @@ static void note_contexts(server_rec *main_server, apr_pool_t *pconf,
         const char *key;
         apr_size_t len;
 
-        if (!ctx)
+        if (!ctx || is_kept(s))
             continue;
         memset(&one, 0, sizeof(one));
         one.id = SNIV_CERT_NONE;
@@ -121,6 +156,7 @@ static void note_contexts(server_rec *main_server, apr_pool_t *pconf,
     }
     snivhost_site.own_certs = own;
     snivhost_site.own_certs_since = apr_time_now();
+    note_ids(main_server, pconf);
 }
 
 void snivhost_served_read(const snivhost_facts_t *facts, apr_pool_t *p)
@@ -159,7 +195,7 @@ void snivhost_served_read(const snivhost_facts_t *facts, apr_pool_t *p)
 
 /* ----- all ----- */
 
-/* What the store has for a virtual host of mod_ssl's is listed there. */
+/* A first virtual host may have got its certificate from a folder. */
 static int is_in_store(server_rec *s)
 {
     return snivhost_store()
@@ -300,7 +336,9 @@ int snivhost_served_describe(const snivhost_facts_t *facts,
     memset(tls, 0, sizeof(*tls));
     tls->has_cert = sniv_certs_info(snivhost_store(), one->id, &tls->cert, p)
                     == APR_SUCCESS;
-    tls->how = tls->cert.scope == SNIV_SCOPE_NONE ? "lean" : "folder";
+    tls->how = tls->cert.scope != SNIV_SCOPE_NONE ? "folder"
+               : snivhost_site.own_ids && snivhost_site.own_ids[one->id]
+                 ? "mod_ssl" : "lean";
     tls->source = tls->cert.scope == SNIV_SCOPE_NONE ? "files" : "folders";
     if (!facts->is_live)
         tls->cert.loaded = 0;
