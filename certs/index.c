@@ -400,6 +400,7 @@ static void find_at(const sniv_shm_look_t *look, apr_size_t at,
     apr_size_t k;
 
     memset(found, 0, sizeof(*found));
+    memset(text, 0, sizeof(text));
     if (n == 0 || n > look->len / 4 || len == 0 || len > NAME_MAX_LEN) {
         return;
     }

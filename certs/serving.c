@@ -646,7 +646,8 @@ static apr_status_t write_index(sniv_certs_t *certs)
                 gather_names(&all, books->items[i], &entry);
             }
         }
-        rv = sniv_index_write(certs->shm, SNIV_SLOT_INDEX, sniv_version_next(certs),
+        rv = sniv_index_write(certs->shm, SNIV_SLOT_INDEX,
+                              sniv_version_next(certs),
                               all.names, all.n);
     }
     free(all.names);

@@ -292,7 +292,7 @@ typedef struct renewal_t {
     volatile int *is_ready;
 } renewal_t;
 
-static volatile double renewed;          /* the time of the rename; 0: not yet */
+static volatile double renewed; /* the time of the rename; 0: not yet */
 
 static X509 *read_first(const char *dir, int number)
 {
