@@ -12,13 +12,15 @@
  */
 
 /*
- * For t/added.t: a module that adds virtual hosts which no file has, as
+ * A module that adds, for t/added.t, virtual hosts which no file has, as
  * mod_perl does for <Perl>: AddVhost ADDRESS NAME. What inherits TLS settings
- * has them from the main server.
+ * has them from the main server. For t/renewal.t, a certificate and its key
+ * that mod_ssl uses in every virtual host: AddCertificate FILE.
  */
 
 #include "httpd.h"
 #include "http_config.h"
+#include "http_ssl.h"
 #include "http_vhost.h"
 #include "apr_strings.h"
 
@@ -40,13 +42,44 @@ static const char *add_vhost(cmd_parms *cmd, void *dummy, const char *address,
     return NULL;
 }
 
+static const char *cert;
+
+static const char *add_cert(cmd_parms *cmd, void *dummy, const char *file)
+{
+    (void)dummy;
+    cert = apr_pstrdup(cmd->pool, file);
+    return NULL;
+}
+
+static int add_cert_files(server_rec *s, apr_pool_t *p,
+                          apr_array_header_t *cert_files,
+                          apr_array_header_t *key_files)
+{
+    (void)s;
+    (void)p;
+    if (!cert)
+        return DECLINED;
+    APR_ARRAY_PUSH(cert_files, const char *) = cert;
+    APR_ARRAY_PUSH(key_files, const char *) = cert;
+    return OK;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    (void)p;
+    cert = NULL;
+    ap_hook_ssl_add_cert_files(add_cert_files, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
 static const command_rec commands[] = {
+    AP_INIT_TAKE1("AddCertificate", add_cert, NULL, RSRC_CONF,
+                  "Add a certificate to all virtual hosts: a PEM file"),
     AP_INIT_TAKE2("AddVhost", add_vhost, NULL, RSRC_CONF,
                   "Add a virtual host: address and name"),
     { NULL }
 };
 
 AP_DECLARE_MODULE(adds) = {
-    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, commands, NULL,
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, commands, register_hooks,
     AP_MODULE_FLAG_NONE
 };
