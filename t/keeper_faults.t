@@ -67,6 +67,7 @@ put('certs/a.pem', 'a-1');
 put('certs/b.pem', 'b-1');
 fault();
 $ENV{SNIV_FAULTS} = "$ssl/faults";
+$ENV{SNIV_MODULE} = Sniv::Httpd::module_so();
 local $ENV{SNIVHOST_PRELOAD} = join ' ',
     grep { $_ } $ENV{SNIVHOST_PRELOAD}, "$ssl/faults.so";
 chmod 0755, $ssl;

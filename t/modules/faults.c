@@ -21,7 +21,7 @@
  *     hang        a file system does not respond, for paths with "slow"
  *     full        nothing can be written: the disk is full
  *     clock N     the clock is N seconds off
- *     fork        mod_snivhost cannot start a process
+ *     fork        the module in the file SNIV_MODULE cannot start a process
  *
  * All but the last one happen in that process only.
  */
@@ -146,10 +146,12 @@ int gettimeofday(struct timeval *tv, void *zone)
 
 pid_t fork(void)
 {
+    const char *module = getenv("SNIV_MODULE");
     Dl_info from;
 
-    if (dladdr(__builtin_return_address(0), &from) && from.dli_fname
-        && strstr(from.dli_fname, "mod_snivhost") && asked("fork")) {
+    if (module && dladdr(__builtin_return_address(0), &from)
+        && from.dli_fname && !strcmp(from.dli_fname, module)
+        && asked("fork")) {
         errno = EAGAIN;
         return -1;
     }
