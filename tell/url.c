@@ -324,7 +324,7 @@ static const char *set_host(sniv_url_t *url, const char *text,
     for (char *c = host; *c; c++)
         *c = (char)apr_tolower(*c);
     len = strlen(host);
-    if (!strcmp(host, ".") || sniv_url_has_controls(host)
+    if (!*host || !strcmp(host, ".") || sniv_url_has_controls(host)
         || strpbrk(host, " \"#%/<>?@[\\]^`{|}") != NULL
         || (!is_ipv6 && strchr(host, ':'))) {
         return apr_psprintf(p, "'%s' has a host that no client can request: "

@@ -26,4 +26,5 @@ https://münchen.example/ü
 https://m%C3%BCnchen.example:444
 //x://y
 https://xn--mnchen-3ya.example./
+https://%C2%AD/
 END

@@ -91,7 +91,7 @@ static void test_bad(void **state)
         "https://a%2fb/", "https://a%3a80/", "ftp://a.example/",
         "https://\xff\xfe.example/", "https://\xc3.example/",
         "https://xn--\xc3\xbc.example/", "https://[", "https://]",
-        "https://@", "https://a@", "https://@:443"
+        "https://@", "https://a@", "https://@:443", "https://%c2%ad/"
     };
     size_t i;
     sniv_url_t url;
