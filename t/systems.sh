@@ -22,18 +22,18 @@
 #               debian/tests/smoke and cycle with the package; for i386 also
 #               the unit tests with ASan and UBSan
 #   openssl4    sid with OpenSSL 4 of Debian's experimental and an httpd that
-#               is built with it from Debian's source: all but the package
+#               is built with it: all but the package, t/ech.t with 1,000 hellos
 #   s390x arm64 the unit tests (names, choose, certs) under qemu-user, which
 #               has to be registered with binfmt_misc (qemu-user-static)
-#   trunk       httpd's development branch, whose source is in the directory
-#               $HTTPD_TRUNK, on trixie: build, demo and test
+#   trunk       httpd's development branch on trixie: the same
 #
-# Servers run in a network of their own, which has only the loopback. Needs
-# root, debootstrap, unshare and ip; 3 GB and half an hour for each. The
-# chroots stay in $SNIVHOST_CHROOTS (/var/tmp/snivhost-chroots) and are used
-# again; so are the results of each system, in SYSTEM.log, .test and .row.
-# $SNIVHOST_MIRROR is another mirror than debootstrap's own. The last lines
-# are the table of docs/systems.md.
+# openssl4 needs the source of an httpd that knows OpenSSL 4, trunk that of the
+# branch, in the directory $HTTPD_SOURCE. Servers run in a network of their
+# own, which has only the loopback. Needs root, debootstrap, unshare and ip;
+# 3 GB and half an hour for each. The chroots stay in $SNIVHOST_CHROOTS
+# (/var/tmp/snivhost-chroots) and are used again; the results of each system
+# are in SYSTEM.log, .test and .row there. $SNIVHOST_MIRROR is another mirror
+# than debootstrap's own. The last lines are the table of docs/systems.md.
 
 src=`cd "\`dirname "$0"\`/.." && pwd` || exit 1
 base=${SNIVHOST_CHROOTS:-/var/tmp/snivhost-chroots}
@@ -51,7 +51,8 @@ packages='build-essential debhelper apache2 apache2-dev apache2-ssl-dev
     libssl-dev libxxhash-dev libjansson-dev libidn2-dev pkg-config xsltproc
     libcmocka-dev libapache2-mod-perl2 libwww-perl openssl curl perl procps
     liblwp-protocol-https-perl libio-socket-ssl-perl libnet-ssleay-perl
-    libprotocol-http2-perl nghttp2-client dpkg-repack clang'
+    libprotocol-http2-perl nghttp2-client dpkg-repack clang
+    libhiredis-dev'
 units='gcc libc6-dev make pkg-config libapr1-dev libaprutil1-dev libssl-dev
     libxxhash-dev libidn2-dev libcmocka-dev'
 httpd_build='autoconf automake libtool-bin libpcre2-dev libnghttp2-dev
@@ -155,36 +156,29 @@ with_own_httpd() {
     demo_and_tests "$httpd_env $1"
     row "`installed` | $gcc | $clang | $demo | $tests | - | -"
 }
+own_httpd() {
+    test ! -e "$root/opt/httpd/bin/httpd" || return 0
+    test -f "${HTTPD_SOURCE:?is not set, see $0}/include/ap_release.h" &&
+    mkdir -p "$root/src/httpd" &&
+    (cd "$HTTPD_SOURCE" && tar cf - --exclude=./.git .) |
+        tar xof - -C "$root/src/httpd" &&
+    with_net "cd /src/httpd &&
+        { test -x configure ||
+            ./buildconf --with-apr=/usr/bin/apr-1-config; } &&
+        `echo $httpd_configure` && make -s && make -s install"
+}
 openssl4() {
-    make_chroot sid amd64 "$packages $httpd_build dpkg-dev" >>"$log" 2>&1 ||
-        return 1
-    test -e "$root/opt/httpd/bin/httpd" || with_net '
-        list=/etc/apt/sources.list
-        grep -q experimental $list ||
-            sed "p; s/ sid / experimental /" -i $list
-        grep -q deb-src $list || sed -n "s/^deb \(.* sid \)/deb-src \1/p" \
-            $list >$list.d/src.list
+    { make_chroot sid amd64 "$packages $httpd_build" && with_net '
+        grep -q experimental /etc/apt/sources.list ||
+            sed "p; s/ sid / experimental /" -i /etc/apt/sources.list
         apt-get update -q &&
-        apt-get install -qy -t experimental libssl-dev openssl &&
-        rm -rf /src/httpd && mkdir /src/httpd && cd /src/httpd &&
-        apt-get source -q apache2 && cd apache2-*/ &&
-        '"`echo $httpd_configure`"' --disable-md &&
-        make -s && make -s install' >>"$log" 2>&1 || return 1
+        apt-get install -qy -t experimental libssl-dev openssl' &&
+        own_httpd; } >>"$log" 2>&1 || return 1
     with_own_httpd "export ECH_HELLOS=${ECH_HELLOS-1000};"
 }
 trunk() {
-    test -f "${HTTPD_TRUNK:?is not set, see $0}/include/ap_release.h" ||
-        return 1
-    make_chroot trixie amd64 "$packages $httpd_build" >>"$log" 2>&1 ||
-        return 1
-    test -e "$root/opt/httpd/bin/httpd" || {
-        mkdir -p "$root/src/httpd" &&
-        (cd "$HTTPD_TRUNK" && tar cf - --exclude=./.git .) |
-            tar xof - -C "$root/src/httpd" &&
-        with_net "cd /src/httpd &&
-            ./buildconf --with-apr=/usr/bin/apr-1-config &&
-            `echo $httpd_configure` && make -s && make -s install"
-    } >>"$log" 2>&1 || return 1
+    { make_chroot trixie amd64 "$packages $httpd_build" && own_httpd; } \
+        >>"$log" 2>&1 || return 1
     with_own_httpd ''
 }
 

@@ -269,6 +269,7 @@ const char *snivhost_value_parameters(apr_pool_t *p, const char *path)
     BIO *bio = BIO_new_file(path, "r");
     EVP_PKEY *params = bio ? PEM_read_bio_Parameters(bio, NULL) : NULL;
 
+    (void)p;                    /* OpenSSL 1.1.1 */
     if (params) {
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
         unsigned char *der = NULL;
