@@ -16,6 +16,7 @@
 #include "apr_hash.h"
 #include "apr_strings.h"
 
+#include "tls/adopt.h"
 #include "tls/store.h"
 
 /*
@@ -125,6 +126,13 @@ static void note_use(cert_t *cert, const sniv_vhost_t *v)
     }
 }
 
+static int is_lean(const sniv_vhost_t *v)
+{
+    const snivhost_tls_t *tls = snivhost_adopt_get(v->server);
+
+    return tls && tls->how == SNIVHOST_TLS_LEAN;
+}
+
 static void look_at_vhost(look_t *look, const sniv_vhost_t *v)
 {
     snivhost_lint_t *lint = look->lint;
@@ -161,7 +169,7 @@ static void look_at_vhost(look_t *look, const sniv_vhost_t *v)
                       "certificate below %s is for %s: %s. Put one there",
                       folders->dir,
                       snivhost_lint_list(missing, n, lint->ptemp),
-                      v == first && !nfound
+                      !nfound && (v == first || !is_lean(v))
                       ? "its handshakes are refused"
                       : "clients are shown another certificate and reject "
                         "it");

@@ -191,6 +191,10 @@ finds('0461: it covers the name itself', '', undef, folder('a'), $first,
 finds('0461: no certificate of its own', '', undef, $adopt, folder('a'),
       $first, vhost('own.test a.test *', '', 'SNIVHostLintIgnore 0426'));
 
+finds('0426: no certificate at all, and not lean', '26',
+      qr/its handshakes are refused/, folder('a'), $first,
+      vhost('b.test', ''));
+
 # ----- 0462: must-staple
 
 finds('0462: in a folder', '62', qr/staple\.pem .*stapling/, folder('staple'),

@@ -130,7 +130,8 @@ sub compare {
     for my $code (sort keys %found) {
         for my $key (sort keys %{ $found{$code} }) {
             $n{$code}{found}++;
-            next if $j->{true}{$code}{$key};
+            next if $j->{true}{$code}{$key}
+                || $j->is_unseen($found{$code}{$key});
             $n{$code}{invented}++;
             push @wrong, "  invented $code $key: "
                 . "$found{$code}{$key}{message}\n";

@@ -417,6 +417,9 @@ sub look_at_cover {
     }
     return if !is_public($asked) || !is_host($asked);
     my $o = $self->ask($spot, $asked);
+    # there is none for it, not even another one
+    $self->truth('0426', $v->{id}, $name)
+        if !$meta && ($o->{error} // '') eq 'alert 80';
     return if defined $o->{error} || $o->{cn} !~ /\As\d-/;
     my $sent = $Sniv::DiffLint::CERTS{ $o->{cn} };
     return if covers($o->{cn}, $asked);
@@ -630,6 +633,15 @@ sub look {
     $self->look_at_files;
     $self->look_at_refusals;
     return;
+}
+
+# Whether nothing is seen of a virtual host, as no connection comes to its
+# addresses.
+sub is_unseen {
+    my ($self, $f) = @_;
+    my $id = $self->{lines}{ $f->{defined_at} // '' } or return 0;
+    return !grep { $self->spots(Sniv::DiffLint::address($self->{c}, $_)) }
+        @{ $self->by_id($id)->{addrs} };
 }
 
 # What a finding is about, as a key.
