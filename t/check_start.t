@@ -88,6 +88,8 @@ my @rows = (
      [['first']], 1],
     ['a weak one', { 'certs/a.pem' => $pem{weak} }, \@folder, [['first']], 1],
     ['an empty folder', { 'certs/a.pem' => undef }, \@folder, [['first']], 1],
+    ['no place for a stand-in', { 'certs/a.pem' => $pem{other} },
+     [@folder, "DefaultRuntimeDir $ssl/none"], [['first']], 0],
     ['no folder', {}, ["SNIVHostCertificates $ssl/none"], [['first']], 1],
     ['not what mod_ssl reads',
      { 'certs/a.pem' => slurp("$ssl/ca.leaf") . $pem{first} }, \@folder,

@@ -14,6 +14,9 @@
 
 #include "tls/first.h"
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "apr_file_io.h"
 #include "apr_strings.h"
 #include "http_core.h"
@@ -93,6 +96,16 @@ static int is_first_pass(void)
     return ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG;
 }
 
+static void say_unwritable(const server_rec *s, int to, apr_status_t rv,
+                           const char *path)
+{
+    ap_log_error(APLOG_MARK, APLOG_ERR | to, rv, to ? NULL : s, "SNIV0317: "
+                 "%s cannot be written: virtual host %s has no certificate, "
+                 "and mod_ssl is going to stop the server. DefaultRuntimeDir "
+                 "has to be writable for the user that starts httpd", path,
+                 s->server_hostname);
+}
+
 /* A file that ends when mod_ssl has read it; NULL: none could be made. */
 static const char *make_standin(const server_rec *s, apr_pool_t *p)
 {
@@ -112,11 +125,7 @@ static const char *make_standin(const server_rec *s, apr_pool_t *p)
     OPENSSL_cleanse(pem, sizeof(pem));
     if (rv == APR_SUCCESS)
         return path;
-    ap_log_error(APLOG_MARK, APLOG_ERR, rv, s, "SNIV0317: %s cannot be "
-                 "written: virtual host %s has no certificate, and mod_ssl "
-                 "is going to stop the server. DefaultRuntimeDir has to be "
-                 "writable for the user that starts httpd", path,
-                 s->server_hostname);
+    say_unwritable(s, 0, rv, path);
     return NULL;
 }
 
@@ -204,6 +213,7 @@ int snivhost_first_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                 apr_pool_t *ptemp, server_rec *s)
 {
     const int is_strict = snivhost_conf(s)->lint == SNIVHOST_LINT_STRICT;
+    const char *dir = ap_runtime_dir_relative(ptemp, "");
     const snivhost_tlsconfs_t *confs;
     server_rec *main_server = s;
     sniv_certs_t *certs;
@@ -223,6 +233,10 @@ int snivhost_first_check_config(apr_pool_t *pconf, apr_pool_t *plog,
         say_missing(s, APLOG_STARTUP, ptemp);
         if (is_strict)
             status = HTTP_INTERNAL_SERVER_ERROR;
+        if (access(dir, W_OK | X_OK) != 0) {
+            say_unwritable(s, APLOG_STARTUP, errno, dir);
+            status = HTTP_INTERNAL_SERVER_ERROR;
+        }
     }
     return status;
 }
