@@ -255,7 +255,8 @@ sub look_at_spelling {
                                                             : $host);
         next if $o->{status} == 400;    # it is no name to httpd
         return if $o->{vhost} ne $other->{vhost} || defined $o->{error};
-        return if grep { matches($_, $host) }
+        # a pattern that gets it hides it; but what httpd compares has no port
+        return if $name !~ /:\d*\z/ && grep { matches($_, $host) }
             names($self->by_id($o->{vhost}) // {});
     }
     return if is_host($name) && $tls;   # 421, not the name
