@@ -222,7 +222,13 @@ sub look_at_names {
 sub look_at_name {
     my ($self, $spot, $v, $name, $before) = @_;
     return if !is_host($name);
-    my $w = $before->{ $self->ask($spot, $name)->{vhost} } or return;
+    my $o = $self->ask($spot, $name);
+    if (defined $o->{error}) {          # whose refusal it was is not seen
+        $self->{true}{'0400'}{"$v->{id}<$_->{id}"} = 1
+            for grep { has_exact($_, $name) } values %$before;
+        return;
+    }
+    my $w = $before->{ $o->{vhost} } or return;
     return if $w->{id} eq $v->{id};
     $self->truth(has_exact($w, $name) ? '0400' : '0402',
                  "$v->{id}<$w->{id}", $name);
