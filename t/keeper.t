@@ -183,7 +183,7 @@ soon_serves('b.test', 'b-2', 'the last one is served');
 ok soon(sub { 1 == grep { is_alive($_) } keepers() }),
     'there is one process';
 my $before = () = keepers();
-$h->signal('HUP');
+$h->restart;
 ok soon(sub { (my $n = () = keepers()) > $before && 1 == grep { is_alive($_) } keepers() }),
     'and after a restart';
 

@@ -280,12 +280,7 @@ sub serve {
         if $h->read('error.log') =~ /SNIV0202: adopted (\d+) of (\d+)/;
     for my $file (glob $h->dir . '/error*.log') {
         my ($base) = $file =~ m{([^/]+)\z};
-        my $text = $h->read($base);
-        # httpd's own crash in a child's last moment: see Sniv::Httpd::remove
-        my $end = $base eq 'error.log' ? $h->{before_stop} // 0 : length $text;
-        my $after = length $text > $end
-            ? substr $text, $end, length $text, '' : '';
-        $text .= $after =~ s/^.*AH0005[0-2]:.*\n//mgr;
+        my $text = $base eq 'error.log' ? $h->error_log : $h->read($base);
         $run{crash} .= $text =~ s/(?!.*(?:AH00052|Sanitizer|runtime error|SNIV000[12]: )).*\n//mgr;
         $run{logs}{$base} = [error_lines($text)];
     }
