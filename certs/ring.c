@@ -25,6 +25,7 @@
 /* What a slot holds. */
 typedef struct group_t {
     apr_uint32_t nkeys;
+    apr_uint32_t in_use;
     sniv_ticket_key_t keys[SNIV_RING_KEYS];
 } group_t;
 
@@ -59,6 +60,7 @@ apr_status_t sniv_ring_turn(sniv_ring_t *ring, apr_time_t now,
     memcpy(ring->secrets[0], secret, sizeof(secret));
     OPENSSL_cleanse(secret, sizeof(secret));
     ring->made[0] = now;
+    ring->in_use = 0;
     if (ring->nkeys < SNIV_RING_KEYS)
         ring->nkeys++;
     *is_changed = 1;
@@ -104,6 +106,7 @@ apr_status_t sniv_tickets_renew(sniv_tickets_t *tickets,
     for (i = 0; i < tickets->ngroups && rv == APR_SUCCESS; i++) {
         memset(&group, 0, sizeof(group));
         group.nkeys = ring->nkeys;
+        group.in_use = ring->in_use;
         for (k = 0; k < ring->nkeys; k++) {
             if (!derive(&group.keys[k], ring->secrets[k],
                         tickets->ids + (apr_size_t)i * SNIV_GROUP_ID_LEN)) {
@@ -167,6 +170,7 @@ static apr_status_t read_group(const sniv_tickets_t *tickets,
             words[i] = sniv_shm_word(&look, i * sizeof(*words));
     } while (!sniv_shm_looked(&look));
     return group->nkeys >= 1 && group->nkeys <= SNIV_RING_KEYS
+           && group->in_use < group->nkeys
            ? APR_SUCCESS : APR_EGENERAL;
 }
 
@@ -177,7 +181,7 @@ apr_status_t sniv_tickets_newest(const sniv_tickets_t *tickets,
     apr_status_t rv = read_group(tickets, number, &group);
 
     if (rv == APR_SUCCESS)
-        *key = group.keys[0];
+        *key = group.keys[group.in_use];
     OPENSSL_cleanse(&group, sizeof(group));
     return rv;
 }
@@ -197,7 +201,7 @@ apr_status_t sniv_tickets_find(const sniv_tickets_t *tickets,
     for (i = 0; i < group.nkeys; i++) {
         if (!CRYPTO_memcmp(group.keys[i].name, name, 16)) {
             *key = group.keys[i];
-            *age = (int)i;
+            *age = i > group.in_use ? (int)(i - group.in_use) : 0;
             rv = APR_SUCCESS;
             break;
         }

@@ -19,7 +19,8 @@
  * Keys of session tickets (RFC 5077, RFC 8446 4.6.1) that outlive a restart.
  *
  * The parent keeps a ring of three secrets: the newest one encrypts tickets,
- * all three are tried on tickets that come back. From each secret it derives
+ * all three are tried on tickets that come back. Servers may have one ring in
+ * common (certs/ringbox.h). From each secret it derives
  * keys for each *group*, that is for virtual hosts of one default with the
  * same TLS settings, and puts them into sealed memory (certs/sealed.h), one
  * slot a group. Children read these and never see a secret.
@@ -46,7 +47,10 @@
 
 /** The secrets. Kept over restarts by the caller; wiped only by it. */
 typedef struct sniv_ring_t {
+    apr_uint64_t generation;    /**< of a ring that servers share; 0: own */
     apr_uint32_t nkeys;         /**< 0: not yet made */
+    apr_uint32_t in_use;        /**< which one encrypts: 0, or 1 until other
+                                     servers have the newest one, too */
     apr_time_t made[SNIV_RING_KEYS];    /**< when; the newest first */
     unsigned char secrets[SNIV_RING_KEYS][32];
 } sniv_ring_t;
@@ -101,7 +105,8 @@ apr_status_t sniv_tickets_newest(const sniv_tickets_t *tickets,
 
 /**
  * The key of a group that a ticket names.
- * @param age receives its place in the ring: 0 is the newest
+ * @param age receives how many secrets newer than it encrypt: 0, it is the
+ *        newest one that does
  * @return APR_NOTFOUND if the group has none of this name
  */
 apr_status_t sniv_tickets_find(const sniv_tickets_t *tickets,

@@ -48,15 +48,15 @@ static int is_printable(const char *text)
 }
 
 /* HOST, HOST:PORT, [HOST]:PORT */
-static const char *parse_host(sniv_store_url_t *url, char *text,
+static const char *parse_host(const char **host, int *port, char *text,
                               apr_pool_t *p)
 {
     char *colon = strrchr(text, ':'), *close = strrchr(text, ']');
 
     if (colon && (!close || colon > close)) {
         *colon = '\0';
-        url->port = number_of(colon + 1, 1, 65535);
-        if (url->port < 0) {
+        *port = number_of(colon + 1, 1, 65535);
+        if (*port < 0) {
             return apr_psprintf(p, "'%s' is not the number of a port",
                                 colon + 1);
         }
@@ -69,7 +69,7 @@ static const char *parse_host(sniv_store_url_t *url, char *text,
         text++;
     }
     if (*text) {
-        url->host = text;
+        *host = text;
     }
     return NULL;
 }
@@ -100,8 +100,12 @@ static const char *parse_value(sniv_store_url_t *url, char *key, char *value,
                : apr_psprintf(p, "timeout takes 1 to 60 seconds, not '%s'",
                               value);
     }
+    if (strcmp(key, "primary") == 0) {
+        url->primary_port = SNIV_STORE_PORT;
+        return parse_host(&url->primary, &url->primary_port, value, p);
+    }
     return apr_psprintf(p, "'%s' is not one of socket, password-file, "
-                        "timeout, copy and program", key);
+                        "timeout, copy, program and primary", key);
 }
 
 static const char *parse_values(sniv_store_url_t *url, char *text,
@@ -167,7 +171,7 @@ const char *sniv_store_url_parse(sniv_store_url_t *url, const char *text,
         }
         copy = at;
     }
-    wrong = parse_host(url, copy, p);
+    wrong = parse_host(&url->host, &url->port, copy, p);
     return wrong ? wrong : parse_values(url, values, p);
 }
 

@@ -28,6 +28,7 @@
  *                             an answer may take
  *     copy=/path              where the local copy is kept
  *     program=/path           the snivhost-store to run
+ *     primary=HOST[:PORT]     where to write, if this is a replica
  *
  * Pure: allocates from the pool given, any thread.
  */
@@ -58,6 +59,8 @@ typedef struct sniv_store_url_t {
     int timeout;                /**< seconds */
     const char *copy;           /**< or NULL */
     const char *program;        /**< or NULL */
+    const char *primary;        /**< a host, or NULL */
+    int primary_port;
 } sniv_store_url_t;
 
 /** Whether a text is meant to be such an address and not a path. */

@@ -55,6 +55,7 @@ typedef struct snivhost_mirror_t {
     apr_time_t said;                    /* that it fails */
     int was_good;                       /* as it was said last: 1, 0; -1 */
     apr_uint32_t was_skipped;
+    char ring[256];                     /* why that is not exchanged, or "" */
     snivhost_mirror_info_t *info;       /* shared with children, or NULL */
 } snivhost_mirror_t;
 
@@ -95,6 +96,20 @@ int snivhost_mirror_is_copy(const char *path)
             return 1;
     }
     return 0;
+}
+
+int snivhost_mirror_ring(const char **url, const char **dir,
+                         const char **prefix, const char **trouble)
+{
+    const snivhost_mirror_t *m = mirror_at(0);
+
+    if (!m)
+        return 0;
+    *url = m->url.text;
+    *dir = m->dir;
+    *prefix = m->url.prefix;
+    *trouble = m->ring;
+    return 1;
 }
 
 /* ----- what the configuration names ----- */
@@ -236,9 +251,10 @@ static void maintain(int reason, void *data, apr_wait_t status);
 
 static apr_status_t run(snivhost_mirror_t *m)
 {
+    const snivhost_conf_t *conf = snivhost_conf(m->s);
     const char *env[] = { "PATH=/usr/bin:/bin", NULL };
     const char *args[] = { m->program, "copy", m->dir, "--parent", NULL,
-                           "--store", m->address, NULL };
+                           "--store", m->address, NULL, NULL };
     apr_procattr_t *attr;
     apr_status_t rv;
 
@@ -248,6 +264,8 @@ static apr_status_t run(snivhost_mirror_t *m)
         apr_pool_create(&m->prun, m->p);
     m->parent = getpid();
     args[4] = apr_psprintf(m->prun, "%ld", (long)getpid());
+    if (m == mirror_at(0) && conf->store.key && conf->ticket_rotation != 0)
+        args[7] = "--ring";
     rv = apr_procattr_create(&attr, m->prun);
     if (rv == APR_SUCCESS)
         rv = apr_procattr_io_set(attr, APR_NO_FILE, APR_FULL_BLOCK,
@@ -419,6 +437,7 @@ typedef struct note_t {
     snivhost_mirror_info_t info;
     const char *first;
     const char *reason;
+    const char *ring;
 } note_t;
 
 static void take_line(note_t *note, const char *key, const char *value)
@@ -441,6 +460,8 @@ static void take_line(note_t *note, const char *key, const char *value)
         note->first = value;
     else if (!strcmp(key, "reason"))
         note->reason = value;
+    else if (!strcmp(key, "ring"))
+        note->ring = value;
 }
 
 /* @return 0: there is no note */
@@ -453,7 +474,7 @@ static int read_note(const snivhost_mirror_t *m, note_t *note, apr_pool_t *p)
     apr_status_t rv;
 
     memset(note, 0, sizeof(*note));
-    note->first = note->reason = "";
+    note->first = note->reason = note->ring = "";
     if (apr_file_open(&file, path, APR_FOPEN_READ, 0, p) != APR_SUCCESS)
         return 0;
     rv = apr_file_read(file, text, &n);
@@ -521,6 +542,7 @@ int snivhost_mirror_monitor(apr_pool_t *p, server_rec *s)
         if (read_note(m, &note, ptemp)) {
             if (m->info)
                 *m->info = note.info;
+            apr_cpystrn(m->ring, note.ring, sizeof(m->ring));
             say(m, &note, ptemp);
         }
         apr_pool_clear(ptemp);

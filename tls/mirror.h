@@ -53,6 +53,15 @@ int snivhost_mirror_get(int i, snivhost_mirror_info_t *info);
 /** Whether a folder of certificates is the copy of a store. */
 int snivhost_mirror_is_copy(const char *path);
 
+/**
+ * Of the first store, which has the secrets of session tickets for all
+ * servers: see tls/ringstore.h.
+ * @param trouble receives why they cannot be read or put, or ""
+ * @return 0: there is no store. The parent
+ */
+int snivhost_mirror_ring(const char **url, const char **dir,
+                         const char **prefix, const char **trouble);
+
 /* The phases, for the hook table in mod_snivhost.c. */
 int snivhost_mirror_check_config(apr_pool_t *pconf, apr_pool_t *plog,
                                  apr_pool_t *ptemp, server_rec *s);

@@ -29,6 +29,8 @@
 #include "module/words.h"
 #include "tls/library.h"
 #include "tls/lean.h"
+#include "tls/mirror.h"
+#include "tls/ringstore.h"
 #include "tls/settings.h"
 
 /* Files of authorities are part of what they stand for up to this size. */
@@ -49,7 +51,7 @@
  */
 static sniv_ring_t *get_ring(void)
 {
-    static const char key[] = "mod_snivhost_ticket_ring_1";
+    static const char key[] = "mod_snivhost_ticket_ring_2";
     sniv_ring_t **kept = ap_retained_data_get(key);
     void *page;
 
@@ -156,6 +158,25 @@ static const unsigned char *file_digest(grouping_t *g, const char *path)
     return digest;
 }
 
+/* Whether a line says who may resume what. */
+static int has_meaning(const ap_directive_t *node)
+{
+    return !ap_cstr_casecmpn(node->directive, "SSL", 3)
+           && ap_cstr_casecmpn(node->directive, "SSLProxy", 8)
+           && !is_in(without_meaning, node->directive);
+}
+
+/* A section without such lines may have another path on another server. */
+static int has_lines(const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if (*node->directive == '<' ? has_lines(node->first_child)
+                                    : has_meaning(node))
+            return 1;
+    }
+    return 0;
+}
+
 /* Add the TLS lines from node on, sections too; -1 if there is one that is
  * not looked at. */
 static int add_lines(grouping_t *g, const ap_directive_t *node)
@@ -164,7 +185,8 @@ static int add_lines(grouping_t *g, const ap_directive_t *node)
         const unsigned char *digest;
 
         if (*node->directive == '<') {
-            if (!ap_cstr_casecmp(node->directive, "<VirtualHost"))
+            if (!ap_cstr_casecmp(node->directive, "<VirtualHost")
+                || !has_lines(node->first_child))
                 continue;
             add_text(g->md, node->directive);
             add_text(g->md, node->args);
@@ -173,11 +195,8 @@ static int add_lines(grouping_t *g, const ap_directive_t *node)
             add_text(g->md, "</>");
             continue;
         }
-        if (ap_cstr_casecmpn(node->directive, "SSL", 3)
-            || !ap_cstr_casecmpn(node->directive, "SSLProxy", 8)
-            || is_in(without_meaning, node->directive)) {
+        if (!has_meaning(node))
             continue;
-        }
         if (is_in(closed, node->directive))
             return -1;
         add_text(g->md, node->directive);
@@ -323,9 +342,40 @@ static int ticket_callback(SSL *ssl, unsigned char name[16],
 /* A default and all that its address sets have. */
 typedef struct behind_t {
     server_rec *base;
-    const char *place;          /* the addresses */
+    const char *place;          /* what tells it from others */
+    const char *addresses;
     apr_array_header_t *members;    /* server_rec * */
 } behind_t;
+
+/*
+ * Defaults are told apart by ServerName and port, as mod_ssl does; so the
+ * same virtual hosts find their keys on another server, too, which has other
+ * addresses. Only if several have these in common are addresses needed.
+ */
+static void name_places(apr_array_header_t *all, apr_pool_t *p)
+{
+    apr_hash_t *by_name = apr_hash_make(p);
+    behind_t *one, *same;
+    int i;
+
+    for (i = 0; i < all->nelts; i++) {
+        one = &APR_ARRAY_IDX(all, i, behind_t);
+        if (one->place)
+            continue;           /* the main server */
+        one->place = apr_psprintf(p, "%s:%u",
+                                  snivhost_lower(p,
+                                                 one->base->server_hostname),
+                                  one->base->port);
+        same = apr_hash_get(by_name, one->place, APR_HASH_KEY_STRING);
+        if (!same) {
+            apr_hash_set(by_name, one->place, APR_HASH_KEY_STRING, one);
+            continue;
+        }
+        one->place = apr_pstrcat(p, one->place, one->addresses, NULL);
+        if (!strchr(same->place, ' '))
+            same->place = apr_pstrcat(p, same->place, same->addresses, NULL);
+    }
+}
 
 /* The defaults of the address sets, those that are in several once. */
 static apr_array_header_t *list_behind(const sniv_table_t *table,
@@ -345,14 +395,14 @@ static apr_array_header_t *list_behind(const sniv_table_t *table,
         if (!one) {
             one = apr_array_push(all);      /* there is room: it stays */
             one->base = base;
-            one->place = "";
+            one->addresses = "";
             one->members = apr_array_make(p, set->nmembers,
                                           sizeof(server_rec *));
             apr_hash_set(by_base, &set->members[0]->server, sizeof(base),
                          one);
         }
-        one->place = apr_pstrcat(p, one->place, " ",
-                                 snivhost_set_text(p, set), NULL);
+        one->addresses = apr_pstrcat(p, one->addresses, " ",
+                                     snivhost_set_text(p, set), NULL);
         for (k = 0; k < set->nmembers; k++)
             APR_ARRAY_PUSH(one->members, server_rec *) =
                 set->members[k]->server;
@@ -362,6 +412,7 @@ static apr_array_header_t *list_behind(const sniv_table_t *table,
     one->place = "main server";
     one->members = apr_array_make(p, 1, sizeof(server_rec *));
     APR_ARRAY_PUSH(one->members, server_rec *) = one->base;
+    name_places(all, p);
     return all;
 }
 
@@ -473,6 +524,26 @@ static apr_interval_time_t rotation_of(const server_rec *main_server)
     return apr_time_from_sec(seconds < 0 ? ROTATION_DEFAULT : seconds);
 }
 
+/* Take the ring of a store, or turn our own, and see to it that the store
+ * has one. */
+static apr_status_t turn(sniv_ring_t *ring, int *is_changed, apr_pool_t *p,
+                         server_rec *s)
+{
+    apr_status_t rv = APR_SUCCESS;
+    snivhost_ringstore_t store;
+    int is_taken, is_turned = 0;
+
+    is_taken = snivhost_ringstore_take(&store, ring, rotation_of(s), p, s);
+    if (!ring->generation) {
+        rv = sniv_ring_turn(ring, apr_time_now(), rotation_of(s),
+                            &is_turned);
+    }
+    *is_changed = is_taken || is_turned;
+    if (rv == APR_SUCCESS)
+        snivhost_ringstore_offer(&store, ring);
+    return rv;
+}
+
 static apr_status_t make_tickets(const grouping_t *g, server_rec *s)
 {
     sniv_ring_t *ring = get_ring();
@@ -480,8 +551,7 @@ static apr_status_t make_tickets(const grouping_t *g, server_rec *s)
     int is_changed;
 
     if (ring)
-        rv = sniv_ring_turn(ring, apr_time_now(), rotation_of(s),
-                            &is_changed);
+        rv = turn(ring, &is_changed, g->ptemp, s);
     if (rv == APR_SUCCESS) {
         rv = sniv_tickets_make(&snivhost_site.tickets, ring,
                                (const unsigned char *)g->ids->elts,
@@ -494,6 +564,19 @@ static apr_status_t make_tickets(const grouping_t *g, server_rec *s)
         snivhost_site.tickets = NULL;
     }
     return rv;
+}
+
+/* A store without a key: said once a start. */
+static void say_own(server_rec *s)
+{
+    const char *url, *dir, *prefix, *trouble;
+
+    if (snivhost_mirror_ring(&url, &dir, &prefix, &trouble)
+        && !snivhost_conf(s)->store.key) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0380: store %s: "
+                     "sessions do not resume on other servers, because there "
+                     "is no SNIVHostStoreKey to seal their secrets with", url);
+    }
 }
 
 int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
@@ -528,23 +611,27 @@ int snivhost_tickets_post_config(apr_pool_t *p, apr_pool_t *plog,
                      "Off suppresses this message)");
         return OK;
     }
-    if (snivhost_site.tickets)
+    if (snivhost_site.tickets) {
         set_callbacks(s);
+        say_own(s);
+    }
     return OK;
 }
 
 int snivhost_tickets_monitor(apr_pool_t *p, server_rec *s)
 {
     sniv_ring_t *ring;
+    apr_pool_t *ptemp;
     int is_changed;
     apr_status_t rv;
 
-    (void)p;
     if (!snivhost_site.tickets || !sniv_tickets_is_shared(snivhost_site.tickets)
         || (ring = get_ring()) == NULL) {
         return DECLINED;
     }
-    rv = sniv_ring_turn(ring, apr_time_now(), rotation_of(s), &is_changed);
+    apr_pool_create(&ptemp, p);
+    rv = turn(ring, &is_changed, ptemp, s);
+    apr_pool_destroy(ptemp);
     if (rv == APR_SUCCESS && is_changed)
         rv = sniv_tickets_renew(snivhost_site.tickets, ring);
     if (rv != APR_SUCCESS) {

@@ -191,12 +191,13 @@ static int write_file(copy_t *copy, const char *path, const char *bytes,
     return 1;
 }
 
-int copy_note(copy_t *copy, const char *name, const char *text)
+int copy_note(copy_t *copy, const char *name, const char *bytes,
+              apr_size_t len)
 {
     char path[PATH_ROOM];
 
     snprintf(path, sizeof(path), "%s/%s", copy->dir, name);
-    return write_file(copy, path, text, strlen(text));
+    return write_file(copy, path, bytes, len);
 }
 
 int copy_put(copy_t *copy, const char *id, apr_size_t id_len,

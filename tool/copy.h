@@ -60,6 +60,7 @@ copy_entry_t *copy_find(copy_t *copy, const char *id, apr_size_t len);
 int copy_remove(copy_t *copy, copy_entry_t *entry);
 
 /** Write a file of the copy that is no entry. */
-int copy_note(copy_t *copy, const char *name, const char *text);
+int copy_note(copy_t *copy, const char *name, const char *bytes,
+              apr_size_t len);
 
 #endif /* SNIVHOST_TOOL_COPY_H */

@@ -60,7 +60,8 @@ static const char usage[] =
     "                          files, as the server would\n"
     "  reseal                  seal all entries with the first key of FILE\n"
     "  allow-removals          let servers forget what has vanished now\n"
-    "  copy FOLDER [--parent N] keep a copy: what the server runs\n"
+    "  copy FOLDER [--parent N] [--ring]\n"
+    "                          keep a copy: what the server runs\n"
     "\n"
     "  URL     redis://[USER@][HOST[:PORT]]/PREFIX\n"
     "          [?socket=PATH&password-file=PATH&timeout=SECONDS], or\n"
@@ -351,8 +352,10 @@ static int run(job_t *job, const char *command, char **args, int n)
 /* What the server runs: it has a password in its memory. */
 static int copy(sniv_store_url_t *url, char **args, int n, apr_pool_t *p)
 {
+    int has_ring = n > 1 && strcmp(args[n - 1], "--ring") == 0;
     pid_t parent = 0;
 
+    n -= has_ring;
     if (n == 3 && strcmp(args[1], "--parent") == 0) {
         parent = (pid_t)atol(args[2]);
     }
@@ -371,7 +374,7 @@ static int copy(sniv_store_url_t *url, char **args, int n, apr_pool_t *p)
             return 0;           /* it has died before that line */
         }
     }
-    return mirror_run(url, parent, p);
+    return mirror_run(url, parent, has_ring, p);
 }
 
 typedef struct options_t {

@@ -26,6 +26,7 @@
 #include <apr_tables.h>
 
 #include "tool/copy.h"
+#include "tool/exchange.h"
 
 /*
  * A store says what has changed since: PREFIX:version counts changes, and
@@ -64,6 +65,8 @@ typedef struct mirror_t {
     unsigned failures;
     char held[600];             /* why, see is_held */
     char reason[600];           /* "": all is well */
+    exchange_t exchange;
+    int has_ring;               /* to be exchanged */
 } mirror_t;
 
 /* An ID that was asked for. */
@@ -571,6 +574,9 @@ static int look(mirror_t *m)
     else {
         m->failures++;
     }
+    if (m->has_ring && m->redis.c) {
+        exchange_ring(&m->exchange);
+    }
     apr_pool_clear(m->ptemp);
     return rv;
 }
@@ -583,12 +589,12 @@ static void note(mirror_t *m)
 
     snprintf(text, sizeof(text), "state %s\npid %ld\nread %" APR_INT64_T_FMT
              "\nversion %" APR_INT64_T_FMT "\nentries %u\nskipped %u\n"
-             "failures %u\nfirst %s\nreason %s\n",
+             "failures %u\nfirst %s\nring %s\nreason %s\n",
              m->reason[0] ? "failing" : "good", (long)getpid(),
              (apr_int64_t)apr_time_sec(m->read), m->version,
              apr_hash_count(m->copy.ids), m->skipped, m->failures,
-             m->skipped ? m->first : "", m->reason);
-    (void)copy_note(&m->copy, "state", text);
+             m->skipped ? m->first : "", m->exchange.reason, m->reason);
+    (void)copy_note(&m->copy, "state", text, strlen(text));
     m->noted = apr_time_now();
 }
 
@@ -636,7 +642,8 @@ static void keep(mirror_t *m)
     }
 }
 
-int mirror_run(const sniv_store_url_t *url, pid_t parent, apr_pool_t *p)
+int mirror_run(const sniv_store_url_t *url, pid_t parent, int has_ring,
+               apr_pool_t *p)
 {
     struct sigaction action;
     mirror_t m;
@@ -655,6 +662,8 @@ int mirror_run(const sniv_store_url_t *url, pid_t parent, apr_pool_t *p)
     m.prefix = url->prefix;
     apr_pool_create(&m.ptemp, p);
     redis_init(&m.redis, url);
+    exchange_init(&m.exchange, &m.redis, &m.copy);
+    m.has_ring = has_ring;
     if (!copy_open(&m.copy, url->copy, p)) {
         fprintf(stderr, "snivhost-store: the copy %s\n", m.copy.error);
         return 1;

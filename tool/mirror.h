@@ -22,6 +22,7 @@
  *     COPY/certs/HH/ID.entry.pem      the entries, byte for byte
  *     COPY/state                      how it is going, for the module
  *     COPY/lock                       held by the process that writes
+ *     COPY/ring.store, COPY/ring.new  see tool/exchange.h
  *
  * Nothing is taken away because the store cannot be read, and no more than
  * half of all at once (at least ten may go) unless PREFIX:allow-removals is
@@ -34,8 +35,10 @@
  * Keep a copy until a signal ends the process. Standard output is closed when
  * the first attempt is over.
  * @param parent ends with this process, if not 0
+ * @param has_ring whether secrets of session tickets are exchanged
  * @return the process' exit status
  */
-int mirror_run(const sniv_store_url_t *url, pid_t parent, apr_pool_t *p);
+int mirror_run(const sniv_store_url_t *url, pid_t parent, int has_ring,
+               apr_pool_t *p);
 
 #endif /* SNIVHOST_TOOL_MIRROR_H */

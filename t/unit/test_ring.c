@@ -25,7 +25,7 @@
 
 #include <apr_general.h>
 
-#include "certs/ring.h"
+#include "certs/ringbox.h"
 
 #define HOUR apr_time_from_sec(3600)
 
@@ -207,13 +207,94 @@ static void test_child(void **state)
     }
 }
 
+/* A secret that encrypts only when all servers have it. */
+static void test_in_use(void **state)
+{
+    unsigned char ids[2][SNIV_GROUP_ID_LEN];
+    sniv_ticket_key_t before, key;
+    sniv_tickets_t *tickets;
+    sniv_ring_t ring;
+    int age;
+
+    (void)state;
+    make_ids(ids);
+    memset(&ring, 0, sizeof(ring));
+    turn(&ring, HOUR, 1);
+    assert_int_equal(sniv_tickets_make(&tickets, &ring, ids[0], 2, pool),
+                     APR_SUCCESS);
+    assert_int_equal(sniv_tickets_newest(tickets, 0, &before), APR_SUCCESS);
+    turn(&ring, 2 * HOUR, 1);
+    ring.in_use = 1;
+    assert_int_equal(sniv_tickets_renew(tickets, &ring), APR_SUCCESS);
+    assert_int_equal(sniv_tickets_newest(tickets, 0, &key), APR_SUCCESS);
+    assert_memory_equal(&key, &before, sizeof(key));
+    assert_int_equal(sniv_tickets_find(tickets, 0, key.name, &key, &age),
+                     APR_SUCCESS);
+    assert_int_equal(age, 0);
+    ring.in_use = 0;
+    assert_int_equal(sniv_tickets_renew(tickets, &ring), APR_SUCCESS);
+    assert_int_equal(sniv_tickets_newest(tickets, 0, &key), APR_SUCCESS);
+    assert_memory_not_equal(&key, &before, sizeof(key));
+    assert_int_equal(sniv_tickets_find(tickets, 0, before.name, &before,
+                                       &age), APR_SUCCESS);
+    assert_int_equal(age, 1);
+    ring.in_use = 2;            /* there is no such one */
+    assert_int_equal(sniv_tickets_renew(tickets, &ring), APR_SUCCESS);
+    assert_int_not_equal(sniv_tickets_newest(tickets, 0, &key), APR_SUCCESS);
+}
+
+/* A ring on its way to other servers. */
+static void test_box(void **state)
+{
+    unsigned char box[SNIV_RING_BOX_MAX], copy[SNIV_RING_BOX_MAX];
+    sniv_store_keys_t keys;
+    sniv_ring_t ring, got;
+    apr_size_t len, i;
+    int n;
+
+    (void)state;
+    memset(&keys, 7, sizeof(keys));
+    keys.n = 1;
+    memset(&ring, 0, sizeof(ring));
+    ring.generation = 0x0102030405060708ULL;
+    assert_int_equal(sniv_ring_seal(&ring, &keys, "p", box), 0);
+    for (n = 1; n < 5; n++) {
+        turn(&ring, n * HOUR, 1);
+        len = sniv_ring_seal(&ring, &keys, "p", box);
+        assert_true(len > 0 && len <= SNIV_RING_BOX_MAX);
+        memcpy(copy, box, len);
+        assert_null(sniv_ring_open(&got, &keys, "p", copy, len));
+        assert_memory_equal(&got, &ring, sizeof(ring));
+        assert_true(sniv_ring_is_same(&got, &ring));
+    }
+    got.generation++;
+    assert_false(sniv_ring_is_same(&got, &ring));
+    for (i = 0; i < len; i++) {         /* cut off, and of another store */
+        memcpy(copy, box, len);
+        assert_non_null(sniv_ring_open(&got, &keys, "p", copy, i ? i - 1
+                                                                 : 0));
+    }
+    memcpy(copy, box, len);
+    assert_string_equal(sniv_ring_open(&got, &keys, "q", copy, len),
+                        "was sealed for another ID, or has been changed "
+                        "since");
+    /* what is sealed well, and no ring */
+    for (i = 0; i < 200; i++) {
+        memset(copy, (int)i, sizeof(copy));
+        len = sniv_envelope_seal(&keys, "p:ring", 6, copy, i, box);
+        assert_non_null(sniv_ring_open(&got, &keys, "p", box, len));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_groups, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rotation, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_child, setup, teardown)
+        cmocka_unit_test_setup_teardown(test_child, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_in_use, setup, teardown),
+        cmocka_unit_test(test_box)
     };
     int failed;
 
