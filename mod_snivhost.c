@@ -48,6 +48,7 @@
 #include "module/record.h"
 #include "module/version.h"
 #include "module/words.h"
+#include "serve/acme.h"
 #include "serve/env.h"
 #include "serve/handshake.h"
 #include "serve/refuse.h"
@@ -366,8 +367,10 @@ static void register_hooks(apr_pool_t *p)
     /* In httpd's development branch the filter that knows where a request's
      * body ends is added at REALLY_FIRST: an answer before that waits for
      * the end of the connection. */
-    ap_hook_post_read_request(snivhost_refuse_post_read_request, NULL, NULL,
+    ap_hook_post_read_request(snivhost_acme_post_read_request, NULL, NULL,
                               APR_HOOK_REALLY_FIRST + 1);
+    ap_hook_post_read_request(snivhost_refuse_post_read_request, NULL, NULL,
+                              APR_HOOK_REALLY_FIRST + 2);
     /* After mod_md has answered its challenges. */
     ap_hook_post_read_request(snivhost_refuse_late_post_read_request, NULL,
                               NULL, APR_HOOK_REALLY_LAST);

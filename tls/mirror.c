@@ -15,6 +15,7 @@
 #include "tls/mirror.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -56,6 +57,8 @@ typedef struct snivhost_mirror_t {
     int was_good;                       /* as it was said last: 1, 0; -1 */
     apr_uint32_t was_skipped;
     char ring[256];                     /* why that is not exchanged, or "" */
+    int challenges;                     /* their folder, or -1 */
+    sniv_challenge_keys_t challenge_keys;
     snivhost_mirror_info_t *info;       /* shared with children, or NULL */
 } snivhost_mirror_t;
 
@@ -109,6 +112,19 @@ int snivhost_mirror_ring(const char **url, const char **dir,
     *dir = m->dir;
     *prefix = m->url.prefix;
     *trouble = m->ring;
+    return 1;
+}
+
+int snivhost_mirror_challenges(int *dirfd, const char **prefix,
+                               const sniv_challenge_keys_t **keys)
+{
+    const snivhost_mirror_t *m = mirror_at(0);
+
+    if (!m || m->challenges < 0)
+        return 0;
+    *dirfd = m->challenges;
+    *prefix = m->url.prefix;
+    *keys = &m->challenge_keys;
     return 1;
 }
 
@@ -190,6 +206,7 @@ static int folder_of(const char *address, server_rec *main_server,
     m->s = main_server;
     m->p = pconf;
     m->was_good = -1;
+    m->challenges = -1;
     (void)sniv_store_url_parse(&m->url, address, pconf);
     m->program = m->url.program ? m->url.program : SNIVHOST_STORE_PROGRAM;
     m->dir = m->url.copy ? m->url.copy : copy_of(&m->url, pconf);
@@ -206,12 +223,41 @@ static int folder_of(const char *address, server_rec *main_server,
     return status;
 }
 
+static apr_status_t close_challenges(void *data)
+{
+    snivhost_mirror_t *m = data;
+
+    (void)close(m->challenges);
+    return APR_SUCCESS;
+}
+
+/*
+ * Children may not enter the copy. They inherit this folder of it, open, in
+ * which they may read a file whose name they know.
+ */
+static void open_challenges(snivhost_mirror_t *m)
+{
+    const char *dir = apr_pstrcat(m->p, m->dir, "/challenges", NULL);
+
+    if (mkdir(dir, 0711) != 0 && errno != EEXIST)
+        return;                 /* SNIV0370 has said so of the copy */
+    m->challenges = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (m->challenges >= 0) {
+        apr_pool_cleanup_register(m->p, m, close_challenges,
+                                  apr_pool_cleanup_null);
+        (void)fchmod(m->challenges, 0711);
+    }
+}
+
 /* So that a mistake is seen now, and not in each entry. */
-static int check_key(const char *path)
+static int use_key(const char *path)
 {
     sniv_store_keys_t keys;
     const char *reason = sniv_store_keys_read(&keys, path);
+    snivhost_mirror_t *m = mirror_at(0);
 
+    if (!reason && sniv_challenge_keys(&m->challenge_keys, &keys))
+        open_challenges(m);
     sniv_store_keys_wipe(&keys);
     if (!reason)
         return OK;
@@ -242,7 +288,7 @@ int snivhost_mirror_check_config(apr_pool_t *pconf, apr_pool_t *plog,
     }
     return status == OK && snivhost_site.mirrors
            && snivhost_conf(main_server)->store.key
-           ? check_key(snivhost_conf(main_server)->store.key) : status;
+           ? use_key(snivhost_conf(main_server)->store.key) : status;
 }
 
 /* ----- the program ----- */
@@ -254,7 +300,8 @@ static apr_status_t run(snivhost_mirror_t *m)
     const snivhost_conf_t *conf = snivhost_conf(m->s);
     const char *env[] = { "PATH=/usr/bin:/bin", NULL };
     const char *args[] = { m->program, "copy", m->dir, "--parent", NULL,
-                           "--store", m->address, NULL, NULL };
+                           "--store", m->address, NULL, NULL, NULL };
+    int n = 7;
     apr_procattr_t *attr;
     apr_status_t rv;
 
@@ -265,7 +312,9 @@ static apr_status_t run(snivhost_mirror_t *m)
     m->parent = getpid();
     args[4] = apr_psprintf(m->prun, "%ld", (long)getpid());
     if (m == mirror_at(0) && conf->store.key && conf->ticket_rotation != 0)
-        args[7] = "--ring";
+        args[n++] = "--ring";
+    if (m->challenges >= 0)
+        args[n] = "--challenges";
     rv = apr_procattr_create(&attr, m->prun);
     if (rv == APR_SUCCESS)
         rv = apr_procattr_io_set(attr, APR_NO_FILE, APR_FULL_BLOCK,

@@ -31,6 +31,7 @@
  * Configuration time and monitor, one thread; snivhost_mirror_get() any.
  */
 
+#include "certs/challenge.h"
 #include "module/record.h"
 
 /** Whether an address is one. @return NULL, or what is wrong */
@@ -61,6 +62,14 @@ int snivhost_mirror_is_copy(const char *path);
  */
 int snivhost_mirror_ring(const char **url, const char **dir,
                          const char **prefix, const char **trouble);
+
+/**
+ * The same for answers to challenges of certificate authorities.
+ * @param dirfd receives a folder of them: one file each, named by its ID
+ * @return 0: there is no store, or no key. Any process
+ */
+int snivhost_mirror_challenges(int *dirfd, const char **prefix,
+                               const sniv_challenge_keys_t **keys);
 
 /* The phases, for the hook table in mod_snivhost.c. */
 int snivhost_mirror_check_config(apr_pool_t *pconf, apr_pool_t *plog,

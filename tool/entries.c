@@ -14,6 +14,7 @@
 
 #include "tool/entries.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,8 @@
 #include <apr_tables.h>
 
 #include <openssl/crypto.h>
+
+#include "certs/challenge.h"
 
 #define CHANGES_KEPT 10000
 #define ENTRIES_MAX 200000
@@ -320,4 +323,108 @@ int entries_allow(entries_t *e)
     redis_send(r, "SET %s:allow-removals %s", e->prefix,
                apr_psprintf(e->p, "%" APR_INT64_T_FMT, version));
     return redis_skip(r, 1);
+}
+
+/* ----- answers to challenges */
+
+/* @return NULL: error; else, freeReplyObject() */
+static redisReply *all_answers(entries_t *e)
+{
+    redis_t *r = &e->redis;
+    redisReply *reply;
+    apr_int64_t n;
+
+    e->error = r->error;
+    if (!redis_open(r)) {
+        return NULL;
+    }
+    redis_send(r, "HLEN %s:challenges", e->prefix);
+    reply = redis_reply(r, REDIS_REPLY_INTEGER, 0);
+    if (!reply) {
+        return NULL;
+    }
+    n = reply->integer;
+    freeReplyObject(reply);
+    if (n > SNIV_CHALLENGES_MAX) {
+        redis_fail(r, "has more than %d answers to challenges in "
+                   "%s:challenges", SNIV_CHALLENGES_MAX, e->prefix);
+        return NULL;
+    }
+    redis_send(r, "HGETALL %s:challenges", e->prefix);
+    return redis_reply(r, REDIS_REPLY_ARRAY, 0);
+}
+
+/* When the i-th of them expires; 0: it is none. */
+static apr_int64_t expires_of(const redisReply *all, size_t i)
+{
+    return all->element[i]->type == REDIS_REPLY_STRING
+           && all->element[i + 1]->type == REDIS_REPLY_STRING
+           ? sniv_challenge_expires(all->element[i + 1]->str) : 0;
+}
+
+static int run_one(entries_t *e)
+{
+    redisReply *reply = redis_reply(&e->redis, REDIS_REPLY_INTEGER, 0);
+
+    freeReplyObject(reply);
+    return reply != NULL;
+}
+
+int entries_remove_answer(entries_t *e, const char *id)
+{
+    e->error = e->redis.error;
+    if (!redis_open(&e->redis)) {
+        return 0;
+    }
+    redis_send(&e->redis, "HDEL %s:challenges %s", e->prefix, id);
+    return run_one(e);
+}
+
+static int remove_expired(entries_t *e)
+{
+    apr_int64_t now = apr_time_sec(apr_time_now());
+    redisReply *all = all_answers(e);
+    int is_good = all != NULL;
+    size_t i;
+
+    for (i = 0; is_good && i + 1 < all->elements; i += 2) {
+        if (expires_of(all, i) <= now
+            && all->element[i]->type == REDIS_REPLY_STRING) {
+            redis_send(&e->redis, "HDEL %s:challenges %b", e->prefix,
+                       all->element[i]->str, (size_t)all->element[i]->len);
+            is_good = run_one(e);
+        }
+    }
+    freeReplyObject(all);
+    return is_good;
+}
+
+int entries_put_answer(entries_t *e, const char *id, const char *answer)
+{
+    if (!remove_expired(e)) {
+        return 0;
+    }
+    redis_send(&e->redis, "HSET %s:challenges %s %s", e->prefix, id, answer);
+    redis_send(&e->redis, "EXPIRE %s:challenges %d", e->prefix,
+               SNIV_CHALLENGE_LIFE);
+    return run_one(e) && run_one(e);
+}
+
+int entries_list_answers(entries_t *e)
+{
+    redisReply *all = all_answers(e);
+    char date[APR_RFC822_DATE_LEN];
+    apr_int64_t expires;
+    size_t i;
+
+    for (i = 0; all && i + 1 < all->elements; i += 2) {
+        expires = expires_of(all, i);
+        if (expires && sniv_challenge_is_id(all->element[i]->str,
+                                            (apr_size_t)all->element[i]->len)) {
+            apr_rfc822_date(date, apr_time_from_sec(expires));
+            printf("%s until %s\n", all->element[i]->str, date);
+        }
+    }
+    freeReplyObject(all);
+    return all != NULL;
 }

@@ -69,4 +69,16 @@ int entries_each(entries_t *e, int with_value, entries_visit_fn *visit,
 /** PREFIX:allow-removals is the version of now. @return 0: error */
 int entries_allow(entries_t *e);
 
+/**
+ * Put an answer to a challenge into PREFIX:challenges, and remove those that
+ * have expired. The hash vanishes an hour after the last one. @return 0: error
+ */
+int entries_put_answer(entries_t *e, const char *id, const char *answer);
+
+/** @return 0: error */
+int entries_remove_answer(entries_t *e, const char *id);
+
+/** Print IDs and until when. @return 0: error */
+int entries_list_answers(entries_t *e);
+
 #endif /* SNIVHOST_TOOL_ENTRIES_H */

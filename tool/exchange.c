@@ -13,14 +13,19 @@
 
 #include "tool/exchange.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr_hash.h>
 #include <apr_strings.h>
 
 #include <openssl/evp.h>
+
+#include "certs/challenge.h"
 
 #define RING_MAX 1024
 #define OFFER_MAX (RING_MAX + 66)
@@ -166,5 +171,140 @@ void exchange_ring(exchange_t *x)
     }
     if (offer(x)) {
         (void)note(x);
+    }
+}
+
+/* ----- challenges */
+
+/* The answers that are valid now. @return NULL: error */
+static apr_hash_t *ask_answers(exchange_t *x, apr_pool_t *p)
+{
+    apr_int64_t now = apr_time_sec(apr_time_now());
+    apr_hash_t *answers = apr_hash_make(p);
+    redis_t *r = x->reader;
+    redisReply *reply;
+    size_t i;
+
+    redis_send(r, "HGETALL %s:challenges", r->url->prefix);
+    reply = redis_reply(r, REDIS_REPLY_ARRAY, 0);
+    if (!reply) {
+        return NULL;
+    }
+    for (i = 0; i + 1 < reply->elements && i < 2 * SNIV_CHALLENGES_MAX;
+         i += 2) {
+        const redisReply *id = reply->element[i];
+        const redisReply *value = reply->element[i + 1];
+
+        if (id->type == REDIS_REPLY_STRING
+            && value->type == REDIS_REPLY_STRING
+            && sniv_challenge_is_id(id->str, (apr_size_t)id->len)
+            && (apr_size_t)value->len < SNIV_CHALLENGE_MAX
+            && sniv_challenge_expires(value->str) > now) {
+            apr_hash_set(answers, apr_pstrdup(p, id->str),
+                         APR_HASH_KEY_STRING, apr_pstrdup(p, value->str));
+        }
+    }
+    freeReplyObject(reply);
+    return answers;
+}
+
+/* @return -1: error */
+static apr_int64_t count_answers(exchange_t *x)
+{
+    redis_t *r = x->reader;
+    redisReply *reply;
+    apr_int64_t n;
+
+    redis_send(r, "HLEN %s:challenges", r->url->prefix);
+    reply = redis_reply(r, REDIS_REPLY_INTEGER, 0);
+    if (!reply) {
+        return -1;
+    }
+    n = reply->integer;
+    freeReplyObject(reply);
+    return n;
+}
+
+static int has_answer(int dir, const char *name, const char *answer)
+{
+    char bytes[SNIV_CHALLENGE_MAX];
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    ssize_t n;
+
+    if (fd < 0) {
+        return 0;
+    }
+    n = read(fd, bytes, sizeof(bytes));
+    close(fd);
+    return n >= 0 && (size_t)n == strlen(answer)
+           && memcmp(bytes, answer, (size_t)n) == 0;
+}
+
+/* httpd's children read it: nothing in it is a secret. */
+static void write_answer(int dir, const char *name, const char *answer)
+{
+    static const char temp[] = ".new";
+    size_t len = strlen(answer);
+    int fd, is_good;
+
+    (void)unlinkat(dir, temp, 0);
+    fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return;
+    }
+    is_good = write(fd, answer, len) == (ssize_t)len && fchmod(fd, 0644) == 0;
+    if (close(fd) != 0 || !is_good || renameat(dir, temp, dir, name) != 0) {
+        (void)unlinkat(dir, temp, 0);
+    }
+}
+
+/* @return how many files are there then */
+static int keep_answers(int dir, apr_hash_t *answers, apr_pool_t *p)
+{
+    apr_hash_index_t *i;
+    struct dirent *entry;
+    DIR *list;
+
+    for (i = apr_hash_first(p, answers); i; i = apr_hash_next(i)) {
+        const char *name = apr_hash_this_key(i);
+        const char *answer = apr_hash_this_val(i);
+
+        if (!has_answer(dir, name, answer)) {
+            write_answer(dir, name, answer);
+        }
+    }
+    list = fdopendir(openat(dir, ".", O_RDONLY | O_CLOEXEC));
+    while (list && (entry = readdir(list)) != NULL) {
+        if (entry->d_name[0] != '.'
+            && !apr_hash_get(answers, entry->d_name, APR_HASH_KEY_STRING)) {
+            (void)unlinkat(dir, entry->d_name, 0);
+        }
+    }
+    if (list) {
+        closedir(list);
+    }
+    return (int)apr_hash_count(answers);
+}
+
+void exchange_challenges(exchange_t *x, apr_pool_t *ptemp)
+{
+    apr_int64_t n = count_answers(x);
+    apr_hash_t *answers = NULL;
+    char path[4096];
+    int dir;
+
+    if (n > SNIV_CHALLENGES_MAX) {
+        fail(x, "has more than 1000 answers to challenges");
+    }
+    if (n < 0 || n > SNIV_CHALLENGES_MAX || (n == 0 && x->is_clean)) {
+        return;
+    }
+    answers = n ? ask_answers(x, ptemp) : apr_hash_make(ptemp);
+    snprintf(path, sizeof(path), "%s/challenges", x->copy->dir);
+    dir = answers ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC
+                               | O_NOFOLLOW) : -1;
+    if (dir >= 0) {
+        x->is_clean = keep_answers(dir, answers, ptemp) == 0;
+        close(dir);
     }
 }

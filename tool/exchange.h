@@ -16,9 +16,15 @@
 
 /**
  * @file tool/exchange.h
- * What goes both ways between a store and httpd's parent process: the ring of
- * session ticket secrets, sealed. This program has no key: it moves bytes.
- * tls/ringstore.h is the other end, and says what the files are.
+ * What httpd and a store exchange beside entries. This program has no key: it
+ * moves bytes.
+ *
+ * The ring of session ticket secrets, sealed, both ways. tls/ringstore.h is
+ * the other end, and says what the files are.
+ *
+ * Answers to challenges, signed (certs/challenge.h): the hash
+ * PREFIX:challenges as files, for as long as these are valid. serve/acme.h
+ * gives them.
  */
 
 #include "tool/copy.h"
@@ -33,11 +39,15 @@ typedef struct exchange_t {
     int is_noted;               /* digest is that of the file */
     char digest[65];            /* of what the store has */
     char reason[256];           /* why it is not exchanged, or "" */
+    int is_clean;               /* no answer is there */
 } exchange_t;
 
 void exchange_init(exchange_t *x, redis_t *reader, copy_t *copy);
 
 /** Note what the store has, and put what is offered. */
 void exchange_ring(exchange_t *x);
+
+/** Keep the folder of answers as the store is. */
+void exchange_challenges(exchange_t *x, apr_pool_t *ptemp);
 
 #endif /* SNIVHOST_TOOL_EXCHANGE_H */

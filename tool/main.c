@@ -39,10 +39,15 @@
 
 #include <openssl/crypto.h>
 
+#include "certs/challenge.h"
 #include "module/version.h"
 #include "tool/bundle.h"
 #include "tool/entries.h"
 #include "tool/mirror.h"
+
+/* How long servers give an answer, and after what time all of them do. */
+#define ANSWER_SECONDS 600
+#define ANSWER_PAUSE 3
 
 static const char usage[] =
     "usage: snivhost-store [--store URL] [--key FILE] COMMAND\n"
@@ -60,7 +65,15 @@ static const char usage[] =
     "                          files, as the server would\n"
     "  reseal                  seal all entries with the first key of FILE\n"
     "  allow-removals          let servers forget what has vanished now\n"
-    "  copy FOLDER [--parent N] [--ring]\n"
+    "  challenge put http-01 TOKEN ANSWER\n"
+    "  challenge put tls-alpn-01 NAME ANSWER\n"
+    "                          have all servers answer a challenge of a\n"
+    "                          certificate authority, for ten minutes; with\n"
+    "                          --key only\n"
+    "  challenge put           as a hook of certbot (--manual-auth-hook)\n"
+    "  challenge remove [http-01 TOKEN | tls-alpn-01 NAME]\n"
+    "  challenge list\n"
+    "  copy FOLDER [--parent N] [--ring] [--challenges]\n"
     "                          keep a copy: what the server runs\n"
     "\n"
     "  URL     redis://[USER@][HOST[:PORT]]/PREFIX\n"
@@ -241,6 +254,92 @@ static int check_one(void *baton, const char *id, const sniv_buffer_t *entry,
     return 1;
 }
 
+/* ----- challenges */
+
+static int fails(job_t *job, const char *what)
+{
+    complain("%s: the store %s", what, job->entries.error);
+    return 1;
+}
+
+/* What a challenge is about, also from a hook's environment.
+ * @return NULL: that is not said */
+static const char *challenge_id(job_t *job, char **args, int n)
+{
+    const char *kind, *name;
+
+    if (n >= 2) {
+        kind = args[0];
+        name = args[1];
+    }
+    else {
+        kind = "http-01";
+        name = n == 0 ? getenv("CERTBOT_TOKEN") : NULL;
+    }
+    if (!name || (strcmp(kind, "http-01") != 0
+                  && strcmp(kind, "tls-alpn-01") != 0)) {
+        return NULL;
+    }
+    if (strcmp(kind, "tls-alpn-01") == 0) {
+        char *lower = apr_pstrdup(job->p, name), *c;
+
+        for (c = lower; *c; c++) {
+            *c = (char)apr_tolower(*c);
+        }
+        name = lower;
+    }
+    return apr_pstrcat(job->p, kind, "+", name, NULL);
+}
+
+static int put_challenge(job_t *job, char **args, int n)
+{
+    const char *id = challenge_id(job, args, n);
+    const char *content = n == 3 ? args[2] : n == 0
+                          ? getenv("CERTBOT_VALIDATION") : NULL;
+    char answer[SNIV_CHALLENGE_MAX];
+
+    if (!id || !content) {
+        return misused("challenge put takes http-01 TOKEN ANSWER, or "
+                       "tls-alpn-01 NAME ANSWER");
+    }
+    if (!job->entries.keys) {
+        return misused("challenge put takes --key FILE: servers give answers "
+                       "that are signed with it");
+    }
+    if (!sniv_challenge_is_id(id, strlen(id))
+        || !sniv_challenge_sign(job->entries.keys, job->entries.prefix, id,
+                                apr_time_sec(apr_time_now()) + ANSWER_SECONDS,
+                                content, answer)) {
+        complain("%s was not put: the challenge or its answer is none", id);
+        return 1;
+    }
+    if (!entries_put_answer(&job->entries, id, answer)) {
+        return fails(job, id);
+    }
+    printf("%s: put\n", id);
+    fflush(stdout);
+    apr_sleep(apr_time_from_sec(ANSWER_PAUSE));
+    return 0;
+}
+
+static int challenge(job_t *job, char **args, int n)
+{
+    const char *id;
+
+    if (n > 0 && strcmp(args[0], "put") == 0) {
+        return put_challenge(job, args + 1, n - 1);
+    }
+    if (n == 1 && strcmp(args[0], "list") == 0) {
+        return entries_list_answers(&job->entries) ? 0
+               : fails(job, "challenges");
+    }
+    if ((n == 1 || n == 3) && strcmp(args[0], "remove") == 0
+        && (id = challenge_id(job, args + 1, n - 1)) != NULL) {
+        return entries_remove_answer(&job->entries, id) ? 0 : fails(job, id);
+    }
+    return misused("challenge put, challenge remove or challenge list");
+}
+
 /* ----- the others */
 
 static int list_one(void *baton, const char *id, const sniv_buffer_t *entry,
@@ -329,6 +428,9 @@ static int run(job_t *job, const char *command, char **args, int n)
     if (strcmp(command, "remove") == 0 && n > 0) {
         return remove_all(job, args, n);
     }
+    if (strcmp(command, "challenge") == 0) {
+        return challenge(job, args, n);
+    }
     if (strcmp(command, "check") == 0) {
         return n ? each_certificate(job, args, n, 0)
                  : each_entry(job, check_one, 1);
@@ -352,10 +454,14 @@ static int run(job_t *job, const char *command, char **args, int n)
 /* What the server runs: it has a password in its memory. */
 static int copy(sniv_store_url_t *url, char **args, int n, apr_pool_t *p)
 {
-    int has_ring = n > 1 && strcmp(args[n - 1], "--ring") == 0;
     pid_t parent = 0;
+    int with = 0;
 
-    n -= has_ring;
+    for (; n > 1 && strncmp(args[n - 1], "--", 2) == 0; n--) {
+        with |= strcmp(args[n - 1], "--ring") == 0 ? MIRROR_RING
+                : strcmp(args[n - 1], "--challenges") == 0
+                ? MIRROR_CHALLENGES : 0;
+    }
     if (n == 3 && strcmp(args[1], "--parent") == 0) {
         parent = (pid_t)atol(args[2]);
     }
@@ -374,7 +480,7 @@ static int copy(sniv_store_url_t *url, char **args, int n, apr_pool_t *p)
             return 0;           /* it has died before that line */
         }
     }
-    return mirror_run(url, parent, has_ring, p);
+    return mirror_run(url, parent, with, p);
 }
 
 typedef struct options_t {

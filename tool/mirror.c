@@ -66,7 +66,7 @@ typedef struct mirror_t {
     char held[600];             /* why, see is_held */
     char reason[600];           /* "": all is well */
     exchange_t exchange;
-    int has_ring;               /* to be exchanged */
+    int with;                   /* MIRROR_... */
 } mirror_t;
 
 /* An ID that was asked for. */
@@ -574,8 +574,11 @@ static int look(mirror_t *m)
     else {
         m->failures++;
     }
-    if (m->has_ring && m->redis.c) {
+    if ((m->with & MIRROR_RING) && m->redis.c) {
         exchange_ring(&m->exchange);
+    }
+    if ((m->with & MIRROR_CHALLENGES) && m->redis.c) {
+        exchange_challenges(&m->exchange, m->ptemp);
     }
     apr_pool_clear(m->ptemp);
     return rv;
@@ -642,7 +645,7 @@ static void keep(mirror_t *m)
     }
 }
 
-int mirror_run(const sniv_store_url_t *url, pid_t parent, int has_ring,
+int mirror_run(const sniv_store_url_t *url, pid_t parent, int with,
                apr_pool_t *p)
 {
     struct sigaction action;
@@ -663,7 +666,7 @@ int mirror_run(const sniv_store_url_t *url, pid_t parent, int has_ring,
     apr_pool_create(&m.ptemp, p);
     redis_init(&m.redis, url);
     exchange_init(&m.exchange, &m.redis, &m.copy);
-    m.has_ring = has_ring;
+    m.with = with;
     if (!copy_open(&m.copy, url->copy, p)) {
         fprintf(stderr, "snivhost-store: the copy %s\n", m.copy.error);
         return 1;

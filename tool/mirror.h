@@ -22,7 +22,8 @@
  *     COPY/certs/HH/ID.entry.pem      the entries, byte for byte
  *     COPY/state                      how it is going, for the module
  *     COPY/lock                       held by the process that writes
- *     COPY/ring.store, COPY/ring.new  see tool/exchange.h
+ *     COPY/ring.store, COPY/ring.new, COPY/challenges/ID
+ *                                     see tool/exchange.h
  *
  * Nothing is taken away because the store cannot be read, and no more than
  * half of all at once (at least ten may go) unless PREFIX:allow-removals is
@@ -31,14 +32,17 @@
 
 #include "tool/redis.h"
 
+#define MIRROR_RING 1           /* secrets of session tickets */
+#define MIRROR_CHALLENGES 2     /* answers to challenges */
+
 /**
  * Keep a copy until a signal ends the process. Standard output is closed when
  * the first attempt is over.
  * @param parent ends with this process, if not 0
- * @param has_ring whether secrets of session tickets are exchanged
+ * @param with what else is exchanged
  * @return the process' exit status
  */
-int mirror_run(const sniv_store_url_t *url, pid_t parent, int has_ring,
+int mirror_run(const sniv_store_url_t *url, pid_t parent, int with,
                apr_pool_t *p);
 
 #endif /* SNIVHOST_TOOL_MIRROR_H */

@@ -1,0 +1,102 @@
+/* Licensed under the Apache License, Version 2.0 (the "License");
+ * you may not use this file except in compliance with the License.
+ * You may obtain a copy of the License at
+ *
+ *     http://www.apache.org/licenses/LICENSE-2.0
+ *
+ * Unless required by applicable law or agreed to in writing, software
+ * distributed under the License is distributed on an "AS IS" BASIS,
+ * WITHOUT WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied.
+ * See the License for the specific language governing permissions and
+ * limitations under the License.
+ */
+
+#include "serve/acme.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apr_strings.h"
+#include "http_core.h"
+#include "http_protocol.h"
+#include "util_filter.h"
+
+#include "certs/storeurl.h"
+#include "module/limit.h"
+#include "tls/mirror.h"
+
+#define HTTP01 "/.well-known/acme-challenge/"
+
+/*
+ * The answer that the store has under an ID.
+ * @return NULL: none that can be given
+ */
+static const char *find(const char *id, apr_pool_t *p, conn_rec *c)
+{
+    static snivhost_limit_t limit;
+    const sniv_challenge_keys_t *keys;
+    const char *prefix, *content, *reason;
+    char bytes[SNIV_CHALLENGE_MAX];
+    apr_uint32_t unsaid;
+    ssize_t n;
+    int dir, fd;
+
+    if (!snivhost_mirror_challenges(&dir, &prefix, &keys)
+        || !sniv_challenge_is_id(id, strlen(id))) {
+        return NULL;
+    }
+    fd = openat(dir, id, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return NULL;
+    n = read(fd, bytes, sizeof(bytes) - 1);
+    close(fd);
+    bytes[n > 0 ? n : 0] = '\0';
+    reason = sniv_challenge_read(keys, prefix, id, bytes, apr_time_now(),
+                                 &content);
+    if (!reason)
+        return apr_pstrdup(p, content);
+    if (snivhost_may_say(&limit, &unsaid)) {
+        ap_log_cerror(APLOG_MARK, APLOG_WARNING, 0, c, "SNIV0386: "
+                      "challenge %s of a certificate authority is not "
+                      "answered: what the store has for it %s%s", id, reason,
+                      snivhost_unsaid_text(p, unsaid));
+    }
+    return NULL;
+}
+
+/* As mod_md does: no virtual host has a say in it. */
+static int give(request_rec *r, const char *answer)
+{
+    apr_bucket_brigade *bb = apr_brigade_create(r->pool,
+                                                r->connection->bucket_alloc);
+
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "SNIV0385: "
+                  "challenge %s answered from the store", r->uri);
+    r->status = HTTP_OK;
+    ap_set_content_type(r, "application/octet-stream");
+    ap_set_content_length(r, (apr_off_t)strlen(answer));
+    (void)apr_brigade_puts(bb, NULL, NULL, answer);
+    APR_BRIGADE_INSERT_TAIL(bb,
+                            apr_bucket_eos_create(r->connection->bucket_alloc));
+    (void)ap_pass_brigade(r->output_filters, bb);
+    apr_brigade_cleanup(bb);
+    return DONE;
+}
+
+int snivhost_acme_post_read_request(request_rec *r)
+{
+    const char *path = r->parsed_uri.path, *answer;
+
+    if (!snivhost_live || snivhost_live->mode != SNIVHOST_ON || r->prev
+        || r->method_number != M_GET || !path
+        || strncmp(path, HTTP01, sizeof(HTTP01) - 1) != 0) {
+        return DECLINED;
+    }
+    path += sizeof(HTTP01) - 1;
+    if (strlen(path) > SNIV_STORE_ID_MAX)
+        return DECLINED;
+    answer = find(apr_pstrcat(r->pool, SNIV_CHALLENGE_HTTP, path, NULL),
+                  r->pool, r->connection);
+    return answer ? give(r, answer) : DECLINED;
+}
