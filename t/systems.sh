@@ -52,7 +52,7 @@ packages='build-essential debhelper apache2 apache2-dev apache2-ssl-dev
     libcmocka-dev libapache2-mod-perl2 libwww-perl openssl curl perl procps
     liblwp-protocol-https-perl libio-socket-ssl-perl libnet-ssleay-perl
     libprotocol-http2-perl nghttp2-client dpkg-repack clang
-    libhiredis-dev'
+    libhiredis-dev redis-server'
 units='gcc libc6-dev make pkg-config libapr1-dev libaprutil1-dev libssl-dev
     libxxhash-dev libidn2-dev libcmocka-dev'
 httpd_build='autoconf automake libtool-bin libpcre2-dev libnghttp2-dev
