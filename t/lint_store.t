@@ -80,7 +80,7 @@ distinguished_name = any
 END
     spew("$work/$name.txt", '');
     for my $args ("req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1"
-                  . " -noenc -keyout $name.key -out $name.csr -subj /CN=$name"
+                  . " -nodes -keyout $name.key -out $name.csr -subj /CN=$name"
                   . " -config $name.cnf",
                   "ca -batch -notext -config $name.cnf -in $name.csr"
                   . " -out $name.leaf -cert mid.leaf -keyfile mid.key"

@@ -178,7 +178,8 @@ sub _key {
 
 # A certificate that is valid from one day to another, counted from now:
 # dated($dir, $key, $name, names => 'a.test,b.test', from => -1, to => 89),
-# of the CA, or self => 1. NAME.test is its common name. $dir/$name.crt.
+# of the CA, or self => 1, or ca and ca_key, files. NAME.test is its common
+# name, if there is no subject; is_ca => 1. $dir/$name.crt.
 sub dated {
     my ($to, $key, $name, %c) = @_;
     my ($from, $until) = map { POSIX::strftime('%Y%m%d%H%M%SZ',
@@ -199,7 +200,7 @@ x509_extensions = leaf
 [any]
 commonName = supplied
 [leaf]
-basicConstraints = critical,CA:FALSE
+basicConstraints = critical,CA:@{[ $c{is_ca} ? 'TRUE' : 'FALSE' ]}
 @{[ $san ? "subjectAltName = $san" : '' ]}
 [req]
 distinguished_name = dn
@@ -207,12 +208,14 @@ distinguished_name = dn
 END
     spew("$to/$name.txt", '');
     openssl('req', '-new', '-config', $config, '-key', $key,
-            '-subj', "/CN=$name.test", '-out', "$to/$name.csr");
+            '-subj', $c{subject} || "/CN=$name.test",
+            '-out', "$to/$name.csr");
     openssl('ca', '-batch', '-notext', '-config', $config,
             '-in', "$to/$name.csr", '-out', "$to/$name.crt",
             '-startdate', $from, '-enddate', $until,
             $c{self} ? ('-selfsign', '-keyfile', $key)
-                     : ('-cert', "$dir/ca.crt", '-keyfile', "$dir/ca.key"));
+                     : ('-cert', $c{ca} || "$dir/ca.crt",
+                        '-keyfile', $c{ca_key} || "$dir/ca.key"));
     return;
 }
 

@@ -27,7 +27,8 @@ our @EXPORT_OK = qw(dh_params make_cert slurp spew);
 # make_cert($dir, $name, %how): $dir/$name.crt and .key, unless they exist.
 # how: key 'ec' (curve) or 'rsa' (bits); ca => name of another one that signs; is_ca;
 # names => [...]; chain => [names of what follows the leaf in NAME.crt];
-# add => [further openssl req arguments]; expired => 1, if there is a ca
+# add => [further openssl req arguments]; expired => 1, if there is a
+# ca; of add it keeps the subject
 sub make_cert {
     my ($dir, $name, %how) = @_;
     return if -f "$dir/$name.crt" && -f "$dir/$name.key";
@@ -49,23 +50,23 @@ sub make_cert {
     push @args, @{ $how{add} || [] };
     require Sniv::Certs;                # which uses this one
     Sniv::Certs::openssl(@args);
-    _expire($dir, $name, $how{ca}) if $how{expired};
+    _expire($dir, $name, %how, names => join ',', @names) if $how{expired};
     my $all = join '', map { slurp("$dir/$_.leaf") } $name,
         @{ $how{chain} || [] };
     spew("$dir/$name.crt", $all);
     return;
 }
 
-# The same certificate, signed again: it expired yesterday.
+# The same certificate, signed again: it expired yesterday. In a folder of its
+# own, as some of these are certificate stores.
 sub _expire {
-    my ($dir, $name, $ca) = @_;
-    Sniv::Certs::openssl('x509', '-x509toreq', '-in', "$dir/$name.leaf",
-        '-key', "$dir/$name.key", '-copy_extensions', 'copyall',
-        '-out', "$dir/$name.csr");
-    Sniv::Certs::openssl('x509', '-req', '-in', "$dir/$name.csr",
-        '-set_serial', 7, '-CA', "$dir/$ca.leaf", '-CAkey', "$dir/$ca.key",
-        '-days', '-1', '-copy_extensions', 'copyall',
-        '-out', "$dir/$name.leaf");
+    my ($dir, $name, %how) = @_;
+    my %add = @{ $how{add} || [] };
+    make_path("$dir/expired");
+    Sniv::Certs::dated("$dir/expired", "$dir/$name.key", $name, %how,
+        subject => $add{-subj} || "/CN=$name", ca => "$dir/$how{ca}.leaf",
+        ca_key => "$dir/$how{ca}.key", from => -90, to => -1);
+    rename "$dir/expired/$name.crt", "$dir/$name.leaf" or die "$name: $!\n";
     return;
 }
 
