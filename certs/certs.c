@@ -105,20 +105,18 @@ apr_status_t sniv_certs_add_files(sniv_certs_t *certs,
     return APR_SUCCESS;
 }
 
-static int same_dirs(const sniv_scope_dirs_t *scope, const char *const *dirs,
-                     int ndirs, int level, sniv_trust_e trust)
+int sniv_scope_equal(const sniv_scope_dirs_t *a, const sniv_scope_dirs_t *b)
 {
     int i;
 
-    if (scope->level != level || scope->trust != trust) {
+    if (a->level != b->level || a->trust != b->trust
+        || a->ndirs != b->ndirs) {
         return 0;
     }
-    for (i = 0; i < ndirs && scope->ndirs == ndirs; i++) {
-        if (strcmp(scope->dirs[i], dirs[i]) != 0) {
-            return 0;
-        }
+    for (i = 0; i < a->ndirs && strcmp(a->dirs[i], b->dirs[i]) == 0;) {
+        i++;
     }
-    return scope->ndirs == ndirs;
+    return i == a->ndirs;
 }
 
 static const char *without_slash(const char *dir, apr_pool_t *p)
@@ -137,7 +135,7 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
                                     sniv_scope_t *pscope)
 {
     sniv_books_t *books = &certs->books;
-    sniv_scope_dirs_t *scopes;
+    sniv_scope_dirs_t *scopes, scope;
     const char **copy;
     int i;
 
@@ -149,8 +147,12 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
     for (i = 0; i < ndirs; i++) {
         copy[i] = without_slash(dirs[i], certs->p);
     }
+    scope.dirs = copy;
+    scope.ndirs = ndirs;
+    scope.level = level;
+    scope.trust = trust;
     for (i = 0; i < books->nscopes; i++) {
-        if (same_dirs(&books->scopes[i], copy, ndirs, level, trust)) {
+        if (sniv_scope_equal(&books->scopes[i], &scope)) {
             *pscope = i;
             return APR_SUCCESS;
         }
@@ -164,10 +166,7 @@ apr_status_t sniv_certs_add_folders(sniv_certs_t *certs,
         memcpy(scopes, books->scopes,
                sizeof(*scopes) * (apr_size_t)books->nscopes);
     }
-    scopes[books->nscopes].dirs = copy;
-    scopes[books->nscopes].level = level;
-    scopes[books->nscopes].trust = trust;
-    scopes[books->nscopes].ndirs = ndirs;
+    scopes[books->nscopes] = scope;
     books->scopes = scopes;
     *pscope = books->nscopes++;
     return APR_SUCCESS;
@@ -181,14 +180,9 @@ static void read_folders(sniv_certs_t *certs)
     apr_time_t now = apr_time_now();
     apr_pool_t *ptemp;
     apr_uint32_t n;
-    int i, k;
 
     apr_pool_create(&ptemp, certs->ptemp);
-    for (i = 0; i < books->nscopes; i++) {
-        for (k = 0; k < books->scopes[i].ndirs; k++) {
-            sniv_folder_add(certs, i, books->scopes[i].dirs[k], NULL);
-        }
-    }
+    sniv_folders_begin(certs);
     /* the list grows while it is being worked off */
     for (n = 0; n < books->nfolders; n++) {
         if (!books->folders[n]->is_alias && !books->folders[n]->is_deep) {
@@ -254,7 +248,9 @@ static void load_item(sniv_certs_t *certs, sniv_item_t *item, apr_time_t now)
     switch (read_item(certs, item, &file, &reason)) {
     case SNIV_ITEM_BAD:
         sniv_item_problem(item, file, reason);
-        sniv_books_report(certs, SNIV_CERTS_BAD, item->id, file, reason);
+        sniv_books_report(certs, item->is_served ? SNIV_CERTS_KEPT
+                                                 : SNIV_CERTS_BAD,
+                          item->id, file, reason);
         break;
     case SNIV_ITEM_FULL:
         report_full(certs, item, file, reason);
@@ -287,7 +283,9 @@ static void load_items(sniv_certs_t *certs, apr_time_t now, int named)
 static apr_status_t make_room(sniv_certs_t *certs, unsigned flags,
                               apr_uint32_t cache)
 {
-    apr_uint32_t n = certs->books.nitems;
+    apr_uint32_t n = certs->books.nitems
+                     + (certs->bequest ? sniv_bequest_count(certs->bequest)
+                                       : 0);
     sniv_shm_t *shm;
     apr_status_t rv;
 
@@ -324,6 +322,29 @@ static void forget_news(sniv_books_t *books)
     books->nnews = 0;
 }
 
+static void finish_load(sniv_certs_t *certs)
+{
+    sniv_books_t *books = &certs->books;
+
+    books->is_index_old = 1;
+    /* if there is no memory now, the next look tries again */
+    if (sniv_books_index(certs) != APR_SUCCESS) {
+        sniv_books_report(certs, SNIV_CERTS_FULL, SNIV_CERT_NONE, "",
+                          sniv_no_index);
+    }
+    sniv_ids_out(certs);
+    sniv_ids_free(certs);
+    forget_news(books);
+    sniv_shares_limit(certs);
+}
+
+void sniv_items_catch_up(sniv_certs_t *certs)
+{
+    load_items(certs, apr_time_now(), 0);
+    finish_load(certs);
+    certs->round.looks.is_behind = 0;
+}
+
 apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
                              apr_uint32_t cache, sniv_certs_report_fn *report,
                              void *baton)
@@ -338,26 +359,26 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
     books->report = report;
     books->baton = baton;
     certs->is_dry = (flags & SNIV_CERTS_LOAD_DRY) != 0;
-    read_folders(certs);
+    if (!certs->bequest) {
+        read_folders(certs);
+    }
     rv = make_room(certs, flags, cache);
     if (rv == APR_SUCCESS) {
-        /* first what cannot be left out */
-        load_items(certs, now, 1);
-        load_items(certs, now, 0);
-        books->is_index_old = 1;
-        /* if there is no memory now, the next look tries again */
-        if (sniv_books_index(certs) != APR_SUCCESS) {
-            sniv_books_report(certs, SNIV_CERTS_FULL, SNIV_CERT_NONE, "",
-                              sniv_no_index);
-        }
-        sniv_ids_out(certs);
-        sniv_ids_free(certs);
-        forget_news(books);
-        sniv_shares_limit(certs);
         certs->round.looks.begun = now;
         certs->round.looks.is_in_round = 1;
+        /* first what cannot be left out */
+        load_items(certs, now, 1);
+        if (certs->bequest) {
+            sniv_records_inherit(certs);
+            forget_news(books);
+        }
+        else {
+            load_items(certs, now, 0);
+            finish_load(certs);
+        }
         sniv_looks_note(certs, 0);
     }
+    certs->bequest = NULL;
     certs->round.start = now;
     books->report = NULL;
     books->baton = NULL;

@@ -97,6 +97,32 @@ apr_status_t sniv_certs_load(sniv_certs_t *certs, unsigned flags,
                              apr_uint32_t cache, sniv_certs_report_fn *report,
                              void *baton);
 
+/**
+ * Make what a store leaves, before the store's pool is cleared. For the process that loaded
+ * it, when no other one looks any more.
+ * @return NULL: there is nothing to leave, the next load has to read. That is
+ *         so, too, if something has found no room
+ */
+sniv_bequest_t *sniv_certs_bequeath(sniv_certs_t *certs);
+
+/** Give it up. */
+void sniv_bequest_end(sniv_bequest_t *bequest);
+
+/**
+ * Have the load take what folders hold from the store before, and read named
+ * files only. The folders are read by the process that looks: it begins with
+ * sniv_certs_take_over(), and until then sniv_certs_is_behind(). When all
+ * folders are noted, before the load.
+ * @param bequest has to live until the load has ended
+ * @return 0: there are folders that the store before did not have, or the same
+ *         with other settings; the load is going to read them all
+ */
+int sniv_certs_inherit(sniv_certs_t *certs, const sniv_bequest_t *bequest);
+
+/** Whether the folders have not been read since the store was loaded. Any
+ * process. */
+int sniv_certs_is_behind(const sniv_certs_t *certs);
+
 /** To look at only: keys are checked and forgotten, nothing can be installed,
  * no memory is shared. For -t. */
 #define SNIV_CERTS_LOAD_DRY 0x01u
@@ -339,7 +365,8 @@ pid_t sniv_certs_fork(sniv_certs_t *certs);
 
 /**
  * For a process from sniv_certs_fork() that is not the first one, before it
- * looks: continue where the one before was killed.
+ * looks: continue where the one before was killed. Also for the first one of
+ * a store that is behind: read the folders.
  */
 apr_status_t sniv_certs_take_over(sniv_certs_t *certs,
                                   sniv_certs_report_fn *report, void *baton);

@@ -318,6 +318,21 @@ void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
     }
 }
 
+void sniv_folders_begin(sniv_certs_t *certs)
+{
+    sniv_books_t *books = &certs->books;
+    int i, k;
+
+    if (books->nfolders > 0) {
+        return;
+    }
+    for (i = 0; i < books->nscopes; i++) {
+        for (k = 0; k < books->scopes[i].ndirs; k++) {
+            sniv_folder_add(certs, i, books->scopes[i].dirs[k], NULL);
+        }
+    }
+}
+
 void sniv_folder_remove(sniv_certs_t *certs, sniv_folder_t *folder)
 {
     sniv_books_t *books = &certs->books;

@@ -214,6 +214,9 @@ typedef struct sniv_books_t {
     void *baton;
 } sniv_books_t;
 
+/** Whether two lists of folders are the same in all that counts. */
+int sniv_scope_equal(const sniv_scope_dirs_t *a, const sniv_scope_dirs_t *b);
+
 /** Where a round of looking stands. */
 typedef enum {
     SNIV_ROUND_IDLE, SNIV_ROUND_FOLDERS, SNIV_ROUND_ITEMS
@@ -237,6 +240,7 @@ struct sniv_certs_t {
     apr_uint32_t nentries;      /**< slots for entries */
     apr_uint32_t nchains;       /**< slots for chains */
     int is_dry;                 /**< no keys are kept */
+    const sniv_bequest_t *bequest;  /**< see sniv_certs_inherit() */
     int is_loaded;              /**< shares have their limits */
     int nevicted;               /**< while loading, for smaller ones */
     apr_pool_t *ptemp;          /**< the parent's, cleared after each call */
@@ -388,7 +392,35 @@ int sniv_entry_is_self_issued(const sniv_entry_t *entry);
 int sniv_entry_doubt(const sniv_entry_t *entry, apr_time_t now, char *text,
                      apr_size_t room);
 
+/** Write a record into a slot, if it is not the one that is there. */
+apr_status_t sniv_record_put(sniv_certs_t *certs, sniv_cert_id_t id,
+                             const sniv_entry_t *entry, int *is_same);
+
+/** Write the index of records that no item has: of a store that has inherited
+ * them. */
+apr_status_t sniv_records_index(sniv_certs_t *certs);
+
+/* certs/inherit.c */
+
+/** How many records a store may inherit. */
+apr_uint32_t sniv_bequest_count(const sniv_bequest_t *bequest);
+
+/**
+ * Take the records of folders from the store before, under ids above those
+ * that are taken, and write the index.
+ */
+void sniv_records_inherit(sniv_certs_t *certs);
+
+/* certs/certs.c */
+
+/** Read the files of all folders, as the load does; what cannot be read stays
+ * as it is. Then shares have their limits. */
+void sniv_items_catch_up(sniv_certs_t *certs);
+
 /* certs/folders.c */
+
+/** Add the folders that are named, if there are none. */
+void sniv_folders_begin(sniv_certs_t *certs);
 
 /**
  * A folder to look into. Another path to one that is there already, by a

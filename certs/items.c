@@ -22,6 +22,7 @@ void sniv_books_report(sniv_certs_t *certs, sniv_certs_event_e event,
                        sniv_cert_id_t id, const char *file,
                        const char *reason)
 {
+    certs->round.looks.is_full |= event == SNIV_CERTS_FULL;
     if (certs->books.report) {
         certs->books.report(certs->books.baton, event, id, file, reason);
     }

@@ -191,11 +191,11 @@ static apr_status_t destroy(void *data)
     if (!shm->rw || shm->maker != getpid()) {
         return APR_SUCCESS;
     }
-    if (shm->is_shared) {
-        munmap((void *)(apr_uintptr_t)shm->ro, shm->size);
-    }
-    else {
+    if (!shm->is_shared) {
         wipe_used(shm);
+    }
+    else if (shm->ro) {
+        munmap((void *)(apr_uintptr_t)shm->ro, shm->size);
     }
     sniv_extents_clear(&shm->free);
     munmap(shm->rw, shm->size);
@@ -335,6 +335,30 @@ apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
 void sniv_shm_publish(sniv_shm_t *shm)
 {
     set_inherited(shm, 1);
+}
+
+sniv_shm_t *sniv_shm_keep(sniv_shm_t *shm)
+{
+    sniv_shm_t *kept;
+
+    if (!shm->is_shared || !shm->rw || shm->maker != getpid()) {
+        return NULL;
+    }
+    kept = calloc(1, sizeof(*kept));
+    if (kept) {
+        kept->ro = shm->ro;
+        kept->size = shm->size;
+        kept->nslots = shm->nslots;
+        set_inherited(kept, 0);
+        shm->ro = NULL;
+    }
+    return kept;
+}
+
+void sniv_shm_release(sniv_shm_t *kept)
+{
+    munmap((void *)(apr_uintptr_t)kept->ro, kept->size);
+    free(kept);
 }
 
 int sniv_shm_is_shared(const sniv_shm_t *shm)

@@ -77,6 +77,16 @@ void sniv_shm_publish(sniv_shm_t *shm);
 int sniv_shm_is_shared(const sniv_shm_t *shm);
 
 /**
+ * Have the memory outlive its pool, to be read only. For the process that
+ * made it, when the last writer has ended; processes that it forks from now
+ * on do not inherit it.
+ * @return to be given to sniv_shm_release(); NULL: it is private, or there is
+ *         no memory
+ */
+sniv_shm_t *sniv_shm_keep(sniv_shm_t *shm);
+void sniv_shm_release(sniv_shm_t *kept);
+
+/**
  * Put bytes into a slot in place of those that it has, which are wiped.
  * @return APR_SUCCESS; APR_ENOSPC if there is no room in the address range,
  *         APR_ENOMEM if the system has no page: the old ones stay

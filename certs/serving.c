@@ -123,9 +123,8 @@ static void count_names(const sniv_entry_t *entry, names_t *names)
     }
 }
 
-/* Write a record into a slot, if it is not the one that is there. */
-static apr_status_t put_record(sniv_certs_t *certs, sniv_cert_id_t id,
-                               const sniv_entry_t *entry, int *is_same)
+apr_status_t sniv_record_put(sniv_certs_t *certs, sniv_cert_id_t id,
+                             const sniv_entry_t *entry, int *is_same)
 {
     apr_uint32_t slot = SNIV_SLOT_ENTRY(id);
     apr_size_t size = sniv_record_size(entry), len;
@@ -170,7 +169,7 @@ static apr_status_t put_entry(sniv_certs_t *certs, sniv_item_t *item,
         }
     }
     if (rv == APR_SUCCESS) {
-        rv = put_record(certs, item->id, entry, is_same);
+        rv = sniv_record_put(certs, item->id, entry, is_same);
     }
     if (rv != APR_SUCCESS || *is_same) {
         sniv_chains_give(certs, chains, n);
@@ -506,7 +505,7 @@ static int rank_of(const sniv_leaf_t *leaf, const sniv_entry_t *entry)
            + (is_odd ? SNIV_RANK_ODD : 0);
 }
 
-static void gather_names(gather_t *all, const sniv_item_t *item,
+static void gather_names(gather_t *all, sniv_cert_id_t id,
                          const sniv_entry_t *entry)
 {
     sniv_index_name_t *to;
@@ -535,8 +534,8 @@ static void gather_names(gather_t *all, const sniv_item_t *item,
             to = &all->names[all->n++];
             to->name = text;
             to->len = (apr_uint32_t)name.len;
-            to->scope = item->scope;
-            to->id = item->id;
+            to->scope = entry->scope;
+            to->id = id;
             to->kind = leaf.kind;
             to->rank = rank_of(&leaf, entry);
             to->not_before = entry->chain_from > entry->not_before
@@ -622,36 +621,95 @@ static apr_status_t make_fit(sniv_certs_t *certs, apr_size_t room,
     return APR_SUCCESS;
 }
 
+/* Room for so many names and their bytes. @return 0: there is none */
+static int begin_names(gather_t *all, apr_size_t names, apr_size_t bytes)
+{
+    memset(all, 0, sizeof(*all));
+    all->room = names;
+    all->text_room = bytes;
+    all->names = malloc(sizeof(*all->names) * (names + 1));
+    all->texts = malloc(bytes + 1);
+    return all->names && all->texts;
+}
+
+static apr_status_t write_names(sniv_certs_t *certs, gather_t *all)
+{
+    return sniv_index_write(certs->shm, SNIV_SLOT_INDEX,
+                            sniv_version_next(certs), all->names, all->n);
+}
+
+static void end_names(gather_t *all)
+{
+    free(all->names);
+    free(all->texts);
+}
+
 static apr_status_t write_index(sniv_certs_t *certs)
 {
     sniv_books_t *books = &certs->books;
+    apr_size_t names = 0, bytes = 0;
     sniv_entry_t entry;
     gather_t all;
     apr_status_t rv = APR_ENOMEM;
     apr_uint32_t i;
 
-    memset(&all, 0, sizeof(all));
     for (i = 0; i < books->nitems; i++) {
         if (is_indexed(books->items[i])) {
-            all.room += books->items[i]->nnames;
-            all.text_room += books->items[i]->name_bytes;
+            names += books->items[i]->nnames;
+            bytes += books->items[i]->name_bytes;
         }
     }
-    all.names = malloc(sizeof(*all.names) * (all.room + 1));
-    all.texts = malloc(all.text_room + 1);
-    if (all.names && all.texts) {
+    if (begin_names(&all, names, bytes)) {
         for (i = 0; i < books->nitems; i++) {
             if (is_indexed(books->items[i])
                 && sniv_item_entry(certs, books->items[i], &entry)) {
-                gather_names(&all, books->items[i], &entry);
+                gather_names(&all, books->items[i]->id, &entry);
             }
         }
-        rv = sniv_index_write(certs->shm, SNIV_SLOT_INDEX,
-                              sniv_version_next(certs),
-                              all.names, all.n);
+        rv = write_names(certs, &all);
     }
-    free(all.names);
-    free(all.texts);
+    end_names(&all);
+    return rv;
+}
+
+/* The record of a folder's entry that no item has. @return 0: there is none */
+static int record_at(const sniv_certs_t *certs, sniv_cert_id_t id,
+                     sniv_entry_t *entry)
+{
+    apr_size_t len;
+    const void *bytes = sniv_shm_peek(certs->shm, SNIV_SLOT_ENTRY(id), &len,
+                                      NULL);
+
+    return bytes && sniv_record_parse(entry, bytes, len)
+           && entry->scope != SNIV_SCOPE_NONE;
+}
+
+apr_status_t sniv_records_index(sniv_certs_t *certs)
+{
+    const sniv_cert_id_t n = (sniv_cert_id_t)certs->nentries;
+    apr_size_t names = 0, bytes = 0;
+    apr_status_t rv = APR_ENOMEM;
+    sniv_entry_t entry;
+    sniv_cert_id_t id;
+    names_t some;
+    gather_t all;
+
+    for (id = 0; id < n; id++) {
+        if (record_at(certs, id, &entry)) {
+            count_names(&entry, &some);
+            names += some.n;
+            bytes += some.bytes;
+        }
+    }
+    if (begin_names(&all, names, bytes)) {
+        for (id = 0; id < n; id++) {
+            if (record_at(certs, id, &entry)) {
+                gather_names(&all, id, &entry);
+            }
+        }
+        rv = write_names(certs, &all);
+    }
+    end_names(&all);
     return rv;
 }
 

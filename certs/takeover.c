@@ -28,10 +28,14 @@
  *     two records have them       the younger one counts (the index was about
  *                                 to be written)
  *     no item has them            the file is gone: the record leaves on the
- *                                 way of all ids
+ *                                 way of all ids. But one whose folder cannot
+ *                                 be read now gets an item
  *
  * So nothing that is served is missing for a moment, and nothing is served
  * for longer than its file is there.
+ *
+ * A store that has inherited what it serves (certs/inherit.c) begins with
+ * empty books: it is the same, and then all files are read.
  */
 
 static void forget_what_is_served(sniv_certs_t *certs)
@@ -65,6 +69,7 @@ static void read_folders(sniv_certs_t *certs, apr_time_t now)
     sniv_stamp_t stamp;
     apr_uint32_t i;
 
+    sniv_folders_begin(certs);
     apr_pool_create(&ptemp, certs->ptemp);
     /* the list grows while it is being worked off */
     for (i = 0; i < books->nfolders; i++) {
@@ -140,6 +145,71 @@ static sniv_item_t *owner_of(const sniv_certs_t *certs, apr_hash_t *by_files,
     return item && item->folder ? item : NULL;
 }
 
+/* The deepest folder on the way to a file that is known. */
+static sniv_folder_t *folder_above(const sniv_certs_t *certs,
+                                   sniv_scope_t scope, const char *file,
+                                   apr_pool_t *p)
+{
+    char *key = apr_psprintf(p, "%d %s", (int)scope, file), *slash;
+    sniv_folder_t *folder = NULL;
+
+    while (!folder && (slash = strrchr(key, '/')) != NULL) {
+        *slash = '\0';
+        folder = apr_hash_get(certs->books.by_path, key,
+                              APR_HASH_KEY_STRING);
+    }
+    return folder;
+}
+
+/* The files of a record as a folder has them: a pair, or one file. */
+static int files_of(const sniv_entry_t *entry, sniv_cert_files_t *files,
+                    const char **pcert, const char **pkey)
+{
+    const char *cert = (const char *)entry->files.data;
+    apr_size_t len = entry->files.len;
+    const char *key = len ? cert + strlen(cert) + 1 : NULL;
+
+    if (len == 0) {
+        return 0;
+    }
+    memset(files, 0, sizeof(*files));
+    *pcert = cert;
+    *pkey = key < cert + len ? key : NULL;
+    files->certs = pcert;
+    files->ncerts = 1;
+    files->keys = pkey;
+    files->nkeys = 1;
+    return 1;
+}
+
+/*
+ * An item for a record that has none because its folder cannot be read: not
+ * for one that was removed from a folder that can.
+ */
+static sniv_item_t *unreached(sniv_certs_t *certs, const sniv_entry_t *entry,
+                              apr_pool_t *p)
+{
+    const char *cert, *key;
+    sniv_cert_files_t files;
+    sniv_folder_t *folder;
+    sniv_item_t *item;
+    int is_new;
+
+    if (entry->scope < 0 || entry->scope >= certs->books.nscopes
+        || !files_of(entry, &files, &cert, &key)
+        || !(folder = folder_above(certs, entry->scope, cert, p))
+        || folder->is_alias || folder->is_deep
+        || folder->problem == APR_SUCCESS) {
+        return NULL;
+    }
+    files.level = certs->books.scopes[entry->scope].level;
+    item = sniv_item_add(certs, entry->scope, folder, &files, &is_new);
+    if (item) {
+        item->is_listed = 1;
+    }
+    return item;
+}
+
 /* Whether a record's slot is younger than that of the item. */
 static int is_younger(const sniv_certs_t *certs, apr_uint64_t version,
                       const sniv_item_t *item)
@@ -175,6 +245,9 @@ static void take_record(sniv_certs_t *certs, apr_hash_t *by_files,
         return;
     }
     item = owner_of(certs, by_files, id, &entry, p);
+    if (!item) {
+        item = unreached(certs, &entry, p);
+    }
     if (!item || (item->is_served && !is_younger(certs, version, item))) {
         sniv_record_leave(certs, id, &entry);
         return;
@@ -226,6 +299,14 @@ apr_status_t sniv_certs_take_over(sniv_certs_t *certs,
     /* it may have been killed while it looked */
     (void)sniv_certs_looks(certs, &certs->round.looks);
     certs->round.looks.is_in_round = 0;
+    if (certs->round.looks.is_behind) {
+        sniv_looks_note(certs, 1);
+        sniv_items_catch_up(certs);
+        sniv_looks_note(certs, 0);
+    }
+    else if (!certs->is_loaded) {
+        sniv_shares_limit(certs);
+    }
     apr_pool_clear(certs->ptemp);
     books->report = NULL;
     books->baton = NULL;

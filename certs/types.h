@@ -28,6 +28,13 @@
 /** The store of one configuration. */
 typedef struct sniv_certs_t sniv_certs_t;
 
+/**
+ * What a store leaves to the next one, so that a restart need not read the
+ * folders again: what children are served, in the sealed memory. It holds no
+ * pointer to code, which may be elsewhere after a restart.
+ */
+typedef struct sniv_bequest_t sniv_bequest_t;
+
 /** The number of an entry; valid as long as the store. */
 typedef apr_int32_t sniv_cert_id_t;
 #define SNIV_CERT_NONE ((sniv_cert_id_t)-1)
@@ -120,6 +127,11 @@ typedef struct sniv_certs_looks_t {
     apr_time_t ended;           /**< the last one that has come to its end */
     pid_t pid;                  /**< of the process that looks */
     int is_in_round;            /**< it has begun one */
+    int is_full;                /**< something has found no room, which a
+                                     load would make */
+    int is_behind;              /**< what is served comes from the store
+                                     before, and the folders have not been
+                                     read since */
 } sniv_certs_looks_t;
 
 /** What happened to a file, for the log. */

@@ -247,7 +247,12 @@ sleep 2;
 ok $h->graceful, 'it hangs: a graceful restart';
 ok soon(sub { !is_alive($pid) && keeper() != $pid && is_alive(keeper()) }),
     '... replaces the process';
-is served('new'), 'new-1', '... and reads all';
+is served('new'), 'new-2', '... what was known is served on';
+like join('', $h->read('error.log') =~ /(SNIV0358: .*)/g),
+    qr/have not been read after 5 s: those that were served/, '... a line';
+fault();
+ok soon(sub { served('new') eq 'new-1' }), 'it responds: all is read';
+fault('hang');
 put('certs/slow/new.pem', 'new-2');
 sleep 2;
 ok $h->stop, 'it hangs: a stop';

@@ -47,6 +47,7 @@
 #define GATHER apr_time_from_msec(50)   /* a change is several events */
 #define RARELY apr_time_from_sec(3600)  /* rounds where all is watched */
 #define STOP_WAIT 500                   /* milliseconds, twice */
+#define FIRST_WAIT apr_time_from_sec(5) /* for the folders, after a restart */
 #define LIVED_WELL apr_time_from_sec(60)
 #define PAUSE_FIRST 10                  /* seconds */
 #define PAUSE_MAX 600
@@ -304,14 +305,17 @@ static void keep(keeper_t *k, const sigset_t *while_waiting)
 
 static void run(keeper_t *k)
 {
+    const int is_behind = sniv_certs_is_behind(k->certs);
     sigset_t while_waiting;
 
     settle_down(k, &while_waiting);
-    if (k->has_run
+    if ((k->has_run || is_behind)
         && sniv_certs_take_over(k->certs, snivhost_storelog_note, k->log)
            != APR_SUCCESS) {
         _exit(1);
     }
+    if (is_behind)
+        snivhost_storelog_flush(k->log);
     keep(k, &while_waiting);
     _exit(0);
 }
@@ -476,6 +480,36 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
+static int has_died(pid_t pid)
+{
+    siginfo_t info;
+
+    info.si_pid = 0;
+    return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0
+           || info.si_pid != 0;
+}
+
+/*
+ * After a restart the folders are read here first, so that it shows what is in
+ * them. That is waited for, but not for a folder that hangs.
+ */
+static void await_first(const keeper_t *k)
+{
+    apr_time_t end = apr_time_now() + FIRST_WAIT;
+
+    while (sniv_certs_is_behind(k->certs) && !has_died(k->proc.pid)) {
+        if (apr_time_now() > end) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, k->s, "SNIV0358: "
+                         "the folders with certificates have not been read "
+                         "after %d s: those that were served before the "
+                         "restart are served on until they have",
+                         (int)apr_time_sec(FIRST_WAIT));
+            break;
+        }
+        apr_sleep(apr_time_from_msec(5));
+    }
+}
+
 int snivhost_keeper_start(sniv_certs_t *certs, snivhost_storelog_t *log,
                           apr_interval_time_t interval, const server_rec *s,
                           apr_pool_t *pconf)
@@ -498,7 +532,9 @@ int snivhost_keeper_start(sniv_certs_t *certs, snivhost_storelog_t *log,
         return 0;
     }
     keeper = k;
-    apr_pool_cleanup_register(pconf, k, stop, apr_pool_cleanup_null);
+    /* before what the store leaves to the next one is taken */
+    apr_pool_pre_cleanup_register(pconf, k, stop);
+    await_first(k);
     return 1;
 }
 

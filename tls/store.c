@@ -23,6 +23,7 @@
 #include "mpm_common.h"
 
 #include "certs/issuer.h"
+#include "module/version.h"
 #include "tls/keeper.h"
 #include "tls/library.h"
 #include "tls/settings.h"
@@ -283,6 +284,51 @@ int snivhost_store_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
     return OK;
 }
 
+/* ----- from one configuration to the next ----- */
+
+/*
+ * What the store before has left, for the life of the process. A module of
+ * another version, after an upgrade, does not find it.
+ */
+static sniv_bequest_t **bequest(void)
+{
+    static const char key[] = "mod_snivhost_store_"
+                              MOD_SNIVHOST_VERSION;
+    sniv_bequest_t **kept = ap_retained_data_get(key);
+
+    return kept ? kept : ap_retained_data_create(key, sizeof(*kept));
+}
+
+static void end_bequest(void)
+{
+    sniv_bequest_t **kept = bequest();
+
+    if (*kept)
+        sniv_bequest_end(*kept);
+    *kept = NULL;
+}
+
+/* Before the pool of the configuration is cleared, and after the keeper has
+ * ended. In the parent. */
+static apr_status_t bequeath(void *data)
+{
+    const pid_t *parent = data;
+
+    if (*parent == getpid() && snivhost_site.store) {
+        end_bequest();
+        *bequest() = sniv_certs_bequeath(snivhost_site.store);
+    }
+    return APR_SUCCESS;
+}
+
+static void will_bequeath(apr_pool_t *pconf)
+{
+    pid_t *parent = apr_palloc(pconf, sizeof(*parent));
+
+    *parent = getpid();
+    apr_pool_pre_cleanup_register(pconf, parent, bequeath);
+}
+
 /* Adoption leaves to mod_ssl what the store has not. */
 static void say_off(const server_rec *s)
 {
@@ -304,11 +350,15 @@ void snivhost_store_load(server_rec *s, apr_pool_t *pconf)
     snivhost_site.store_is_partial = 0;
     snivhost_site.storelog = snivhost_storelog_make(snivhost_site.store, s, 1,
                                                     snivhost_site.store_pool);
+    /* without a keeper no one would read the folders later */
+    if (*bequest() && interval_of(s) > 0)
+        (void)sniv_certs_inherit(snivhost_site.store, *bequest());
     if (sniv_certs_load(snivhost_site.store, SNIV_CERTS_LOAD_HIDDEN,
                         conf->cache > 0 ? conf->cache : 0,
                         note, snivhost_site.storelog) != APR_SUCCESS) {
         say_off(s);
     }
+    end_bequest();
 }
 
 int snivhost_store_load_before_ssl(apr_pool_t *pconf, apr_pool_t *plog,
@@ -331,8 +381,10 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
     (void)ptemp;
     if (snivhost_site.early_pool)
         apr_pool_destroy(snivhost_site.early_pool);
-    if (!snivhost_site.store)
+    if (!snivhost_site.store) {
+        end_bequest();
         return OK;
+    }
     snivhost_store_load(s, pconf);
     snivhost_storelog_flush(snivhost_site.storelog);
     sniv_certs_publish(snivhost_site.store);
@@ -372,10 +424,17 @@ int snivhost_store_keep(apr_pool_t *pconf, apr_pool_t *plog,
 {
     (void)plog;
     (void)ptemp;
-    if (snivhost_site.store && interval_of(s) > 0)
-        (void)snivhost_keeper_start(snivhost_site.store,
-                                    snivhost_site.storelog, interval_of(s),
-                                    s, pconf);
+    if (!snivhost_site.store || interval_of(s) <= 0)
+        return OK;
+    will_bequeath(pconf);
+    if (!snivhost_keeper_start(snivhost_site.store, snivhost_site.storelog,
+                               interval_of(s), s, pconf)
+        && sniv_certs_is_behind(snivhost_site.store)) {
+        (void)sniv_certs_take_over(snivhost_site.store,
+                                   snivhost_storelog_note,
+                                   snivhost_site.storelog);
+        snivhost_storelog_flush(snivhost_site.storelog);
+    }
     return OK;
 }
 

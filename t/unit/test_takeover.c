@@ -96,19 +96,45 @@ static void put(int i, int version)
     free(key);
 }
 
-static sniv_certs_t *load(void)
+static sniv_certs_t *make(apr_pool_t *p)
 {
     const char *path = dir;
     sniv_certs_t *certs;
     sniv_scope_t scope;
 
-    assert_int_equal(sniv_certs_make(&certs, pool), APR_SUCCESS);
+    assert_int_equal(sniv_certs_make(&certs, p), APR_SUCCESS);
     assert_int_equal(sniv_certs_add_folders(certs, &path, 1, 2,
                                             SNIV_TRUST_STRICT, &scope),
                      APR_SUCCESS);
+    return certs;
+}
+
+static void load_made(sniv_certs_t *certs)
+{
     assert_int_equal(sniv_certs_load(certs, SNIV_CERTS_LOAD_HIDDEN, 0, NULL,
                                      NULL), APR_SUCCESS);
     sniv_certs_publish(certs);
+}
+
+static sniv_certs_t *load(void)
+{
+    sniv_certs_t *certs = make(pool);
+
+    load_made(certs);
+    return certs;
+}
+
+/* A restart: the store of a pool is gone, the next one has what it left. */
+static sniv_certs_t *restart(sniv_certs_t *certs, apr_pool_t *p)
+{
+    sniv_bequest_t *bequest = sniv_certs_bequeath(certs);
+
+    assert_non_null(bequest);
+    apr_pool_clear(p);
+    certs = make(p);
+    assert_true(sniv_certs_inherit(certs, bequest));
+    load_made(certs);
+    sniv_bequest_end(bequest);
     return certs;
 }
 
@@ -286,9 +312,138 @@ static void test_killed(void **state)
         assert_int_equal(served(certs, i), want[i]);
 }
 
+/* The parent of a restart reads no folder, and all is served. */
+static void test_inherits(void **state)
+{
+    sniv_certs_stats_t before, after;
+    sniv_certs_t *certs;
+    apr_pool_t *p;
+    int k;
+
+    (void)state;
+    apr_pool_create(&p, NULL);
+    for (k = 0; k < 4; k++)
+        put(k, 0);
+    certs = make(p);
+    load_made(certs);
+    assert_false(sniv_certs_is_behind(certs));
+    put(4, 0);
+    run(certs, 1, 8);           /* known to that process alone */
+    assert_int_equal(served(certs, 4), 0);
+    sniv_certs_stats(certs, &before);
+
+    put(0, 1);                  /* not seen by any */
+    unlink(file_of(1));
+    put(5, 0);
+    pems_write(file_of(2), "broken", NULL);
+    certs = restart(certs, p);
+    assert_true(sniv_certs_is_behind(certs));
+    sniv_certs_stats(certs, &after);
+    assert_int_equal(after.entries, before.entries);
+    assert_int_equal(after.chains, before.chains);
+    assert_int_equal(served(certs, 0), 0);
+    assert_int_equal(served(certs, 1), 0);
+    assert_int_equal(served(certs, 4), 0);
+    assert_int_equal(served(certs, 5), -1);
+
+    /* one restart on the heels of the other */
+    certs = restart(certs, p);
+    assert_int_equal(served(certs, 1), 0);
+    assert_int_equal(served(certs, 4), 0);
+
+    /* the process that looks begins with the folders */
+    run(certs, 0, 1);
+    assert_false(sniv_certs_is_behind(certs));
+    assert_int_equal(served(certs, 0), 1);
+    assert_int_equal(served(certs, 1), -1);
+    assert_int_equal(served(certs, 2), 0);
+    assert_int_equal(served(certs, 3), 0);
+    assert_int_equal(served(certs, 4), 0);
+    assert_int_equal(served(certs, 5), 0);
+
+    /* and the one after it, in the place of one that was killed */
+    unlink(file_of(3));
+    put(5, 1);
+    run(certs, 0, 8);
+    assert_int_equal(served(certs, 3), -1);
+    assert_int_equal(served(certs, 5), 1);
+    sniv_certs_stats(certs, &after);
+    assert_int_equal(after.entries, 4);
+    apr_pool_destroy(p);
+}
+
+static void move(const char *from, const char *to)
+{
+    assert_int_equal(rename(from, to), 0);
+}
+
+/* A mount is lost, and a restart follows. */
+static void test_inherits_without_folder(void **state)
+{
+    char away[300];
+    sniv_certs_t *certs;
+    apr_pool_t *p;
+
+    (void)state;
+    apr_pool_create(&p, NULL);
+    put(0, 0);
+    put(1, 0);
+    certs = make(p);
+    load_made(certs);
+    snprintf(away, sizeof(away), "%s.away", dir);
+    move(dir, away);
+    certs = restart(certs, p);
+    assert_int_equal(served(certs, 0), 0);
+    run(certs, 0, 8);
+    assert_int_equal(served(certs, 0), 0);
+    assert_int_equal(served(certs, 1), 0);
+    certs = restart(certs, p);
+    run(certs, 0, 8);
+    assert_int_equal(served(certs, 1), 0);
+    move(away, dir);
+    unlink(file_of(1));
+    put(0, 2);
+    run(certs, 0, 12);
+    assert_int_equal(served(certs, 0), 2);
+    assert_int_equal(served(certs, 1), -1);
+    apr_pool_destroy(p);
+}
+
+/* Folders that the store before did not have are read by the load. */
+static void test_inherits_not(void **state)
+{
+    sniv_bequest_t *bequest;
+    sniv_certs_t *certs, *other;
+    const char *path = dir;
+    sniv_scope_t scope;
+
+    (void)state;
+    put(0, 0);
+    certs = load();
+    assert_non_null(bequest = sniv_certs_bequeath(certs));
+    assert_int_equal(sniv_certs_make(&other, pool), APR_SUCCESS);
+    assert_false(sniv_certs_inherit(other, bequest));
+    /* another security level is another list */
+    assert_int_equal(sniv_certs_add_folders(other, &path, 1, 1,
+                                            SNIV_TRUST_STRICT, &scope),
+                     APR_SUCCESS);
+    assert_false(sniv_certs_inherit(other, bequest));
+    put(0, 1);
+    load_made(other);
+    assert_false(sniv_certs_is_behind(other));
+    assert_int_equal(served(other, 0), 1);
+    sniv_bequest_end(bequest);
+    /* it has been left: there is nothing more to leave */
+    assert_null(sniv_certs_bequeath(certs));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_inherits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_inherits_without_folder, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_inherits_not, setup, teardown),
         cmocka_unit_test_setup_teardown(test_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed, setup, teardown)
     };
