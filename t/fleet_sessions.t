@@ -44,7 +44,7 @@ spew($other, 'b2' x 32 . "\n");
 chmod 0600, $key, $other;
 
 # A port, and addresses that differ: 127.0.0.1, 127.0.0.2, ...
-my ($port, $tcp) = Sniv::Httpd::free_ports(2);
+my ($port, $plain, $tcp) = Sniv::Httpd::free_ports(3);
 my $r = Sniv::Redis->new(name => 'sessions', port => $tcp)->start;
 my $replica = Sniv::Redis->new(name => 'replica',
                                conf => "replicaof 127.0.0.1 $tcp\n")->start;
@@ -65,6 +65,9 @@ sub server {
         my $all = $arg{all} || '';
         return "Listen $a\nSSLSessionCache none\n"
             . "SNIVHostCertificates $url\n$seal\n$all\n"
+            # plain HTTP with the name of the first one
+            . "Listen 127.0.0.$n:$plain\n<VirtualHost 127.0.0.$n:$plain>\n"
+            . "ServerName first.test\n</VirtualHost>\n"
             . join '', map { <<"END" } qw(first one two own) });
 <VirtualHost $a>
     ServerName $_.test

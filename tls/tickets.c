@@ -360,8 +360,8 @@ static void name_places(apr_array_header_t *all, apr_pool_t *p)
 
     for (i = 0; i < all->nelts; i++) {
         one = &APR_ARRAY_IDX(all, i, behind_t);
-        if (one->place)
-            continue;           /* the main server */
+        if (one->place || !snivhost_conf(one->base)->ssl_ctx)
+            continue;           /* the main server; plain HTTP */
         one->place = apr_psprintf(p, "%s:%u",
                                   snivhost_lower(p,
                                                  one->base->server_hostname),
