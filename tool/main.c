@@ -56,8 +56,8 @@ static const char usage[] =
     "                          layout: certbot, acme.sh, lego, ...\n"
     "  put [--id ID] FILE...   put one: certificate, key and chain, in one\n"
     "                          file or several\n"
-    "  put                     put what certbot or lego has just renewed\n"
-    "                          ($RENEWED_LINEAGE, $LEGO_CERT_PATH)\n"
+    "  put                     put what certbot, lego or acme.sh has just\n"
+    "                          renewed, as their deploy hook\n"
     "  get ID                  print an entry, with its private key\n"
     "  list                    print the IDs\n"
     "  remove ID...            remove entries\n"
@@ -211,25 +211,30 @@ static int each_certificate(job_t *job, char **args, int n, int is_put)
     return job->failed;
 }
 
+/* What has just been renewed, as clients tell their hooks. */
+static const char *const hooks[][2] = {
+    { "RENEWED_LINEAGE", NULL },                            /* certbot */
+    { "LEGO_HOOK_CERT_PATH", "LEGO_HOOK_CERT_KEY_PATH" },   /* lego 5 */
+    { "LEGO_CERT_PATH", "LEGO_CERT_KEY_PATH" },             /* lego */
+    { "CERT_FULLCHAIN_PATH", "CERT_KEY_PATH" }              /* acme.sh */
+};
+
 static int put(job_t *job, char **args, int n)
 {
-    char *hook[3];
+    char *files[2];
+    size_t i;
 
-    if (n == 0 && getenv("RENEWED_LINEAGE")) {
-        hook[n++] = getenv("RENEWED_LINEAGE");
-    }
-    else if (n == 0 && getenv("LEGO_CERT_PATH")
-             && getenv("LEGO_CERT_KEY_PATH")) {
-        hook[n++] = getenv("LEGO_CERT_PATH");
-        hook[n++] = getenv("LEGO_CERT_KEY_PATH");
-    }
-    else if (n == 0) {
-        return misused("put takes a folder or files");
-    }
-    else {
+    if (n > 0) {
         return each_certificate(job, args, n, 1);
     }
-    return each_certificate(job, hook, n, 1);
+    for (i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+        files[0] = getenv(hooks[i][0]);
+        files[1] = hooks[i][1] ? getenv(hooks[i][1]) : NULL;
+        if (files[0] && (files[1] || !hooks[i][1])) {
+            return each_certificate(job, files, files[1] ? 2 : 1, 1);
+        }
+    }
+    return misused("put takes a folder or files");
 }
 
 static int check_one(void *baton, const char *id, const sniv_buffer_t *entry,

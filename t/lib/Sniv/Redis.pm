@@ -41,8 +41,11 @@ sub _in_path {
     return;
 }
 
-sub server { return _in_path('redis-server', 'valkey-server'); }
-sub client { return _in_path('redis-cli', 'valkey-cli'); }
+# REDIS_SERVER and REDIS_CLI are others.
+sub server {
+    return $ENV{REDIS_SERVER} || _in_path('redis-server', 'valkey-server');
+}
+sub client { return $ENV{REDIS_CLI} || _in_path('redis-cli', 'valkey-cli'); }
 
 # The snivhost-store that was built with the module.
 sub program {
