@@ -29,6 +29,7 @@
 
 #define ANSWER_BYTES ((apr_size_t)64 << 20)
 #define ANSWER_ELEMENTS 250000
+#define ANSWER_DEPTH 8
 
 void redis_init(redis_t *r, const sniv_store_url_t *url)
 {
@@ -107,9 +108,18 @@ typedef int elements_t;
 
 static void *(*make_array)(const redisReadTask *task, elements_t elements);
 
+/* From 1.0 on hiredis itself has no limit for lists in lists, but needs memory
+ * and, to free them, stack for each. */
 static void *limited_array(const redisReadTask *task, elements_t elements)
 {
-    return elements > ANSWER_ELEMENTS ? NULL : make_array(task, elements);
+    const redisReadTask *list;
+    int depth = 0;
+
+    for (list = task; list && depth <= ANSWER_DEPTH; list = list->parent) {
+        depth++;
+    }
+    return elements > ANSWER_ELEMENTS || depth > ANSWER_DEPTH
+        ? NULL : make_array(task, elements);
 }
 
 /* One answer, whatever it is. */
