@@ -357,6 +357,13 @@ static void register_hooks(apr_pool_t *p)
     APR_OPTIONAL_HOOK(ssl, pre_handshake, snivhost_handshake_pre_handshake,
                       NULL, NULL, APR_HOOK_MIDDLE);
 
+    ap_hook_protocol_propose(snivhost_acme_protocol_propose, NULL, NULL,
+                             APR_HOOK_MIDDLE);
+    ap_hook_protocol_switch(snivhost_acme_protocol_switch, NULL, mod_md,
+                            APR_HOOK_MIDDLE);
+    ap_hook_protocol_get(snivhost_acme_protocol_get, NULL, NULL,
+                         APR_HOOK_MIDDLE);
+
     /* Requests: likewise; then the variables, for SetEnvIf. */
     ap_hook_pre_read_request(snivhost_pre_read_request, NULL, NULL,
                              SNIVHOST_HOOK_FIRST);

@@ -20,7 +20,10 @@
 #include <apr_strings.h>
 
 #include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
 
 #include "certs/storeurl.h"
 
@@ -247,4 +250,124 @@ const char *sniv_challenge_read(const sniv_challenge_keys_t *keys,
         }
     }
     return "was not put there with the key of SNIVHostStoreKey";
+}
+
+/* ----- tls-alpn-01 */
+
+/* @return 0: it is no digest in hex digits */
+static int read_digest(unsigned char digest[32], const char *text)
+{
+    int n = 0, high, low;
+
+    for (; *text; text += *text == ':') {
+        high = hex((char)apr_tolower(text[0]));
+        low = high < 0 ? -1 : hex((char)apr_tolower(text[1]));
+        if (low < 0 || n == 32) {
+            return 0;
+        }
+        digest[n++] = (unsigned char)(high << 4 | low);
+        text += 2;
+    }
+    return n == 32;
+}
+
+static EVP_PKEY *make_key(void)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_EC, NULL);
+    EVP_PKEY *key = NULL;
+
+    if (ctx && EVP_PKEY_keygen_init(ctx) > 0
+        && EVP_PKEY_CTX_set_ec_paramgen_curve_nid(ctx, NID_X9_62_prime256v1)
+           > 0) {
+        (void)EVP_PKEY_keygen(ctx, &key);
+    }
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+/* The extension acmeIdentifier, which has to be critical. */
+static int add_identifier(X509 *cert, const unsigned char digest[32])
+{
+    ASN1_OBJECT *id = OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1);
+    ASN1_OCTET_STRING *value = ASN1_OCTET_STRING_new();
+    unsigned char der[34] = { 0x04, 32 };
+    X509_EXTENSION *ext = NULL;
+    int ok;
+
+    memcpy(der + 2, digest, 32);
+    ok = id && value && ASN1_OCTET_STRING_set(value, der, sizeof(der))
+         && (ext = X509_EXTENSION_create_by_OBJ(NULL, id, 1, value)) != NULL
+         && X509_add_ext(cert, ext, -1);
+    X509_EXTENSION_free(ext);
+    ASN1_OCTET_STRING_free(value);
+    ASN1_OBJECT_free(id);
+    return ok;
+}
+
+/* The name, and nothing else. */
+static int add_name(X509 *cert, const char *name)
+{
+    char text[SNIV_STORE_ID_MAX + 5];
+    X509_EXTENSION *ext;
+    X509V3_CTX ctx;
+    int ok;
+
+    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-")
+        != strlen(name) || strlen(name) > SNIV_STORE_ID_MAX) {
+        return 0;               /* OpenSSL would read a list in it */
+    }
+    apr_snprintf(text, sizeof(text), "DNS:%s", name);
+    X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
+    ext = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_alt_name, text);
+    ok = ext && X509_add_ext(cert, ext, -1);
+    X509_EXTENSION_free(ext);
+    return ok;
+}
+
+static int fill(X509 *cert, EVP_PKEY *key, const char *name,
+                const unsigned char digest[32])
+{
+    static const unsigned char cn[] = "ACME challenge";
+    X509_NAME *subject = X509_NAME_new();
+    apr_int32_t serial = 1;
+    int ok;
+
+    RAND_bytes((unsigned char *)&serial, sizeof(serial));
+    ok = subject
+         && X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, cn, -1,
+                                       -1, 0)
+         && X509_set_version(cert, 2)
+         && ASN1_INTEGER_set(X509_get_serialNumber(cert),
+                             (long)(serial & 0x7fffffff))
+         && X509_gmtime_adj(X509_getm_notBefore(cert), -SNIV_CHALLENGE_LIFE)
+         && X509_gmtime_adj(X509_getm_notAfter(cert), 24 * 3600)
+         && X509_set_subject_name(cert, subject)
+         && X509_set_issuer_name(cert, subject)
+         && X509_set_pubkey(cert, key)
+         && add_name(cert, name)
+         && add_identifier(cert, digest)
+         && X509_sign(cert, key, EVP_sha256());
+    X509_NAME_free(subject);
+    return ok;
+}
+
+int sniv_challenge_cert(X509 **cert, EVP_PKEY **key, const char *name,
+                        const char *content)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+
+    *cert = X509_new();
+    *key = make_key();
+    if (*cert && *key
+        && (read_digest(digest, content)
+            || EVP_Digest(content, strlen(content), digest, NULL,
+                          EVP_sha256(), NULL))
+        && fill(*cert, *key, name, digest)) {
+        return 1;
+    }
+    X509_free(*cert);
+    EVP_PKEY_free(*key);
+    *cert = NULL;
+    *key = NULL;
+    return 0;
 }

@@ -35,6 +35,8 @@
 
 #include <apr_time.h>
 
+#include <openssl/x509.h>
+
 #include "certs/envelope.h"
 
 #ifdef __cplusplus
@@ -91,6 +93,17 @@ const char *sniv_challenge_read(const sniv_challenge_keys_t *keys,
                              const char *prefix, const char *id,
                              const char *bytes, apr_time_t now,
                              const char **content);
+
+/**
+ * The certificate that answers tls-alpn-01 (RFC 8737, 3), with a key of its
+ * own: nobody has to keep either.
+ * @param name the server name that is asked for
+ * @param content of the answer: a key authorization, or its SHA-256 as hex
+ *        digits, with or without colons
+ * @return 0: it cannot be made, or that is no name
+ */
+int sniv_challenge_cert(X509 **cert, EVP_PKEY **key, const char *name,
+                        const char *content);
 
 #ifdef __cplusplus
 }

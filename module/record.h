@@ -226,9 +226,9 @@ typedef struct snivhost_conn_t {
     unsigned refused:2;         /**< SNIVHOST_REFUSED_*, 0: the handshake is
                                      not refused */
     unsigned offers_acme:1;     /**< refused, and it may be a challenge that
-                                     mod_md answers (tls-alpn-01) ... */
-    unsigned challenge_only:1;  /**< ... and it is one: this connection shows
-                                     its certificate and serves nothing */
+                                     is answered (tls-alpn-01) ... */
+    unsigned challenge_only:1;  /**< it is one: this connection shows its
+                                     certificate and serves nothing */
     unsigned counted:1;         /**< where its certificate is from */
     unsigned has_cert:1;        /**< the certificate is decided: once, and a
                                      renegotiation stays with it */
@@ -240,6 +240,8 @@ typedef struct snivhost_conn_t {
     sniv_hello_e hello;         /**< what the ClientHello said */
     sniv_decision_t sni;        /**< and which virtual host it chose */
     const char *refused_name;   /**< the name that is refused, or NULL */
+    const char *acme_answer;    /**< to tls-alpn-01, which this connection is
+                                     for (serve/acme.h), or NULL */
 } snivhost_conn_t;
 
 /* snivhost_conn_t.refused */

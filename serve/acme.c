@@ -20,10 +20,12 @@
 #include "apr_strings.h"
 #include "http_core.h"
 #include "http_protocol.h"
+#include "http_ssl.h"
 #include "util_filter.h"
 
 #include "certs/storeurl.h"
 #include "module/limit.h"
+#include "module/words.h"
 #include "tls/mirror.h"
 
 #define HTTP01 "/.well-known/acme-challenge/"
@@ -99,4 +101,111 @@ int snivhost_acme_post_read_request(request_rec *r)
     answer = find(apr_pstrcat(r->pool, SNIV_CHALLENGE_HTTP, path, NULL),
                   r->pool, r->connection);
     return answer ? give(r, answer) : DECLINED;
+}
+
+/* ----- tls-alpn-01 ----- */
+
+int snivhost_acme_is_on(void)
+{
+    const sniv_challenge_keys_t *keys;
+    const char *prefix;
+    int dir;
+
+    return snivhost_mirror_challenges(&dir, &prefix, &keys);
+}
+
+static const char *find_alpn(conn_rec *c, const char *name)
+{
+    if (strlen(name) > SNIV_STORE_ID_MAX)
+        return NULL;
+    return find(apr_pstrcat(c->pool, SNIV_CHALLENGE_ALPN,
+                            snivhost_lower(c->pool, name), NULL),
+                c->pool, c);
+}
+
+int snivhost_acme_has(conn_rec *c, const char *name)
+{
+    return find_alpn(c, name) != NULL;
+}
+
+/* Of a connection whose handshake is going on. */
+static const char *name_of(conn_rec *c, server_rec *s)
+{
+    const char *name = ap_ssl_var_lookup(c->pool, s, c, NULL, "SSL_TLS_SNI");
+
+    return name && *name ? name : NULL;
+}
+
+/* mod_ssl asks, with what the client offers: that one has to be alone. */
+int snivhost_acme_protocol_propose(conn_rec *c, request_rec *r,
+                                   server_rec *s,
+                                   const apr_array_header_t *offers,
+                                   apr_array_header_t *proposals)
+{
+    const char *name;
+
+    if (r || !offers || offers->nelts != 1
+        || strcmp(APR_ARRAY_IDX(offers, 0, const char *), SNIVHOST_ACME_TLS)
+        || !snivhost_live || snivhost_live->mode != SNIVHOST_ON
+        || !snivhost_conn(c) || !snivhost_acme_is_on()
+        || (name = name_of(c, s)) == NULL || !snivhost_acme_has(c, name)) {
+        return DECLINED;
+    }
+    APR_ARRAY_PUSH(proposals, const char *) = SNIVHOST_ACME_TLS;
+    return OK;
+}
+
+/* It is chosen: this connection shows a certificate and serves nothing. */
+int snivhost_acme_protocol_switch(conn_rec *c, request_rec *r, server_rec *s,
+                                  const char *protocol)
+{
+    snivhost_conn_t *conn;
+    const char *name;
+
+    if (r || strcmp(protocol, SNIVHOST_ACME_TLS) || !snivhost_live
+        || snivhost_live->mode != SNIVHOST_ON || !snivhost_acme_is_on()
+        || (conn = snivhost_conn(c)) == NULL
+        || (name = name_of(c, s)) == NULL
+        || (conn->acme_answer = find_alpn(c, name)) == NULL) {
+        return DECLINED;
+    }
+    conn->challenge_only = 1;
+    c->keepalive = AP_CONN_CLOSE;
+    return OK;
+}
+
+const char *snivhost_acme_protocol_get(const conn_rec *c)
+{
+    const snivhost_conn_t *conn = snivhost_live ? snivhost_conn(c) : NULL;
+
+    return conn && conn->acme_answer ? SNIVHOST_ACME_TLS : NULL;
+}
+
+int snivhost_acme_install(snivhost_conn_t *conn, SSL *ssl)
+{
+    const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+    EVP_PKEY *key = NULL;
+    X509 *cert = NULL;
+    int ok;
+
+    if (!conn->acme_answer || !name)
+        return 0;
+    ok = sniv_challenge_cert(&cert, &key, snivhost_lower(conn->c->pool, name),
+                             conn->acme_answer);
+    if (ok) {
+        /* A client may like those of other kinds better. */
+        SSL_certs_clear(ssl);
+        SSL_set_num_tickets(ssl, 0);
+        ok = SSL_use_certificate(ssl, cert) == 1
+             && SSL_use_PrivateKey(ssl, key) == 1;
+    }
+    X509_free(cert);
+    EVP_PKEY_free(key);
+    if (ok) {
+        ap_log_cerror(APLOG_MARK, APLOG_INFO, 0, conn->c, "SNIV0387: "
+                      "challenge %s%s answered from the store",
+                      SNIV_CHALLENGE_ALPN,
+                      ap_escape_logitem(conn->c->pool, name));
+    }
+    return ok ? 1 : -1;
 }

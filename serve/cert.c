@@ -19,6 +19,7 @@
 #include "module/limit.h"
 #include "module/stock.h"
 #include "module/words.h"
+#include "serve/acme.h"
 #include "serve/donor.h"
 #include "serve/refuse.h"
 #include "tls/adopt.h"
@@ -274,11 +275,14 @@ static int cert_callback(SSL *ssl, void *dummy)
     snivhost_conn_t *conn;
     sniv_cert_id_t cert;
     server_rec *s;
+    int rv;
 
     (void)dummy;
     if (!c || is_challenge(ssl))
         return 1;
     conn = snivhost_conn(c);
+    if (conn && (rv = snivhost_acme_install(conn, ssl)) != 0)
+        return rv > 0;
     if (conn && conn->challenge_only) {
         snivhost_refuse_no_challenge(conn);
         return 0;
@@ -334,6 +338,7 @@ void snivhost_cert_init_server(const server_rec *s, SSL_CTX *ctx)
 {
     if (snivhost_store())
         snivhost_renewal_loaded(s, ctx);
-    if (snivhost_store() || snivhost_refuse_in_handshakes())
+    if (snivhost_store() || snivhost_refuse_in_handshakes()
+        || snivhost_acme_is_on())
         SSL_CTX_set_cert_cb(ctx, cert_callback, NULL);
 }

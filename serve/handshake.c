@@ -45,6 +45,7 @@
 #include "module/record.h"
 #include "module/stock.h"
 #include "module/words.h"
+#include "serve/acme.h"
 #include "serve/cert.h"
 #include "serve/donor.h"
 #include "serve/refuse.h"

@@ -23,6 +23,7 @@
 #include "module/limit.h"
 #include "module/stock.h"
 #include "module/words.h"
+#include "serve/acme.h"
 #include "tls/library.h"
 #include "tls/store.h"
 
@@ -279,22 +280,23 @@ static int alert_of(int refused, const SSL *ssl)
 }
 
 /*
- * Whether mod_md has an answer to a challenge (RFC 8737) for the name. It
- * says so only on a connection that has switched to the protocol, which
+ * Whether a store or mod_md has an answer to a challenge (RFC 8737) for the
+ * name. mod_md says so only on a connection that has switched to the protocol, which
  * mod_ssl does too late for an alert of ours: so ask with a copy of the
  * connection, which is thrown away.
  */
-static int has_challenge(const conn_rec *c, const char *name)
+static int has_challenge(conn_rec *c, const char *name)
 {
     conn_rec *copy;
     const char *cert, *key;
     module *m;
 
-    if (!ap_find_linked_module("mod_md.c")
-        || !ap_is_allowed_protocol((conn_rec *)c, NULL, c->base_server,
-                                   SNIVHOST_ACME_TLS)) {
+    if (!ap_is_allowed_protocol(c, NULL, c->base_server, SNIVHOST_ACME_TLS))
         return 0;
-    }
+    if (snivhost_acme_has(c, name))
+        return 1;
+    if (!ap_find_linked_module("mod_md.c"))
+        return 0;
     copy = apr_pmemdup(c->pool, c, sizeof(*c));
     copy->conn_config = ap_create_conn_config(c->pool);
     for (m = ap_top_module; m; m = m->next) {

@@ -28,9 +28,6 @@
 
 #include "module/record.h"
 
-/** The protocol of tls-alpn-01 (RFC 8737). */
-#define SNIVHOST_ACME_TLS "acme-tls/1"
-
 /** What is refused on one address set. */
 typedef struct snivhost_refuse_t {
     unsigned unknown_sni:1;             /**< 1: refuse */

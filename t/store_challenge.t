@@ -34,6 +34,7 @@ my $LONG = 60;                  # seconds, times patience
 
 my $ssl = Sniv::Httpd::work() . "/challenge-ssl.$$";
 make_cert("$ssl/put", 'put', names => ['put.test']);
+make_cert($ssl, 'first', key => 'rsa');
 my ($key, $other) = map { "$ssl/$_" } qw(key other);
 spew($key, 'a1' x 32 . "\n");
 spew($other, 'b2' x 32 . "\n");
@@ -46,16 +47,35 @@ is $status, 0, 'put' or diag $said;
 # Two virtual hosts, and names that none of them has
 sub server {
     my ($name, $more) = @_;
-    return Sniv::Httpd->new(name => "challenge-$name", ports => 2,
+    return Sniv::Httpd->new(name => "challenge-$name", ports => 3,
         modules => ['alias'], loglevel => 'warn snivhost:info',
         conf => sub {
-        my ($http, $https) = @_;
-        my $a = "127.0.0.1:$http";
+        my ($http, $https, $single) = @_;
+        my ($a, $b, $c) = map { "127.0.0.1:$_" } @_;
         my $url = $r->url('timeout=2');
         return <<"END" })->start;
 Listen $a
+Listen $b
+Listen $c
+Protocols h2 http/1.1 acme-tls/1
 SNIVHostCertificates $url
 $more
+<VirtualHost $b>
+    ServerName first.test
+    SSLEngine on
+    SSLCertificateFile $ssl/first.crt
+    SSLCertificateKeyFile $ssl/first.key
+</VirtualHost>
+<VirtualHost $b>
+    ServerName put.test
+    SNIVHostTLS On
+</VirtualHost>
+<VirtualHost $c>
+    ServerName single.test
+    SSLEngine on
+    SSLCertificateFile $ssl/first.crt
+    SSLCertificateKeyFile $ssl/first.key
+</VirtualHost>
 <VirtualHost $a>
     ServerName v0.test
 </VirtualHost>
@@ -67,7 +87,8 @@ END
 }
 my @servers = (server('a', "SNIVHostStoreKey $key"),
                server('b', "SNIVHostStoreKey $key\n"
-                           . 'SNIVHostUnknownHost refuse'));
+                           . "SNIVHostUnknownHost refuse\n"
+                           . 'SNIVHostUnknownSNI refuse'));
 
 sub ask {
     my ($h, $host, $token, $method) = @_;
@@ -132,6 +153,65 @@ is $said, '', '... also in the store';
     ok soon(sub { ask($servers[0], 'v0.test', 'hook') eq '404' }),
         '... and gone';
 }
+
+# ----- tls-alpn-01
+
+sub shown {
+    my ($h, $name, %how) = @_;
+    my $port = ($h->ports)[$how{port} || 1];
+    my $alpn = $how{alpn} || 'acme-tls/1';
+    my $said = qx{openssl s_client -connect 127.0.0.1:$port -servername $name \\
+        -alpn $alpn -tls1_3 @{[$how{more} || '']} </dev/null 2>&1};
+    my ($subject) = $said =~ /^subject=\s*CN\s*=\s*(.*)/m;
+    my ($chosen) = $said =~ /^ALPN protocol: (\S+)/m;
+    my ($pem) = $said =~ /(-----BEGIN CERT.*?END CERT\S+)/s;
+    spew("$ssl/shown.pem", "$pem\n") if $pem;
+    return join ' ', $subject || 'nothing', $chosen || ();
+}
+my $CHALLENGE = 'ACME challenge acme-tls/1';
+
+# mod_ssl refuses who offers that protocol alone if it is not chosen
+is shown($servers[0], 'put.test'), 'nothing', 'no challenge';
+is shown($servers[1], 'unknown.test'), 'nothing', '... refused as ever';
+($status, $said) = challenge('put', 'tls-alpn-01', 'Put.TEST', 'tok.thumb');
+is "$status $said", "0 tls-alpn-01+put.test: put\n", 'put';
+for my $h (@servers) {
+    is shown($h, 'put.test'), $CHALLENGE, 'given by all servers';
+    my $text = qx{openssl x509 -in $ssl/shown.pem -noout -text};
+    like $text, qr/X509v3 Subject Alternative Name:\s+DNS:put\.test\n/,
+        '... for the name alone';
+    my ($hash) = qx{printf tok.thumb | openssl sha256} =~ /([0-9a-f]{64})/;
+    my $der = unpack 'H*', qx{openssl x509 -in $ssl/shown.pem -outform der};
+    # OID, critical, an octet string in an octet string
+    like $der, qr/06082b0601050507011f0101ff042204 20 $hash/x,
+        '... with the answer';
+    is shown($h, 'put.test', more => '-sigalgs RSA-PSS+SHA256:ECDSA+SHA256'),
+        $CHALLENGE, '... also to a client that likes another key better';
+    is shown($h, 'put.test', alpn => 'h2'), 'put h2', 'not for h2';
+    is shown($h, 'put.test', alpn => 'acme-tls/1,h2'), 'put h2',
+        '... not beside another protocol';
+    is shown($h, 'first.test'), 'nothing', '... not for another name';
+}
+is shown($servers[0], 'xput.test'), 'nothing', '... none at all';
+challenge('put', 'tls-alpn-01', 'unknown.test', join ':', ('ab') x 32);
+is shown($servers[0], 'unknown.test'), $CHALLENGE, 'a name of no virtual host';
+like unpack('H*', qx{openssl x509 -in $ssl/shown.pem -outform der}),
+    qr/0420(ab){32}/, '... given as a digest';
+is shown($servers[1], 'unknown.test'), $CHALLENGE, '... that would be refused';
+is shown($servers[1], 'unknown.test', alpn => 'h2'), 'nothing',
+    '... and is, for other protocols';
+is shown($servers[0], 'unknown.test', port => 2), $CHALLENGE,
+    '... on an address with one virtual host';
+my $tls = Sniv::Client->new(addr => '127.0.0.1', port => ($servers[0]->ports)[1],
+    tls => { sni => 'put.test', alpn => ['acme-tls/1'], min => '1.3' });
+is $tls->cert, 'ACME challenge', 'a connection';
+isnt $tls->get('put.test')->{status}, '200', '... serves nothing';
+challenge('remove', 'tls-alpn-01', 'put.test');
+challenge('remove', 'tls-alpn-01', 'unknown.test');
+ok soon(sub { shown($servers[0], 'put.test') eq 'nothing' }), 'removed';
+is shown($servers[0], 'put.test', alpn => 'h2'), 'put h2', '... all is as ever';
+ok soon(sub { shown($servers[1], 'unknown.test') eq 'nothing' }),
+    '... everywhere';
 
 # ----- what is refused
 

@@ -23,6 +23,8 @@
 
 #include <apr_strings.h>
 
+#include <openssl/x509v3.h>
+
 #include "certs/challenge.h"
 
 #define NOW 1700000000
@@ -158,13 +160,74 @@ static void test_ids(void **state)
     assert_int_equal(sniv_challenge_expires(""), 0);
 }
 
+/* The certificate of a name, and that its digest is this one. */
+static void check_cert(const char *content, const unsigned char digest[32])
+{
+    unsigned char want[34] = { 0x04, 32 };
+    STACK_OF(GENERAL_NAME) *names;
+    ASN1_OBJECT *id = OBJ_txt2obj("1.3.6.1.5.5.7.1.31", 1);
+    const ASN1_OCTET_STRING *value;
+    X509_EXTENSION *ext;
+    EVP_PKEY *key;
+    X509 *cert;
+
+    memcpy(want + 2, digest, 32);
+    assert_true(sniv_challenge_cert(&cert, &key, "a-1.test", content));
+    assert_int_equal(X509_check_private_key(cert, key), 1);
+    assert_int_equal(X509_verify(cert, key), 1);
+    assert_true(X509_cmp_current_time(X509_get0_notBefore(cert)) < 0);
+    assert_true(X509_cmp_current_time(X509_get0_notAfter(cert)) > 0);
+    names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+    assert_int_equal(sk_GENERAL_NAME_num(names), 1);
+    assert_int_equal(X509_check_host(cert, "a-1.test", 0, 0, NULL), 1);
+    GENERAL_NAMES_free(names);
+    ext = X509_get_ext(cert, X509_get_ext_by_OBJ(cert, id, -1));
+    assert_non_null(ext);
+    assert_true(X509_EXTENSION_get_critical(ext));
+    value = X509_EXTENSION_get_data(ext);
+    assert_int_equal(ASN1_STRING_length(value), sizeof(want));
+    assert_memory_equal(ASN1_STRING_get0_data(value), want, sizeof(want));
+    ASN1_OBJECT_free(id);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
+static void test_cert(void **state)
+{
+    static const char *const bad[] = {
+        "a.test,DNS:b.test", "*.test", "A.test", "a_b.test", "a test"
+    };
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    char hexed[65], colons[96];
+    EVP_PKEY *key;
+    X509 *cert;
+    size_t i;
+
+    (void)state;
+    assert_int_equal(EVP_Digest("tok.x", 5, digest, NULL, EVP_sha256(), NULL),
+                     1);
+    for (i = 0; i < 32; i++) {
+        apr_snprintf(hexed + 2 * i, 3, "%02x", digest[i]);
+        apr_snprintf(colons + 3 * i, 4, i < 31 ? "%02X:" : "%02X", digest[i]);
+    }
+    check_cert("tok.x", digest);
+    check_cert(hexed, digest);
+    check_cert(colons, digest);
+    for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(sniv_challenge_cert(&cert, &key, bad[i], "tok.x"));
+        assert_null(cert);
+        assert_null(key);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_ids)
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_cert)
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
