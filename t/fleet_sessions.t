@@ -171,6 +171,18 @@ is resumes($kept[$n++], 2, 'one', $_), 1, "... older ones, too: TLS $_"
     for sort keys %VERSIONS;
 is across(1, 2, 'one'), '1 1', '... and new ones';
 
+# ----- a replica's address
+
+my @put = ('--key', $key, '--id', 'x', 'put', "$ssl/put/put.crt",
+           "$ssl/put/put.key");
+($status, $said) = $replica->store(@put);
+isnt $status, 0, 'a replica takes no certificates';
+like $said, qr/READONLY/, '... and says so';
+$replica->{params} = ["primary=127.0.0.1:$tcp"];
+($status, $said) = $replica->store(@put);
+is $status, 0, '... its primary does' or diag $said;
+is $r->cli('HEXISTS', 'sites:certs', 'x'), 1, '... and has them';
+
 # ----- what a store may say
 
 $r->cli('SET', 'sites:ring', 'junk');

@@ -31,6 +31,7 @@
 
 /* Until all servers have looked: the monitor does so every 10 seconds. */
 #define SETTLE apr_time_from_sec(30)
+#define SAY_PERIOD apr_time_from_sec(60)
 /* By which no clock is wrong. */
 #define WRONG_CLOCK apr_time_from_sec(86400)
 
@@ -60,6 +61,21 @@ static apr_ssize_t read_file(const snivhost_ringstore_t *store,
     return n;
 }
 
+static void say_unwritten(const snivhost_ringstore_t *store,
+                          const char *path, int error)
+{
+    static apr_time_t said;
+    apr_time_t now = apr_time_now();
+
+    if (now - said < SAY_PERIOD && now >= said)
+        return;
+    said = now;
+    ap_log_error(APLOG_MARK, APLOG_ERR, error, store->s, "SNIV0384: "
+                 "store %s: %s, which has the secrets of session tickets for "
+                 "other servers or a restart, cannot be written", store->url,
+                 path);
+}
+
 static void write_file(const snivhost_ringstore_t *store, const char *name,
                        const char *line, const unsigned char *bytes,
                        apr_size_t len)
@@ -79,10 +95,7 @@ static void write_file(const snivhost_ringstore_t *store, const char *name,
         if (fclose(file) == 0 && is_good && rename(temp, path) == 0)
             return;
     }
-    ap_log_error(APLOG_MARK, APLOG_ERR, errno, store->s, "SNIV0384: "
-                 "store %s: %s, which has the secrets of session tickets for "
-                 "other servers or a restart, cannot be written", store->url,
-                 path);
+    say_unwritten(store, path, errno);
     (void)unlink(temp);
 }
 
@@ -124,11 +137,14 @@ static int is_overdue(const snivhost_ringstore_t *store,
                       const sniv_ring_t *ring, int times)
 {
     apr_interval_time_t age = age_of(store), every = store->every * times;
+    apr_interval_time_t since = apr_time_now() - ring->made[0];
 
+    if (age < 0)
+        age = since;            /* by the clock of who has made it */
     /* A clock that was put back does not keep a secret for ever, nor do
      * servers that all begin anew from time to time. */
-    return age < 0 || age >= every
-           || apr_time_now() - ring->made[0] >= every + WRONG_CLOCK;
+    return age >= every || since >= every + WRONG_CLOCK
+           || since <= -WRONG_CLOCK;
 }
 
 /* A new secret encrypts when all servers have had time to see it. */
@@ -242,7 +258,8 @@ static void say_overdue(const snivhost_ringstore_t *store,
                  "store %s: the session ticket secrets of %s should have been "
                  "replaced (SNIVHostTicketRotation) and stay in use: no server "
                  "has put new ones into the store%s%s", store->url, date,
-                 *store->trouble ? ": it " : "", store->trouble);
+                 *store->trouble ? ": it " : "",
+                 ap_escape_logitem(store->p, store->trouble));
 }
 
 int snivhost_ringstore_take(snivhost_ringstore_t *store, sniv_ring_t *ring,

@@ -77,7 +77,8 @@ static const char usage[] =
     "                          keep a copy: what the server runs\n"
     "\n"
     "  URL     redis://[USER@][HOST[:PORT]]/PREFIX\n"
-    "          [?socket=PATH&password-file=PATH&timeout=SECONDS], or\n"
+    "          [?socket=PATH&password-file=PATH&timeout=SECONDS\n"
+    "          &primary=HOST:PORT], or\n"
     "          $SNIVHOST_STORE\n"
     "  FILE    keys that entries are sealed with (SNIVHostStoreKey), or\n"
     "          $SNIVHOST_STORE_KEY\n"
@@ -585,6 +586,11 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[0], "copy") == 0) {
         return copy(&url, argv + 1, n - 1, job.p);
+    }
+    if (url.primary) {
+        url.socket = NULL;
+        url.host = url.primary;
+        url.port = url.primary_port;
     }
     job.id = options.id;
     signal(SIGPIPE, SIG_IGN);

@@ -36,7 +36,7 @@
  *
  * What is asked for is limited before it is asked for: the number of entries
  * (HLEN) before their IDs (HKEYS), the length of a value (HSTRLEN) before the
- * value (HMGET).
+ * value (HMGET). HSCAN would bring values with the IDs, whatever their length.
  */
 
 #define PERIOD 1                            /* seconds from look to look */
