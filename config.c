@@ -34,10 +34,12 @@
 
 /* ----- create and merge ----- */
 
-static void refuse_init(snivhost_refuse_conf_t *conf)
+static snivhost_refuse_conf_t *refuse_make(apr_pool_t *p)
 {
-    memset(conf, 0, sizeof(*conf));
+    snivhost_refuse_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
+
     conf->unknown_sni = conf->missing_sni = conf->unknown_host = -1;
+    return conf;
 }
 
 /* What is not written comes from the main server. */
@@ -84,9 +86,9 @@ void *snivhost_create_server_conf(apr_pool_t *p, server_rec *s)
 {
     snivhost_conf_t *conf = apr_pcalloc(p, sizeof(*conf));
 
-    (void)s;
     conf->mode = SNIVHOST_UNSET;
-    refuse_init(&conf->refuse);
+    if (!s->is_virtual)
+        conf->refuse = refuse_make(p);
     store_init(&conf->store);
     conf->adopt = -1;
     conf->tls_by_hand = -1;
@@ -103,13 +105,17 @@ void *snivhost_merge_server_conf(apr_pool_t *p, void *basev, void *addv)
     const snivhost_conf_t *base = basev;
     snivhost_conf_t *conf = addv;
 
-    (void)p;
     INHERIT(mode, SNIVHOST_UNSET);
-    refuse_inherit(&conf->refuse, &base->refuse);
+    if (!conf->refuse && base->refuse->first)
+        conf->refuse = refuse_make(p);
+    if (conf->refuse)
+        refuse_inherit(conf->refuse, base->refuse);
+    else
+        conf->refuse = base->refuse;
     store_inherit(&conf->store, &base->store);
     INHERIT(adopt, -1);
     INHERIT(env, -1);
-    INHERIT(lint, (int)SNIVHOST_LINT_UNSET);
+    INHERIT(lint, SNIVHOST_LINT_UNSET);
     conf->ticket_rotation = base->ticket_rotation;
     conf->lint_ignore |= base->lint_ignore;
     return conf;
@@ -166,11 +172,13 @@ static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
 
 static snivhost_refuse_conf_t *conf_of(cmd_parms *cmd)
 {
-    snivhost_refuse_conf_t *conf = &snivhost_conf(cmd->server)->refuse;
+    snivhost_conf_t *conf = snivhost_conf(cmd->server);
 
-    if (!conf->first)
-        conf->first = cmd->directive;
-    return conf;
+    if (!conf->refuse)
+        conf->refuse = refuse_make(cmd->pool);
+    if (!conf->refuse->first)
+        conf->refuse->first = cmd->directive;
+    return conf->refuse;
 }
 
 static const char *set_refuse(cmd_parms *cmd, void *dummy, const char *arg)

@@ -42,6 +42,7 @@
 #include "mod_status.h"
 #include "mpm_common.h"
 
+#include "certs/issuer.h"
 #include "config.h"
 #include "lint/lint.h"
 #include "module/counters.h"
@@ -250,8 +251,11 @@ static int before_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
         snivhost_store_load_before_ssl,
         NULL
     };
+    int status = run_phase(parts, p, plog, ptemp, s);
 
-    return run_phase(parts, p, plog, ptemp, s);
+    /* what mod_ssl makes now would lie between a hundred authorities */
+    sniv_trusted_forget();
+    return status;
 }
 
 static int after_mod_ssl(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,

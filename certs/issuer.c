@@ -55,11 +55,16 @@ int sniv_has_issued(const sniv_leaf_t *issuer, const sniv_leaf_t *cert)
 static X509_STORE *shared;
 static int is_shared;
 
-static apr_status_t forget_shared(void *dummy)
+void sniv_trusted_forget(void)
 {
-    (void)dummy;
     X509_STORE_free(shared);
     shared = NULL;
+}
+
+static apr_status_t end_shared(void *dummy)
+{
+    (void)dummy;
+    sniv_trusted_forget();
     is_shared = 0;
     return APR_SUCCESS;
 }
@@ -68,7 +73,7 @@ void sniv_trusted_share(apr_pool_t *p)
 {
     if (!is_shared) {
         is_shared = 1;
-        apr_pool_cleanup_register(p, NULL, forget_shared,
+        apr_pool_cleanup_register(p, NULL, end_shared,
                                   apr_pool_cleanup_null);
     }
 }

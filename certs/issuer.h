@@ -55,4 +55,7 @@ void sniv_trusted_free(sniv_trusted_t *trust);
  */
 void sniv_trusted_share(apr_pool_t *p);
 
+/** Forget them now: megabytes. Who asks again reads them again. */
+void sniv_trusted_forget(void);
+
 #endif /* SNIVHOST_CERTS_ISSUER_H */

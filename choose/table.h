@@ -48,14 +48,14 @@ typedef struct sniv_addr_t {
 typedef struct sniv_vhost_t {
     const char *server_name;    /**< ServerName, after core filled it in */
     const char *const *aliases; /**< exact ServerAlias names; may hold NULL */
-    int naliases;
     const char *const *globs;   /**< ServerAlias names with wildcards */
+    int naliases;
     int nglobs;
     const char *path;           /**< ServerPath or NULL */
     const sniv_addr_t *addrs;   /**< in the order of the line */
-    int naddrs;
     const char *file;           /**< where it is defined, for messages */
     unsigned int line;
+    int naddrs;
     void *server;               /**< the caller's record (server_rec *) */
 } sniv_vhost_t;
 

@@ -149,7 +149,7 @@ static void make_place(const snivhost_lint_t *lint, place_t *place,
 
     place->set = set;
     place->first = v;
-    place->conf = &snivhost_conf(s)->refuse;
+    place->conf = snivhost_conf(s)->refuse;
     place->tls = set ? tls_of(lint, v) : is_main_tls(lint);
     place->is_strict = core->strict_host_check == AP_CORE_CONFIG_ON;
 }
@@ -473,10 +473,10 @@ static const sniv_vhost_t *first_speaker(const sniv_table_t *table)
 {
     int i;
 
-    if (snivhost_conf(table->main_server->server)->refuse.first)
+    if (snivhost_conf(table->main_server->server)->refuse->first)
         return table->main_server;
     for (i = 0; i < table->nvhosts; i++) {
-        if (snivhost_conf(table->vhosts[i].server)->refuse.first)
+        if (snivhost_conf(table->vhosts[i].server)->refuse->first)
             return &table->vhosts[i];
     }
     return NULL;
@@ -487,7 +487,7 @@ void snivhost_lint_refuse(snivhost_lint_t *lint)
     const sniv_table_t *table = lint->table;
     const sniv_vhost_t *v = first_speaker(table);
     const snivhost_refuse_conf_t *main_conf =
-        &snivhost_conf(lint->main_server)->refuse;
+        snivhost_conf(lint->main_server)->refuse;
     place_t *all, *own;
     speaker_t s;
     int i, k, most = 1;
@@ -495,7 +495,7 @@ void snivhost_lint_refuse(snivhost_lint_t *lint)
     if (!v)
         return;
     if (snivhost_conf(lint->main_server)->mode != SNIVHOST_ON) {
-        note_off(lint, v, &snivhost_conf(v->server)->refuse);
+        note_off(lint, v, snivhost_conf(v->server)->refuse);
         return;
     }
 
@@ -521,7 +521,7 @@ void snivhost_lint_refuse(snivhost_lint_t *lint)
     s.places = own;
     for (i = 0; i < table->nvhosts; i++) {
         s.v = &table->vhosts[i];
-        s.conf = &snivhost_conf(s.v->server)->refuse;
+        s.conf = snivhost_conf(s.v->server)->refuse;
         if (!s.conf->first)
             continue;
         s.nplaces = 0;

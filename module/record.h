@@ -76,32 +76,38 @@ typedef struct snivhost_store_conf_t {
     int check;                  /**< seconds, 0: Off, -1: nothing written;
                                      main server only */
     int cache;                  /**< -1: nothing written; main server only */
-    int trust;                  /**< sniv_trust_e, -1: nothing written */
     int scope;                  /**< sniv_scope_t of dirs, set at start */
+    signed char trust;          /**< sniv_trust_e, -1: nothing written */
+    signed char level;          /**< security level of its handshakes */
+    unsigned is_first:1;        /**< it has no SSLCertificateFile, its
+                                     SSL_CTX got one from the folders ... */
+    unsigned is_standin:1;      /**< ... or one that is never sent; see
+                                     tls/first.h */
+    unsigned is_managed:1;      /**< mod_md has one for it, or will */
     const char *key;            /**< SNIVHostStoreKey, or NULL; main server
                                      only */
-    int level;                  /**< security level of its handshakes */
-    int is_first;               /**< it has no SSLCertificateFile, its
-                                     SSL_CTX got one from the folders ... */
-    int is_standin;             /**< ... or one that is never sent; see
-                                     tls/first.h */
-    int is_managed;             /**< mod_md has one for it, or will */
 } snivhost_store_conf_t;
 
-/** Our configuration of one server. */
+/** Our configuration of one server: small, as each virtual host has one. */
 typedef struct snivhost_conf_t {
-    snivhost_mode_e mode;       /**< main server only */
-    snivhost_refuse_conf_t refuse;
+    signed char mode;           /**< snivhost_mode_e; main server only */
+    signed char lint;           /**< snivhost_lint_mode_e; main server only */
+    signed char adopt;          /**< SNIVHostAdopt; -1 unset; main server
+                                     only */
+    signed char tls_by_hand;    /**< SNIVHostTLS of this virtual host; -1
+                                     unset, not inherited */
+    signed char env;            /**< SNIVHostEnv; -1 unset */
+    signed char refuses_handshakes; /**< whether an address set may; main
+                                     server only, set in check_config */
+    int ticket_rotation;        /**< seconds, 0: Off, -1: nothing written;
+                                     main server only */
+    apr_uint64_t lint_ignore;   /**< bits by snivhost_lint_e */
+    snivhost_refuse_conf_t *refuse; /**< the main server's, if it has written
+                                     nothing and there is nothing to inherit;
+                                     NULL until servers are merged */
     snivhost_store_conf_t store;
     const sniv_vhost_t *vhost;  /**< this server in the tables; set when
                                      they are built */
-    int adopt;                  /**< SNIVHostAdopt; -1 unset; main server
-                                     only */
-    int tls_by_hand;            /**< SNIVHostTLS of this virtual host; -1
-                                     unset, not inherited */
-    int env;                    /**< SNIVHostEnv; -1 unset */
-    int refuses_handshakes;     /**< whether an address set may; main server
-                                     only, set in check_config */
     struct snivhost_tls_t *tls; /**< who does its TLS; see
                                      snivhost_adopt_get() */
     struct snivhost_keyfile_t *keyfile; /**< its SSLSessionTicketKeyFile, if
@@ -109,12 +115,8 @@ typedef struct snivhost_conf_t {
                                      tls/keyfile.h */
     struct ssl_ctx_st *ssl_ctx; /**< this server's SSL_CTX, if mod_ssl made
                                      one; the tests of Verify need it */
-    int ticket_rotation;        /**< seconds, 0: Off, -1: nothing written;
-                                     main server only */
-    apr_array_header_t *ticket_groups; /**< snivhost_ticket_group_t: whose
-                                     sessions it may resume; NULL: none */
-    int lint;                   /**< snivhost_lint_mode_e; main server only */
-    apr_uint64_t lint_ignore;   /**< bits by snivhost_lint_e */
+    struct snivhost_ticket_group_t *ticket_groups; /**< whose sessions it may
+                                     resume; NULL: none */
 } snivhost_conf_t;
 
 /** Our configuration of a server; never NULL once servers are merged. */

@@ -60,10 +60,9 @@ apr_status_t snivhost_pool_create(apr_pool_t **pp, apr_pool_t *parent)
 
 /* Describe a server to the pure layer. Nothing is copied that lives as long
  * as the configuration. */
-static void describe(sniv_vhost_t *v, server_rec *s, apr_pool_t *p)
+static void describe(sniv_vhost_t *v, server_rec *s)
 {
-    server_addr_rec *sar;
-    sniv_addr_t *addr;
+    const server_addr_rec *sar;
 
     v->server = s;
     v->server_name = s->server_hostname;
@@ -78,16 +77,63 @@ static void describe(sniv_vhost_t *v, server_rec *s, apr_pool_t *p)
     v->path = s->path;
     v->file = s->defn_name;
     v->line = s->defn_line_number;
-
     for (sar = s->addrs; sar; sar = sar->next)
         v->naddrs++;
+    snivhost_conf(s)->vhost = v;
+}
+
+/* So many virtual hosts before one are looked at. */
+#define NEAR 4
+
+static int is_same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && !strcmp(a, b));
+}
+
+/* One right before it with the same addresses, or NULL. Of most virtual hosts
+ * there is one: the plain ones and those with TLS take turns. */
+static const sniv_vhost_t *same_addresses(const sniv_vhost_t *v,
+                                          const sniv_vhost_t *first)
+{
+    const server_addr_rec *sar = ((const server_rec *)v->server)->addrs, *x;
+    const sniv_vhost_t *one;
+    sniv_ip_t ip;
+    int i;
+
+    for (one = v - 1; one >= first && v - one <= NEAR; one--) {
+        if (one->naddrs != v->naddrs)
+            continue;
+        for (x = sar, i = 0; x; x = x->next, i++) {
+            sniv_ip_from_sockaddr(&ip, x->host_addr);
+            if (one->addrs[i].port != x->host_port
+                || !sniv_ip_is_same(&one->addrs[i].ip, &ip)
+                || !is_same_text(one->addrs[i].text, x->virthost)) {
+                break;
+            }
+        }
+        if (!x)
+            return one;
+    }
+    return NULL;
+}
+
+static void describe_addresses(sniv_vhost_t *v, const sniv_vhost_t *first,
+                               apr_pool_t *p)
+{
+    const server_addr_rec *sar = ((const server_rec *)v->server)->addrs;
+    const sniv_vhost_t *same = same_addresses(v, first);
+    sniv_addr_t *addr;
+
+    if (same) {
+        v->addrs = same->addrs;
+        return;
+    }
     v->addrs = addr = apr_palloc(p, v->naddrs * sizeof(*addr));
-    for (sar = s->addrs; sar; sar = sar->next, addr++) {
+    for (; sar; sar = sar->next, addr++) {
         sniv_ip_from_sockaddr(&addr->ip, sar->host_addr);
         addr->port = sar->host_port;
         addr->text = sar->virthost;
     }
-    snivhost_conf(s)->vhost = v;
 }
 
 apr_status_t snivhost_table_make(const sniv_table_t **ptable,
@@ -96,19 +142,20 @@ apr_status_t snivhost_table_make(const sniv_table_t **ptable,
 {
     sniv_vhost_t *vhosts, *main_vhost;
     server_rec *s;
-    int n = 0;
+    int n = 0, i;
 
     for (s = main_server->next; s; s = s->next)
         n++;
     vhosts = apr_pcalloc(p, (n + 1) * sizeof(*vhosts));
     main_vhost = &vhosts[n];
-    describe(main_vhost, main_server, p);
+    describe(main_vhost, main_server);
     main_vhost->naddrs = 0;
 
     /* The list has the last <VirtualHost> of the file first. */
-    s = main_server->next;
-    for (int i = n - 1; i >= 0; i--, s = s->next)
-        describe(&vhosts[i], s, p);
+    for (i = n - 1, s = main_server->next; i >= 0; i--, s = s->next)
+        describe(&vhosts[i], s);
+    for (i = 0; i < n; i++)
+        describe_addresses(&vhosts[i], vhosts, p);
 
     return sniv_table_build(ptable, main_vhost, vhosts, n, p, ptemp);
 }

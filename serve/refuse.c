@@ -81,7 +81,7 @@ snivhost_refuse_make(const sniv_table_t *table, apr_pool_t *p,
         const sniv_vhost_t *v = i < table->nsets ? table->sets[i]->members[0]
                                                  : table->main_server;
 
-        if (snivhost_refuse_freeze(&all[i], &snivhost_conf(v->server)->refuse,
+        if (snivhost_refuse_freeze(&all[i], snivhost_conf(v->server)->refuse,
                                    p, ptemp) != APR_SUCCESS) {
             return NULL;
         }
@@ -108,7 +108,7 @@ static int is_in_handshakes(server_rec *main_server)
     if (snivhost_conf(main_server)->mode != SNIVHOST_ON)
         return 0;
     for (s = main_server; s; s = s->next) {
-        const snivhost_refuse_conf_t *conf = &snivhost_conf(s)->refuse;
+        const snivhost_refuse_conf_t *conf = snivhost_conf(s)->refuse;
 
         if (conf->unknown_sni > 0 || conf->missing_sni > 0)
             return 1;
@@ -137,7 +137,7 @@ int snivhost_refuse_check_config(apr_pool_t *p, apr_pool_t *plog,
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     for (v = s->next; v; v = v->next) {
-        const ap_directive_t *first = snivhost_conf(v)->refuse.first;
+        const ap_directive_t *first = snivhost_conf(v)->refuse->first;
         const sniv_vhost_t *speaker = NULL;
         const sniv_set_t *set = NULL;
 

@@ -130,7 +130,7 @@ static int is_kept(const server_rec *s)
 static void note_contexts(server_rec *main_server, apr_pool_t *pconf,
                           apr_pool_t *ptemp)
 {
-    apr_array_header_t *own = apr_array_make(pconf, 4,
+    apr_array_header_t *own = apr_array_make(ptemp, 4,
                                              sizeof(snivhost_served_t));
     apr_hash_t *seen = apr_hash_make(ptemp);
     server_rec *s;
@@ -154,7 +154,10 @@ static void note_contexts(server_rec *main_server, apr_pool_t *pconf,
             apr_hash_set(seen, key, (apr_ssize_t)len, "");
         APR_ARRAY_PUSH(own, snivhost_served_t) = one;
     }
-    snivhost_site.own_certs = own;
+    /* without what its growth has left behind */
+    snivhost_site.own_certs = apr_array_make(pconf, own->nelts,
+                                             sizeof(snivhost_served_t));
+    apr_array_cat(snivhost_site.own_certs, own);
     snivhost_site.own_certs_since = apr_time_now();
     note_ids(main_server, pconf);
 }

@@ -241,7 +241,7 @@ snivhost_side_t *snivhost_side_make(const snivhost_facts_t *facts,
         more->unsafe_host = core->http_conformance
                             == AP_HTTP_CONFORMANCE_UNSAFE;
         more->root = core->ap_document_root;
-        more->refuse = snivhost_conf(s)->refuse;
+        more->refuse = *snivhost_conf(s)->refuse;
         if (state && (i == table->nvhosts || (conf && conf->node))) {
             more->digest = digest_of(state, i == table->nvhosts ? ap_conftree
                                             : conf->node->first_child, p);

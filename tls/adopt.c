@@ -157,11 +157,20 @@ static int is_asked_for(const server_rec *main_server)
     return 0;
 }
 
+static snivhost_tls_t *make_tls(apr_pool_t *p)
+{
+    snivhost_tls_t *tls = apr_pcalloc(p, sizeof(*tls));
+
+    tls->cert = tls->renewed = SNIV_CERT_NONE;
+    return tls;
+}
+
 static void make_candidates(server_rec *main_server, apr_pool_t *p,
                             apr_pool_t *ptemp)
 {
     const sniv_table_t *table = snivhost_site.adoption->table;
     const snivhost_tlsconfs_t *confs;
+    snivhost_tls_t *none = make_tls(p);     /* of all that have no TLS */
     int i;
 
     confs = snivhost_tlsconf_read(ap_conftree, main_server, ptemp, ptemp);
@@ -177,8 +186,7 @@ static void make_candidates(server_rec *main_server, apr_pool_t *p,
         c->conf = snivhost_tlsconf_get(confs, c->s);
         c->by_hand = own->tls_by_hand == 0 ? -1 : own->tls_by_hand > 0;
         c->asked = snivhost_site.adoption->adopt || c->by_hand > 0;
-        c->tls = apr_pcalloc(p, sizeof(*c->tls));
-        c->tls->cert = c->tls->renewed = SNIV_CERT_NONE;
+        c->tls = c->conf->engine ? make_tls(p) : none;
         own->tls = c->tls;
     }
 }
@@ -292,7 +300,7 @@ static void add_names(apr_array_header_t *hosts,
  * files it has what is in the folders. */
 static int note_files(snivhost_candidate_t *c)
 {
-    apr_array_header_t *hosts = apr_array_make(snivhost_site.adoption->p, 2,
+    apr_array_header_t *hosts = apr_array_make(snivhost_site.adoption->ptemp, 2,
                                                sizeof(const char *));
     sniv_cert_files_t files;
 

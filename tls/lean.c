@@ -545,8 +545,8 @@ static void find_donors(snivhost_adoption_t *adoption, int read_files,
     for (i = 0; i < adoption->table->nvhosts; i++) {
         snivhost_candidate_t *c = &adoption->candidates[i];
 
-        c->tls->how = c->conf->engine ? SNIVHOST_TLS_STOCK
-                                      : SNIVHOST_TLS_NONE;
+        if (c->conf->engine)
+            c->tls->how = SNIVHOST_TLS_STOCK;
         c->donor = NULL;
         c->nusers = 0;
     }
@@ -558,12 +558,14 @@ static void find_donors(snivhost_adoption_t *adoption, int read_files,
     for (i = 0; i < adoption->table->nvhosts; i++) {
         snivhost_candidate_t *c = &adoption->candidates[i];
 
+        if (!c->conf->engine)
+            continue;
         c->tls->donor = c->donor ? c->donor->s : NULL;
         c->tls->protocol_set = snivhost_sharing_limits(c->conf,
                                                        &c->tls->min_version,
                                                        &c->tls->max_version);
         c->tls->auto_chain = looks_for_chain(c);
-        adoption->ntls += c->tls->how != SNIVHOST_TLS_NONE;
+        adoption->ntls++;
         adoption->nlean += c->tls->how == SNIVHOST_TLS_LEAN;
     }
 }

@@ -260,14 +260,11 @@ static int is_left_to_openssl(const grouping_t *g, const server_rec *base)
 /* The group of a virtual host behind a default; -1: none. */
 static int group_behind(const server_rec *s, const server_rec *base)
 {
-    const apr_array_header_t *groups = snivhost_conf(s)->ticket_groups;
-    int i;
+    const snivhost_ticket_group_t *group = snivhost_conf(s)->ticket_groups;
 
-    for (i = 0; groups && i < groups->nelts; i++) {
-        if (APR_ARRAY_IDX(groups, i, snivhost_ticket_group_t).base == base)
-            return APR_ARRAY_IDX(groups, i, snivhost_ticket_group_t).group;
-    }
-    return -1;
+    while (group && group->base != base)
+        group = group->next;
+    return group ? group->group : -1;
 }
 
 /* ----- the callback ----- */
@@ -444,13 +441,12 @@ static void join(grouping_t *g, const server_rec *base, const server_rec *s,
                  const group_id_t *id)
 {
     snivhost_conf_t *conf = snivhost_conf(s);
-    snivhost_ticket_group_t *group;
+    snivhost_ticket_group_t *group = apr_palloc(g->p, sizeof(*group));
 
-    if (!conf->ticket_groups)
-        conf->ticket_groups = apr_array_make(g->p, 1, sizeof(*group));
-    group = apr_array_push(conf->ticket_groups);
     group->base = base;
     group->group = group_of(g, id);
+    group->next = conf->ticket_groups;
+    conf->ticket_groups = group;
 }
 
 /* All members have a group afterwards, or there are no tickets: the callback

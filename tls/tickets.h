@@ -38,6 +38,7 @@
 /** A virtual host's part: with this default, it is of this group. */
 typedef struct snivhost_ticket_group_t {
     const server_rec *base;     /**< the default of an address set */
+    struct snivhost_ticket_group_t *next;
     int group;
 } snivhost_ticket_group_t;
 
