@@ -21,6 +21,7 @@ use warnings;
 
 use Exporter qw(import);
 use File::Path qw(make_path);
+use MIME::Base64 qw(encode_base64);
 
 our @EXPORT_OK = qw(dh_params make_cert slurp spew);
 
@@ -71,14 +72,25 @@ sub _expire {
 }
 
 # DH PARAMETERS of a well-known group: looking for a prime takes long.
-# OpenSSL before 3.0 does not know them by this name.
+# OpenSSL before 3.0 does not know them by this name and makes others quickly,
+# but as "X9.42 DH PARAMETERS", which have a third number.
 sub dh_params {
-    for my $args ('genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048',
-                  'dhparam -dsaparam 2048') {
-        my $said = qx{openssl $args 2>/dev/null};
-        return $1 if $said =~ /(-----BEGIN DH PARAMETERS.*)/s;
-    }
-    die "openssl makes no DH parameters\n";
+    my $group = 'genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048';
+    my $said = qx{openssl $group 2>/dev/null};
+    return $1 if $said =~ /(-----BEGIN DH PARAMETERS.*)/s;
+    my $parsed = qx{openssl dhparam -dsaparam 2048 2>/dev/null |
+                    openssl asn1parse};
+    my ($p, $g) = map { pack 'H*', $_ } $parsed =~ /INTEGER +:([0-9A-F]+)/g;
+    die "openssl makes no DH parameters\n" if !$g;
+    my $der = _der(0x30, join '', map { _der(2, $_) }
+        map { ord >= 0x80 ? "\0$_" : $_ } $p, $g);
+    return "-----BEGIN DH PARAMETERS-----\n" . encode_base64($der)
+        . "-----END DH PARAMETERS-----\n";
+}
+
+sub _der {
+    my ($tag, $bytes) = @_;             # all of them are long
+    return pack('CCn', $tag, 0x82, length $bytes) . $bytes;
 }
 
 sub slurp {
