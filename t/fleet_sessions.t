@@ -22,6 +22,7 @@ use warnings FATAL => 'all';
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Path qw(remove_tree);
+use JSON::PP ();
 use Test::More;
 
 use Sniv::Chain qw(make_cert slurp spew);
@@ -68,6 +69,7 @@ sub server {
             # plain HTTP with the name of the first one
             . "Listen 127.0.0.$n:$plain\n<VirtualHost 127.0.0.$n:$plain>\n"
             . "ServerName first.test\n</VirtualHost>\n"
+            . "<Location /status>\nSetHandler snivhost-status\n</Location>\n"
             . join '', map { <<"END" } qw(first one two own) });
 <VirtualHost $a>
     ServerName $_.test
@@ -149,6 +151,14 @@ is across(1, 2, 'one', 'two'), '0 0', '... on the other server, either';
 is across(1, 2, 'own'), '0 0', 'nor where that has other TLS settings';
 is across(2, 2, 'own'), '1 1', '... but there';
 says(1, qr/SNIV0381: .*generation 1/, 'the first server knows that it is put');
+my $page = '/status?format=json';
+sub status_of {
+    my ($n) = @_;
+    my $c = Sniv::Client->new(addr => "127.0.0.$n", port => $plain);
+    my $json = JSON::PP::decode_json($c->get('first.test', $page)->{body});
+    return $json->{certificate_sources}[0]{session_secrets};
+}
+is status_of($_), 1, "... as its status page says: $_" for 1, 2;
 is((stat copy_of(1) . "/$_")[2] & 07777, 0600, "$_ is for its owner only")
     for qw(ring ring.store);
 
@@ -215,6 +225,7 @@ is across(3, 3, 'one'), '1 1', '... but its own do';
 server(4);
 says(4, qr/SNIV0380: store redis.*because there is no SNIVHostStoreKey/,
      'so does one without a key');
+is status_of(4), undef, '... as its status page says';
 is across(1, 4, 'one'), '0 0', '... sessions do not resume there, either';
 server(5, key => $key, all => 'SNIVHostTicketRotation Off');
 is across(1, 5, 'one'), '0 0', 'nor where tickets are left to OpenSSL';

@@ -365,10 +365,14 @@ static void sources(page_t *page)
 
     for (i = 0; snivhost_mirror_get(i, &info); i++) {
         out(page, "<p class=\"soft\">Store %s: %s, last read: %s; %u "
-            "certificates, %u not usable, %u failures</p>\n",
+            "certificates, %u not usable, %u failures; session ticket "
+            "secrets: %s</p>\n",
             esc(page, info.url), info.is_good ? "is read" : "is NOT read",
             info.read ? snivhost_time_text(page->p, info.read) : "never",
-            info.entries, info.skipped, info.failures);
+            info.entries, info.skipped, info.failures,
+            info.ring ? apr_psprintf(page->p, "generation %"
+                                     APR_UINT64_T_FMT, info.ring)
+                      : "not shared");
     }
 }
 

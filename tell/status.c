@@ -193,6 +193,9 @@ static json_t *json_sources(apr_pool_t *p)
                             json_integer((json_int_t)info.skipped));
         json_object_set_new(json, "failures",
                             json_integer((json_int_t)info.failures));
+        json_object_set_new(json, "session_secrets", info.ring
+                            ? json_integer((json_int_t)info.ring)
+                            : json_null());
         json_array_append_new(list, json);
     }
     return list;

@@ -57,6 +57,7 @@ typedef struct snivhost_mirror_t {
     int was_good;                       /* as it was said last: 1, 0; -1 */
     apr_uint32_t was_skipped;
     char ring[256];                     /* why that is not exchanged, or "" */
+    apr_uint64_t generation;            /* of it */
     int challenges;                     /* their folder, or -1 */
     sniv_challenge_keys_t challenge_keys;
     snivhost_mirror_info_t *info;       /* shared with children, or NULL */
@@ -113,6 +114,15 @@ int snivhost_mirror_ring(const char **url, const char **dir,
     *prefix = m->url.prefix;
     *trouble = m->ring;
     return 1;
+}
+
+void snivhost_mirror_set_ring(apr_uint64_t generation)
+{
+    snivhost_mirror_t *m = mirror_at(0);
+
+    m->generation = generation;
+    if (m->info)
+        m->info->ring = generation;
 }
 
 int snivhost_mirror_challenges(int *dirfd, const char **prefix,
@@ -589,6 +599,7 @@ int snivhost_mirror_monitor(apr_pool_t *p, server_rec *s)
         if (!m->proc.pid && apr_time_now() >= m->next && run(m) == APR_SUCCESS)
             (void)apr_file_close(m->proc.out);
         if (read_note(m, &note, ptemp)) {
+            note.info.ring = m->generation;
             if (m->info)
                 *m->info = note.info;
             apr_cpystrn(m->ring, note.ring, sizeof(m->ring));

@@ -46,6 +46,8 @@ typedef struct snivhost_mirror_info_t {
     apr_uint32_t entries;       /**< in the copy */
     apr_uint32_t skipped;       /**< in the store, and cannot be used */
     apr_uint32_t failures;      /**< attempts since the program runs */
+    apr_uint64_t ring;          /**< generation of the session ticket secrets
+                                     that are shared; 0: none are */
 } snivhost_mirror_info_t;
 
 /** The i-th store. @return 0: no more. Any process. */
@@ -62,6 +64,9 @@ int snivhost_mirror_is_copy(const char *path);
  */
 int snivhost_mirror_ring(const char **url, const char **dir,
                          const char **prefix, const char **trouble);
+
+/** Note which of them are in use. The parent */
+void snivhost_mirror_set_ring(apr_uint64_t generation);
 
 /**
  * The same for answers to challenges of certificate authorities.

@@ -293,6 +293,7 @@ int snivhost_ringstore_take(snivhost_ringstore_t *store, sniv_ring_t *ring,
         is_changed |= settle(store, ring);
         say_overdue(store, ring);
     }
+    snivhost_mirror_set_ring(ring->generation);
     return is_changed;
 }
 
