@@ -15,6 +15,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include "apr_strings.h"
 #include "http_core.h"
