@@ -68,7 +68,7 @@ static X509 *make_cert(EVP_PKEY *key, const char *host)
 {
     static const unsigned char none[] = "no certificate";
     X509 *x = X509_new();
-    X509_NAME *name = x ? X509_get_subject_name(x) : NULL;
+    X509_NAME *name = x ? X509_NAME_new() : NULL;
     apr_size_t len = host ? strlen(host) : 0;
 
     if (name && X509_set_version(x, 2) == 1
@@ -77,12 +77,15 @@ static X509 *make_cert(EVP_PKEY *key, const char *host)
         && X509_gmtime_adj(X509_getm_notAfter(x), DAYS * 86400L)
         && X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, none, -1, -1,
                                       0) == 1
+        && X509_set_subject_name(x, name) == 1
         && X509_set_issuer_name(x, name) == 1
         && X509_set_pubkey(x, key) == 1
         && (!len || len > NAME_MAX_LEN || add_host(x, host))
         && X509_sign(x, key, EVP_sha512()) > 0) {
+        X509_NAME_free(name);
         return x;
     }
+    X509_NAME_free(name);
     X509_free(x);
     return NULL;
 }

@@ -69,7 +69,7 @@ static void extend(X509 *cert, X509 *issuer, int nid, const char *value)
 void pems_make(pems_t *pems, const pems_want_t *want)
 {
     static long serial = 1;
-    X509_NAME *name;
+    X509_NAME *name = X509_NAME_new();
     X509 *cert = X509_new();
     const char *cn = want->common_name ? want->common_name : "test";
     EVP_PKEY *signer;
@@ -81,11 +81,12 @@ void pems_make(pems_t *pems, const pems_want_t *want)
     ASN1_INTEGER_set(X509_get_serialNumber(cert), serial++);
     X509_gmtime_adj(X509_getm_notBefore(cert), want->begin);
     X509_gmtime_adj(X509_getm_notAfter(cert), want->end ? want->end : 86400);
-    name = X509_get_subject_name(cert);
     X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
                                (const unsigned char *)cn, -1, -1, 0);
+    X509_set_subject_name(cert, name);
     X509_set_issuer_name(cert, want->issuer
                          ? X509_get_subject_name(want->issuer->cert) : name);
+    X509_NAME_free(name);
     X509_set_pubkey(cert, pems->key);
     if (want->names)
         extend(cert, cert, NID_subject_alt_name, want->names);

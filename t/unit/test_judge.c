@@ -110,11 +110,15 @@ static void to_der(made_t *made)
     made->key_len = i2d_PrivateKey(made->key, &p);
 }
 
-static void put_name(X509_NAME *name, const char *cn, int type)
+static void put_name(X509 *cert, const char *cn)
 {
+    X509_NAME *name = X509_NAME_new();
+
     if (cn)
-        X509_NAME_add_entry_by_txt(name, "CN", type,
+        X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
                                    (const unsigned char *)cn, -1, -1, 0);
+    X509_set_subject_name(cert, name);
+    X509_NAME_free(name);
 }
 
 /*
@@ -135,7 +139,7 @@ static made_t *certify(EVP_PKEY *key, const made_t *issuer, EVP_PKEY *signer,
     ASN1_INTEGER_set(X509_get_serialNumber(made->cert), serial++);
     X509_gmtime_adj(X509_getm_notBefore(made->cert), 0);
     X509_gmtime_adj(X509_getm_notAfter(made->cert), 86400);
-    put_name(X509_get_subject_name(made->cert), cn, MBSTRING_UTF8);
+    put_name(made->cert, cn);
     X509_set_issuer_name(made->cert, issuer
                          ? X509_get_subject_name(issuer->cert)
                          : X509_get_subject_name(made->cert));
