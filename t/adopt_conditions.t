@@ -22,7 +22,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniv::Chain qw(make_cert slurp spew);
+use Sniv::Chain qw(dh_params make_cert slurp spew);
 use Sniv::Client;
 use Sniv::Httpd;
 use Sniv::Pair;
@@ -54,9 +54,7 @@ spew("$ssl/ask", "#!/bin/sh\necho secret\n");
 chmod 0755, "$ssl/ask";
 spew("$ssl/dh.crt", slurp("$ssl/a.crt")
     . openssl('dhparam', '-dsaparam', '1024') =~ s/.*(?=-----BEGIN)//sr);
-spew("$ssl/dh-other.crt", slurp("$ssl/a.crt")
-    . openssl('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt',
-              'group:ffdhe2048') =~ s/.*?(?=-----BEGIN)//sr);
+spew("$ssl/dh-other.crt", slurp("$ssl/a.crt") . dh_params());
 spew("$ssl/junk.crt", "junk\n");
 spew("$ssl/copy.pem", slurp("$ssl/ca.crt"));
 spew("$ssl/ec-params.crt", slurp("$ssl/a.crt")

@@ -219,11 +219,19 @@ END
     return;
 }
 
-# "openssl req ..." as commands: OpenSSL 1.1.1 has no -CA there.
+# "openssl req ..." as commands: OpenSSL 1.1.1 has no -CA there, and -addext
+# does not replace what its configuration adds, which is CA:TRUE.
 sub _req_commands {
     my (@args) = @_;
-    return \@args if !grep({ $_ eq '-CA' } @args)
-        || `openssl version` !~ /\AOpenSSL 1\./;
+    return \@args if `openssl version` !~ /\AOpenSSL 1\./;
+    if (!grep { $_ eq '-CA' } @args) {
+        my %of = map { $args[$_] => $args[$_ + 1] // '' } 0 .. $#args;
+        return \@args if !exists $of{'-x509'} || exists $of{'-config'};
+        spew("$of{-out}.cnf", "[req]\ndistinguished_name = dn\n"
+             . "x509_extensions = add\n[dn]\n"
+             . "[add]\nsubjectKeyIdentifier = hash\n");
+        return [@args, '-config', "$of{-out}.cnf"];
+    }
     my (@req, @sign, @extensions, $file);
     while (defined(my $arg = shift @args)) {
         if ($arg =~ /\A-(?:CA|CAkey|days)\z/) { push @sign, $arg, shift @args }
