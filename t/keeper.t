@@ -116,22 +116,30 @@ sub status_of {
 
 # ----- what it may
 
+sub open_files {
+    my ($pid) = @_;
+    my (@sockets, @others);
+    for my $fd (glob "/proc/$pid/fd/*") {
+        my $to = readlink $fd or next;
+        push @sockets, $to if $to =~ /\Asocket:/;
+        push @others, $to if $fd !~ m{/[012]\z}
+            && $to !~ m{/error\.log\z|\A/dev/|:inotify\z};
+    }
+    return "@sockets", "@others";
+}
+
 ok soon(sub { keeper() }), 'there is one';
 my $first = keeper();
+# It is the main process' copy at first; files are closed last.
+soon(sub { !join '', open_files($first) });
 is status_of($first, 'Name'), 'snivhost-keeper', 'its name';
 is status_of($first, 'PPid'), $h->pid, 'a child of the main process';
 is status_of($first, 'NoNewPrivs'), 1, 'no new privileges';
 like status_of($first, 'CapEff'), qr/\A0{15}[04]\z/,
     'no capability but to read files';
-my (@sockets, @others);
-for my $fd (glob "/proc/$first/fd/*") {
-    my $to = readlink $fd or next;
-    push @sockets, $to if $to =~ /\Asocket:/;
-    push @others, $to if $fd !~ m{/[012]\z}
-        && $to !~ m{/error\.log\z|\A/dev/|:inotify\z};
-}
-is "@sockets", '', 'no socket';
-is "@others", '', 'nothing open but the log';
+my ($sockets, $others) = open_files($first);
+is $sockets, '', 'no socket';
+is $others, '', 'nothing open but the log';
 
 # ----- what it does
 
