@@ -376,18 +376,22 @@ static int is_end(const line_t *line, const sniv_bytes_t *label)
 static int find_begin(const sniv_buffer_t *buffer, apr_size_t *at,
                       sniv_bytes_t *label)
 {
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
     static const unsigned char mark[] = { 0xef, 0xbb, 0xbf };
     int is_first = 1;
+#endif
     line_t line;
 
     while (next_line(buffer, at, &line)) {
-        /* the byte order mark of UTF-8 */
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+        /* the byte order mark of UTF-8, which 1.1.1 does not know */
         if (is_first && line.len >= sizeof(mark)
             && memcmp(line.data, mark, sizeof(mark)) == 0) {
             line.data += sizeof(mark);
             line.len -= sizeof(mark);
         }
         is_first = 0;
+#endif
         if (is_begin(&line, label)) {
             return 1;
         }

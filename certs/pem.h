@@ -99,9 +99,9 @@ typedef struct sniv_pem_t {
 /**
  * The next block of a buffer, decoded in place: the text is overwritten.
  * What is a block, and what damages one, is what OpenSSL's PEM_read_bio()
- * says: text between blocks is skipped, so is a byte order mark; -----BEGIN
- * begins a line, which ends with LF or CR LF; after a damaged block nothing
- * more is read.
+ * says: text between blocks is skipped, so is a byte order mark (from OpenSSL
+ * 3.0 on); -----BEGIN begins a line, which ends with LF or CR LF; after a
+ * damaged block nothing more is read.
  * @param at where the search is: zero at first
  * @return 1, or 0 if there is none left
  */

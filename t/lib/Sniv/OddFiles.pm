@@ -71,7 +71,7 @@ sub material {
     } qw(odd odd-mid odd-root odd-rsa odd-weak odd-sha1 odd-weakmid odd-below);
     $m{sec1} = openssl($dir, 'odd.sec1', 'ec -in odd.key');
     $m{pkcs1} = openssl($dir, 'odd.pkcs1',
-                        'rsa -traditional -in odd-rsa.key');
+                        'pkey -traditional -in odd-rsa.key');
     $m{pkcs8} = openssl($dir, 'odd.pkcs8',
                         'pkcs8 -topk8 -nocrypt -in odd.key');
     $m{trusted} = openssl($dir, 'odd.trusted',
