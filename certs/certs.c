@@ -32,11 +32,13 @@ static apr_status_t destroy(void *data)
     apr_uint32_t i;
 
     for (i = 0; i < books->nitems; i++) {
+        sniv_watch_forget(&books->items[i]->subject);
         free(books->items[i]->pending);
         free(books->items[i]->problem);
         free(books->items[i]);
     }
     for (i = 0; i < books->nfolders; i++) {
+        sniv_watch_forget(&books->folders[i]->subject);
         free(books->folders[i]->own_share.passed_first);
         free(books->folders[i]);
     }
@@ -58,6 +60,8 @@ apr_status_t sniv_certs_make(sniv_certs_t **pcerts, apr_pool_t *p)
     apr_status_t rv;
 
     certs->p = p;
+    sniv_marks_init(certs);
+    APR_RING_INIT(&books->news, sniv_item_t, link);
     rv = apr_pool_create(&certs->ptemp, p);
     if (rv != APR_SUCCESS) {
         return rv;
@@ -231,6 +235,7 @@ static sniv_item_e read_item(sniv_certs_t *certs, sniv_item_t *item,
         certs->nevicted++;
         sniv_item_withdraw(certs, larger);
         larger->is_full = 1;
+        certs->books.has_full = 1;
         larger->freed = certs->books.freed;
         sniv_ids_out(certs);
         sniv_ids_free(certs);
@@ -314,12 +319,9 @@ static apr_status_t make_room(sniv_certs_t *certs, unsigned flags,
 /* What was new while loading is no news. */
 static void forget_news(sniv_books_t *books)
 {
-    apr_uint32_t i;
-
-    for (i = 0; i < books->nitems; i++) {
-        books->items[i]->news = 0;
+    while (!APR_RING_EMPTY(&books->news, sniv_item_t, link)) {
+        sniv_item_no_news(APR_RING_FIRST(&books->news));
     }
-    books->nnews = 0;
 }
 
 static void finish_load(sniv_certs_t *certs)

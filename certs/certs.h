@@ -348,7 +348,7 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
 /** What sniv_certs_look() has left to do. */
 typedef enum {
     SNIV_CERTS_IDLE,        /**< nothing before the next round */
-    SNIV_CERTS_SETTLE,      /**< files that have changed: look again soon */
+    SNIV_CERTS_SETTLE,      /**< something has changed: look again soon */
     SNIV_CERTS_MORE         /**< the round is not over: continue */
 } sniv_certs_due_e;
 

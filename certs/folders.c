@@ -160,6 +160,7 @@ static void displace(sniv_certs_t *certs, sniv_folder_t *folder)
         apr_hash_set(certs->books.by_place, folder->place,
                      sizeof(folder->place), NULL);
         folder->is_placed = 0;
+        certs->books.is_place_free = 1;
     }
 }
 
@@ -304,8 +305,10 @@ void sniv_folder_add(sniv_certs_t *certs, sniv_scope_t scope,
         free(folder);
         return;
     }
+    sniv_subject_init(certs, &folder->subject, 1);
     if (certs->is_loaded) {
         limit_share(certs, &folder->own_share);
+        sniv_mark(certs, &folder->subject);
     }
     if (folder->depth <= SNIV_FOLDER_DEPTH) {
         sniv_stamp_of(&stamp, path);
@@ -340,6 +343,12 @@ void sniv_folder_remove(sniv_certs_t *certs, sniv_folder_t *folder)
 
     books->folders[folder->at] = last;
     last->at = folder->at;
+    if (last != folder && certs->round.phase == SNIV_ROUND_FOLDERS
+        && last->at < certs->round.cursor) {
+        /* where the round has been already */
+        sniv_mark(certs, &last->subject);
+    }
+    sniv_subject_leave(&folder->subject);
     displace(certs, folder);
     apr_hash_set(books->by_path, folder->key, APR_HASH_KEY_STRING, NULL);
     if (folder->parent) {
@@ -354,6 +363,7 @@ void sniv_folder_remove(sniv_certs_t *certs, sniv_folder_t *folder)
         }
         folder->parent->share->folders--;
         folder->top_share->passed -= folder->passed;
+        sniv_mark(certs, &folder->parent->subject);     /* it may be gone */
     }
     free(folder);
 }
@@ -437,6 +447,24 @@ static void list_all(const sniv_folder_t *folder, unsigned is_listed)
     }
 }
 
+/* Those that were not found are looked at. */
+static void mark_unlisted(sniv_certs_t *certs, const sniv_folder_t *folder)
+{
+    sniv_folder_t *in;
+    sniv_item_t *item;
+
+    for (item = folder->first; item; item = item->next) {
+        if (!item->is_listed) {
+            sniv_mark(certs, &item->subject);
+        }
+    }
+    for (in = folder->first_in; in; in = in->next) {
+        if (!in->is_listed) {
+            sniv_mark_all(certs, in);
+        }
+    }
+}
+
 /* Say what is wrong with a folder, once. */
 static void report_problem(sniv_certs_t *certs, sniv_folder_t *folder,
                            apr_status_t rv, const char *reason)
@@ -496,6 +524,7 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
         if (rv != APR_SUCCESS) {
             list_all(folder, 1);
         }
+        mark_unlisted(certs, folder);
     }
     if (rv != APR_SUCCESS) {
         stamp.size = -1;

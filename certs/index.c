@@ -152,17 +152,12 @@ static apr_size_t measure(const sniv_index_name_t *names, apr_size_t n,
     return words;
 }
 
-/* The candidates of one name. @return behind what was written */
-static apr_uint32_t *put_group(apr_uint32_t *out, const look_key_t *key,
-                               apr_size_t len, const sniv_index_name_t *names,
-                               apr_size_t n)
+static apr_uint32_t *put_candidates(apr_uint32_t *out,
+                                    const sniv_index_name_t *names,
+                                    apr_size_t n)
 {
     apr_size_t i;
 
-    *out++ = key->hash;
-    *out++ = key->scope;
-    *out++ = key->tag;
-    *out++ = (apr_uint32_t)n;
     for (i = 0; i < n; i++) {
         *out++ = ((apr_uint32_t)names[i].id & ID_MASK)
                  | (apr_uint32_t)names[i].kind << KIND_SHIFT
@@ -170,6 +165,19 @@ static apr_uint32_t *put_group(apr_uint32_t *out, const look_key_t *key,
         out = put_time(out, names[i].not_before);
         out = put_time(out, names[i].not_after);
     }
+    return out;
+}
+
+/* The candidates of one name. @return behind what was written */
+static apr_uint32_t *put_group(apr_uint32_t *out, const look_key_t *key,
+                               apr_size_t len, const sniv_index_name_t *names,
+                               apr_size_t n)
+{
+    *out++ = key->hash;
+    *out++ = key->scope;
+    *out++ = key->tag;
+    *out++ = (apr_uint32_t)n;
+    out = put_candidates(out, names, n);
     memcpy(out, key->text, TEXT_WORDS(len) * 4);
     return out + TEXT_WORDS(len);
 }
@@ -285,14 +293,13 @@ static void choose(const sniv_shm_look_t *look, apr_size_t at,
     }
 }
 
-static void find(const sniv_shm_look_t *look, const look_key_t *key,
-                 apr_time_t now, found_t *found)
+/* The word that a name begins at. @return 0: it is not there */
+static apr_uint32_t locate(const sniv_shm_look_t *look, const look_key_t *key)
 {
     apr_uint32_t nbuckets = word(look, 1), i, k, at, n, len = key->tag / 2;
 
-    memset(found, 0, sizeof(*found));
     if (word(look, 0) != MAGIC || (nbuckets & (nbuckets - 1))) {
-        return;
+        return 0;
     }
     for (i = 0; i < nbuckets; i++) {
         at = word(look, HEAD_WORDS + ((key->hash + i) & (nbuckets - 1)));
@@ -316,9 +323,21 @@ static void find(const sniv_shm_look_t *look, const look_key_t *key,
             }
         }
         if (k == TEXT_WORDS(len)) {
-            choose(look, (apr_size_t)at + NAME_WORDS, n, now, found);
-            return;
+            return at;
         }
+    }
+    return 0;
+}
+
+static void find(const sniv_shm_look_t *look, const look_key_t *key,
+                 apr_time_t now, found_t *found)
+{
+    apr_uint32_t at = locate(look, key);
+
+    memset(found, 0, sizeof(*found));
+    if (at) {
+        choose(look, (apr_size_t)at + NAME_WORDS, word(look, at + 3), now,
+               found);
     }
 }
 
@@ -459,4 +478,80 @@ int sniv_index_chosen(const sniv_shm_t *shm, apr_uint32_t slot,
         }
     }
     return 0;
+}
+
+/* ----- the dates of one entry ----- */
+
+/* The candidates of other entries that a name has. @return how many */
+static apr_size_t others(const sniv_shm_look_t *look, apr_size_t at,
+                         apr_size_t n, const sniv_index_name_t *ours,
+                         sniv_index_name_t *list)
+{
+    apr_size_t i, nlist = 0;
+    apr_uint32_t it;
+
+    at += NAME_WORDS;
+    for (i = 0; i < n; i++, at += CANDIDATE_WORDS) {
+        it = word(look, at);
+        if ((sniv_cert_id_t)(it & ID_MASK) == ours->id) {
+            continue;
+        }
+        list[nlist] = *ours;
+        list[nlist].id = (sniv_cert_id_t)(it & ID_MASK);
+        list[nlist].kind = (sniv_key_e)(it >> KIND_SHIFT);
+        list[nlist].rank = (int)RANK(it);
+        list[nlist].not_before = word_time(look, at + 1);
+        list[nlist++].not_after = word_time(look, at + 3);
+    }
+    return nlist;
+}
+
+/* The candidates of an entry for one name. */
+static int renew_name(sniv_shm_t *shm, apr_uint32_t slot,
+                      const sniv_index_name_t *ours, apr_size_t nours)
+{
+    sniv_index_name_t *list;
+    apr_uint32_t *block;
+    sniv_shm_look_t look;
+    apr_size_t at, len, n;
+    const char *text;
+    look_key_t key;
+    int is_wild = strip(ours, &text, &len), is_done = 0;
+
+    make_key(&key, ours->scope, text, len, is_wild);
+    if (sniv_shm_look(&look, shm, slot) != APR_SUCCESS
+        || (at = locate(&look, &key)) == 0) {
+        return 0;
+    }
+    n = word(&look, at + 3);
+    list = malloc((n + nours) * sizeof(*list));
+    block = malloc(n * CANDIDATE_WORDS * sizeof(*block));
+    if (list && block
+        && others(&look, at, n, ours, list) == n - nours) {
+        memcpy(list + n - nours, ours, nours * sizeof(*list));
+        qsort(list, n, sizeof(*list), compare);
+        put_candidates(block, list, n);
+        is_done = sniv_shm_patch(shm, slot, (at + NAME_WORDS) * 4, block,
+                                 n * CANDIDATE_WORDS) == APR_SUCCESS;
+    }
+    free(list);
+    free(block);
+    return is_done;
+}
+
+int sniv_index_renew(sniv_shm_t *shm, apr_uint32_t slot,
+                     sniv_index_name_t *names, apr_size_t n)
+{
+    apr_size_t i, k;
+
+    qsort(names, n, sizeof(*names), compare);
+    for (i = 0; i < n; i = k) {
+        for (k = i; k < n && same_name(&names[k], &names[i]); k++) {
+            continue;
+        }
+        if (!renew_name(shm, slot, names + i, k - i)) {
+            return 0;
+        }
+    }
+    return 1;
 }

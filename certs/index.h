@@ -20,9 +20,9 @@
  *
  *     buckets: hash --> name: scope, text, candidates: id, begin, end
  *
- * Written as a whole by the parent whenever the names or dates of what is
- * served have changed, read in place by any thread of any child under the
- * slot's sequence number (certs/sealed.h). A name has its candidates in the
+ * Written as a whole by the parent whenever the names of what is served have
+ * changed, in places when only dates have, read in place by any thread of any
+ * child under the slot's sequence number (certs/sealed.h). A name has its candidates in the
  * order in which they are preferred: by rank, then the one that ends last
  * first. Certificates' wildcards cover one label,
  * unlike those of ServerAlias, so this is an index of its own: `*.x` is found
@@ -61,6 +61,16 @@ typedef struct sniv_index_name_t {
 apr_status_t sniv_index_write(sniv_shm_t *shm, apr_uint32_t slot,
                               apr_uint64_t version, sniv_index_name_t *names,
                               apr_size_t n);
+
+/**
+ * Put other dates, ranks and kinds of keys in the place of those that the
+ * index has for an entry. Readers see each name as it was or as it is.
+ * @param names all of the entry, the same as before; put into another order
+ * @return 0: it has other names in the index, or there is no memory: write
+ *         the index anew
+ */
+int sniv_index_renew(sniv_shm_t *shm, apr_uint32_t slot,
+                     sniv_index_name_t *names, apr_size_t n);
 
 /** Bytes that an index takes at most.
  * @param names how many, and their lengths in all */

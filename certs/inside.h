@@ -26,6 +26,7 @@
  *     chains.c    chains that entries share
  *     folders.c   folders, and what they take up
  *     renew.c     looking for changes
+ *     marks.c     ... what is to be looked at without a round
  *     times.c     when: of entries, of their versions, of looks
  *     takeover.c  going on in the place of a process that was killed
  *
@@ -53,6 +54,7 @@
  */
 
 #include <apr_hash.h>
+#include <apr_ring.h>
 #include <apr_tables.h>
 
 #include "certs/cache.h"
@@ -92,9 +94,27 @@ typedef struct sniv_share_t {
 
 typedef struct sniv_item_t sniv_item_t;
 typedef struct sniv_folder_t sniv_folder_t;
+typedef struct sniv_subject_t sniv_subject_t;
+
+/** What folders and items have in common; the first member of both. */
+struct sniv_subject_t {
+    APR_RING_ENTRY(sniv_subject_t) marks;   /**< certs/marks.c */
+    APR_RING_ENTRY(sniv_subject_t) unwatched;
+    struct sniv_tie_t *ties;    /**< certs/watch.c: what concerns it */
+    apr_time_t after;           /**< not to be looked at before */
+    unsigned is_folder : 1;
+    unsigned is_marked : 1;
+    unsigned is_all : 1;        /**< a folder with all that is below it */
+    unsigned is_unwatched : 1;
+};
+
+APR_RING_HEAD(sniv_subjects_t, sniv_subject_t);
+typedef struct sniv_subjects_t sniv_subjects_t;
+APR_RING_HEAD(sniv_news_t, sniv_item_t);
 
 /** A folder; malloc()ed with its path. */
 struct sniv_folder_t {
+    sniv_subject_t subject;
     sniv_folder_t *parent;      /**< NULL: named by the configuration */
     sniv_walk_t walk;           /**< from the top */
     const char *path;
@@ -104,6 +124,7 @@ struct sniv_folder_t {
     sniv_folder_t *first_in;    /**< of those directly in it ... */
     sniv_folder_t *next, *prev; /**< ... in a list */
     sniv_item_t *first;
+    apr_uint32_t nitems;        /**< directly in it */
     sniv_share_t *share;        /**< the one of its top's sub-folder ... */
     sniv_share_t *top_share;    /**< ... and of its top; may be the same */
     sniv_share_t own_share;     /**< of a top and of folders in it */
@@ -116,7 +137,7 @@ struct sniv_folder_t {
     unsigned is_alias : 1;      /**< another path to a folder that is there */
     unsigned is_deep : 1;       /**< not looked into, whatever happens */
     unsigned is_listed : 1;     /**< found when its parent was last read */
-    unsigned is_watched : 1;    /**< certs/watch.c */
+    int wd;                     /**< certs/watch.c; 0: none */
     apr_status_t problem;       /**< told */
     const char *reason;         /**< constant; or NULL: the status' */
     const char *key;            /**< scope and path */
@@ -124,6 +145,8 @@ struct sniv_folder_t {
 
 /** A file, or a pair of files, of an entry. malloc()ed with its strings. */
 struct sniv_item_t {
+    sniv_subject_t subject;
+    APR_RING_ENTRY(sniv_item_t) link;   /**< of news */
     sniv_cert_files_t files;
     const char **list;          /**< the different ones */
     int nlist;
@@ -141,8 +164,8 @@ struct sniv_item_t {
     unsigned is_listed : 1;     /**< found when its folder was last read */
     unsigned is_waiting : 1;    /**< among the pending ones */
     unsigned is_full : 1;       /**< found no room */
-    unsigned is_watched : 1;    /**< certs/watch.c; not after a reading */
     unsigned news : 1;          /**< is served, but not said so */
+    unsigned is_current : 1;    /**< ... and the index knows */
     unsigned was_served : 1;    /**< ... and was before */
     unsigned is_stapled : 1;    /**< see sniv_cert_files_t */
     apr_uint32_t freed;         /**< books.freed when it found no room */
@@ -208,7 +231,9 @@ typedef struct sniv_books_t {
     apr_uint64_t version;
     apr_uint32_t nserved, nused_chains;
     apr_uint32_t freed;         /**< how often something was withdrawn */
-    apr_uint32_t nnews;         /**< items with news */
+    int has_full;               /**< an item may be full */
+    struct sniv_news_t news;    /**< items that have any */
+    int is_place_free;          /**< of a folder that another path leads to */
     int is_index_old;
     sniv_certs_report_fn *report;   /**< for the time of a call */
     void *baton;
@@ -227,8 +252,12 @@ typedef struct sniv_round_t {
     apr_uint32_t cursor;
     apr_time_t start;           /**< of the last one */
     apr_uint32_t unsettled;     /**< what it leaves to the next one */
+    apr_uint32_t freed;         /**< books.freed when all were tried */
     sniv_item_t **waiting;      /**< items that have something pending */
     apr_uint32_t nwaiting, rwaiting;
+    sniv_subjects_t marked;     /**< see certs/marks.c */
+    sniv_subjects_t later;
+    sniv_subjects_t unwatched;
     int is_index_told;
     sniv_certs_looks_t looks;   /**< as last noted */
 } sniv_round_t;
@@ -310,6 +339,45 @@ void sniv_books_report(sniv_certs_t *certs, sniv_certs_event_e event,
                        sniv_cert_id_t id, const char *file,
                        const char *reason);
 
+/* certs/marks.c */
+
+void sniv_marks_init(sniv_certs_t *certs);
+
+/** One that is new: it is not watched. */
+void sniv_subject_init(sniv_certs_t *certs, sniv_subject_t *subject,
+                       int is_folder);
+
+/** One that is forgotten. */
+void sniv_subject_leave(sniv_subject_t *subject);
+
+/** Look at a folder or an item with the next look, without a round. */
+void sniv_mark(sniv_certs_t *certs, sniv_subject_t *subject);
+
+/** ... at a folder and all that is below it. */
+void sniv_mark_all(sniv_certs_t *certs, sniv_folder_t *folder);
+
+/** ... not before a time. */
+void sniv_mark_later(sniv_certs_t *certs, sniv_subject_t *subject,
+                     apr_time_t when);
+
+/** Those whose time has come: how many are left for later does not matter. */
+void sniv_marks_due(sniv_certs_t *certs, apr_time_t now);
+
+/** Take the one that has been marked for the longest time. @return NULL: no
+ * more */
+sniv_subject_t *sniv_marks_take(sniv_certs_t *certs);
+
+/** What concerns it may be otherwise now: watch it anew. */
+void sniv_watch_anew(sniv_certs_t *certs, sniv_subject_t *subject);
+
+/** ... and all that is directly in a folder. */
+void sniv_watch_anew_in(sniv_certs_t *certs, sniv_folder_t *folder);
+
+/* certs/watch.c */
+
+/** It is not watched any more. */
+void sniv_watch_forget(sniv_subject_t *subject);
+
 /* certs/times.c */
 
 /** The next version; see sniv_cert_info_t. */
@@ -344,6 +412,9 @@ int sniv_item_attach(sniv_certs_t *certs, sniv_item_t *item,
 void sniv_record_leave(sniv_certs_t *certs, sniv_cert_id_t id,
                        const sniv_entry_t *entry);
 
+/** There is nothing to say of an item any more. */
+void sniv_item_no_news(sniv_item_t *item);
+
 /** Take away what an item serves. */
 void sniv_item_withdraw(sniv_certs_t *certs, sniv_item_t *item);
 
@@ -377,8 +448,9 @@ int sniv_item_entry(const sniv_certs_t *certs, const sniv_item_t *item,
 extern const char sniv_no_index[];
 
 /**
- * Write the name index anew if it is old. Of what does not fit the items with
- * the most names are left out, and reported.
+ * Write the name index anew if it is old, or only the dates of what has been
+ * renewed. Of what does not fit the items with the most names are left out,
+ * and reported.
  */
 apr_status_t sniv_books_index(sniv_certs_t *certs);
 

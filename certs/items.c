@@ -272,6 +272,7 @@ static sniv_item_t *make_item(const sniv_cert_files_t *files,
                                          : NULL;
     item->files.level = files->level;
     item->key = put_text(&text, key);
+    APR_RING_ELEM_INIT(item, link);
     item->id = SNIV_CERT_NONE;
     return item;
 }
@@ -294,6 +295,7 @@ static int enlist(sniv_certs_t *certs, sniv_item_t *item)
     item->at = books->nitems;
     books->items[books->nitems++] = item;
     if (item->folder) {
+        item->folder->nitems++;
         item->next = item->folder->first;
         item->folder->first = item;
         if (item->next) {
@@ -314,7 +316,13 @@ static void delist(sniv_certs_t *certs, const sniv_item_t *item)
 
     books->items[item->at] = last;
     last->at = item->at;
+    if (last != item && certs->round.phase == SNIV_ROUND_ITEMS
+        && last->at < certs->round.cursor) {
+        /* where the round has been already */
+        sniv_mark(certs, &last->subject);
+    }
     if (item->folder) {
+        item->folder->nitems--;
         if (item->prev) {
             item->prev->next = item->next;
         }
@@ -368,6 +376,7 @@ sniv_item_t *sniv_item_add(sniv_certs_t *certs, sniv_scope_t scope,
         return NULL;
     }
     apr_hash_set(certs->books.by_files, item->key, APR_HASH_KEY_STRING, item);
+    sniv_subject_init(certs, &item->subject, 0);
     *is_new = 1;
     return item;
 }
@@ -379,7 +388,11 @@ void sniv_item_remove(sniv_certs_t *certs, sniv_item_t *item)
         sniv_id_leave(certs, item, 0);
     }
     sniv_item_stop_waiting(certs, item);
+    sniv_subject_leave(&item->subject);
     delist(certs, item);
+    if (item->folder && !item->folder->first) {
+        sniv_mark(certs, &item->folder->subject);   /* it may be gone, too */
+    }
     apr_hash_set(certs->books.by_files, item->key, APR_HASH_KEY_STRING, NULL);
     free(item->problem);
     free(item);

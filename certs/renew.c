@@ -24,7 +24,9 @@
 /*
  * A look is a part of a round. A round goes through the folders (for new and
  * vanished files), then through all items (for changed files), and costs one
- * stat() for each when nothing has changed. What differs is put on the list
+ * stat() for each when nothing has changed. Where the system says what has
+ * changed (certs/watch.h) a look without a round goes through what is marked,
+ * and costs as much as that. What differs is put on the list
  * of those waiting; the next look settles it if it finds the same again:
  *
  *     stat differs --> waiting --> same again --> read --> served, or kept
@@ -40,7 +42,6 @@
  * switch of links (certbot) is seen as a change of inode.
  */
 
-#define LOOKS_GONE 2
 #define SETTLE_LEAST apr_time_from_msec(250)    /* from look to look */
 
 typedef struct look_t {
@@ -332,6 +333,7 @@ static const char *may_replace(const sniv_item_t *item,
 
 static void read_again(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
 {
+    unsigned was = item->flags, has_other_files = 0;
     const char *file, *reason;
 
     /* the few that change may be looked at closely; the CA files that the
@@ -346,9 +348,15 @@ static void read_again(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
                                                      : SNIV_CERTS_BAD,
                               item->id, file, reason);
         }
+        certs->round.unsettled++;       /* it is tried again */
+        has_other_files = 1;
         break;
     default:
+        has_other_files = ~was & item->flags & SNIV_CERT_NO_CHAIN;
         break;
+    }
+    if (has_other_files && item->folder) {
+        sniv_mark(certs, &item->folder->subject);
     }
 }
 
@@ -400,18 +408,13 @@ static void report_news(sniv_certs_t *certs, look_t *look)
 {
     sniv_books_t *books = &certs->books;
     sniv_entry_t entry;
-    apr_uint32_t i;
 
-    for (i = 0; books->nnews > 0 && i < books->nitems; i++) {
-        sniv_item_t *item = books->items[i];
+    while (!APR_RING_EMPTY(&books->news, sniv_item_t, link)) {
+        sniv_item_t *item = APR_RING_FIRST(&books->news);
         const char *file = item->list[0];
         int is_read, is_shown;
 
-        if (!item->news) {
-            continue;
-        }
-        item->news = 0;
-        books->nnews--;
+        sniv_item_no_news(item);
         look->is_changed = 1;
         is_read = sniv_item_entry(certs, item, &entry);
         is_shown = !is_read || is_found(certs, item, &entry, look->now);
@@ -435,6 +438,12 @@ static void report_news(sniv_certs_t *certs, look_t *look)
     }
 }
 
+static int is_too_soon(const sniv_item_t *item, const look_t *look)
+{
+    return look->now - item->waits_since < SETTLE_LEAST
+           && look->now > item->waits_since;
+}
+
 /*
  * Settle what the look before has put on the list, in half of the time: the
  * rest is for what is new elsewhere.
@@ -451,8 +460,7 @@ static void settle(sniv_certs_t *certs, look_t *look,
     for (done = 0; left > 0 && (done == 0 || apr_time_now() < deadline);
          done++, left--) {
         item = certs->round.waiting[i];
-        if (look->now - item->waits_since < SETTLE_LEAST
-            && look->now > item->waits_since) {
+        if (is_too_soon(item, look)) {
             i++;
             continue;
         }
@@ -498,8 +506,14 @@ static void is_gone(sniv_certs_t *certs, sniv_item_t *item, look_t *look)
         }
         return;
     }
-    if (++item->gone < LOOKS_GONE) {
-        certs->round.unsettled++;
+    if (item->gone == 0 || look->now == item->waits_since
+        || is_too_soon(item, look)) {
+        if (item->gone == 0) {
+            item->gone = 1;
+            item->waits_since = look->now;
+        }
+        sniv_mark_later(certs, &item->subject,
+                        item->waits_since + SETTLE_LEAST);
         return;
     }
     if (item->is_served) {
@@ -524,13 +538,14 @@ static void look_at_item(sniv_certs_t *certs, sniv_item_t *item,
     if (!same_stamps(item, stamps, item->stamps)
         || (item->is_full && item->freed != certs->books.freed)) {
         sniv_item_wait(certs, item, stamps);
-        certs->round.unsettled++;
+        certs->round.unsettled += !item->is_waiting;
     }
 }
 
 static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
                            look_t *look)
 {
+    unsigned was_alias = folder->is_alias;
     sniv_stamp_t stamp;
 
     sniv_stamp_of(&stamp, folder->path);
@@ -545,8 +560,10 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
     }
     if (folder->is_alias || stamp.inode != folder->stamp.inode
         || stamp.device != folder->stamp.device) {
-        folder->is_watched = 0;
         sniv_folder_place(certs, folder, &stamp);
+        if (!was_alias || !folder->is_alias) {
+            sniv_watch_anew(certs, &folder->subject);
+        }
     }
     if (folder->is_alias) {
         return;
@@ -559,7 +576,7 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
     if (look->now < folder->pause
         && folder->pause - look->now > apr_time_from_sec(10)
         && folder->pause - look->now < apr_time_from_sec(600)) {
-        certs->round.unsettled++;
+        sniv_mark_later(certs, &folder->subject, folder->pause);
         return;
     }
     sniv_folder_read(certs, folder, look->now, found_new, certs->ptemp);
@@ -599,6 +616,64 @@ static void step(sniv_certs_t *certs, look_t *look)
     else {
         round->phase = SNIV_ROUND_IDLE;
     }
+}
+
+/* Folders that are another path to one that may have left its place. */
+static void mark_aliases(sniv_certs_t *certs)
+{
+    apr_uint32_t i;
+
+    for (i = 0; i < certs->books.nfolders; i++) {
+        if (certs->books.folders[i]->is_alias) {
+            sniv_mark(certs, &certs->books.folders[i]->subject);
+        }
+    }
+    certs->books.is_place_free = 0;
+}
+
+/* Items that found no room, if there may be some now. */
+static void mark_full(sniv_certs_t *certs)
+{
+    sniv_books_t *books = &certs->books;
+    apr_uint32_t i;
+
+    books->has_full = 0;
+    for (i = 0; i < books->nitems; i++) {
+        if (books->items[i]->is_full) {
+            books->has_full = 1;
+            sniv_mark(certs, &books->items[i]->subject);
+        }
+    }
+    certs->round.freed = books->freed;
+}
+
+/* What is marked, and what it leads to, as far as time allows. */
+static void look_at_marked(sniv_certs_t *certs, look_t *look)
+{
+    sniv_subject_t *subject;
+    apr_uint32_t n = 0;
+
+    if (certs->books.is_place_free) {
+        mark_aliases(certs);
+    }
+    if (certs->books.has_full && certs->books.freed != certs->round.freed) {
+        mark_full(certs);
+    }
+    sniv_marks_due(certs, look->now);
+    while (((++n & 15) != 0 || apr_time_now() < look->deadline)
+           && (subject = sniv_marks_take(certs)) != NULL) {
+        if (subject->is_folder) {
+            look_at_folder(certs, (sniv_folder_t *)(void *)subject, look);
+        }
+        else if (!((sniv_item_t *)(void *)subject)->is_waiting) {
+            look_at_item(certs, (sniv_item_t *)(void *)subject, look);
+        }
+    }
+}
+
+static int has_marks(const sniv_certs_t *certs)
+{
+    return !APR_RING_EMPTY(&certs->round.marked, sniv_subject_t, marks);
 }
 
 /* Go on with the round, as far as time allows. */
@@ -648,7 +723,11 @@ int sniv_certs_look(sniv_certs_t *certs, apr_time_t now,
         sniv_looks_note(certs, round->looks.is_in_round);
     }
     sniv_ids_free(certs);
+    if (has_marks(certs) || round->nwaiting > 0) {
+        sniv_looks_note(certs, 1);
+    }
     settle(certs, &look, budget);
+    look_at_marked(certs, &look);
     /* a clock that was put back must not stop this for as long */
     if (round->phase == SNIV_ROUND_IDLE
         && (now - round->start >= interval || now < round->start)) {
@@ -678,7 +757,11 @@ int sniv_certs_is_settled(const sniv_certs_t *certs)
 
 sniv_certs_due_e sniv_certs_due(const sniv_certs_t *certs)
 {
-    return certs->round.phase != SNIV_ROUND_IDLE ? SNIV_CERTS_MORE
-           : certs->round.nwaiting > 0 ? SNIV_CERTS_SETTLE
-           : SNIV_CERTS_IDLE;
+    const sniv_round_t *round = &certs->round;
+
+    return round->phase != SNIV_ROUND_IDLE ? SNIV_CERTS_MORE
+           : round->nwaiting > 0 || has_marks(certs)
+             || certs->books.is_place_free
+             || !APR_RING_EMPTY(&round->later, sniv_subject_t, marks)
+           ? SNIV_CERTS_SETTLE : SNIV_CERTS_IDLE;
 }

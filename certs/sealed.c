@@ -386,29 +386,70 @@ static void give_block(sniv_shm_t *shm, apr_uint64_t offset, apr_size_t len)
     sniv_extents_give(&shm->free, offset, size);
 }
 
-static void point(sniv_shm_t *shm, apr_uint32_t number, apr_uint64_t offset,
-                  apr_size_t len, apr_uint64_t version)
+/* From now on readers wait; whoever goes on knows what the slot is to be. */
+static void begin_change(sniv_shm_t *shm, apr_uint32_t number,
+                         apr_uint64_t offset, apr_uint64_t len,
+                         apr_uint64_t version)
 {
     slot_t *slot = slots_of(shm->rw) + number;
     head_t *head = head_of(shm->rw);
-    apr_uint32_t seq = slot->seq;
 
     STORE(&head->next_slot, number);
     STORE(&head->next_offset, offset);
-    STORE(&head->next_len, (apr_uint64_t)len);
+    STORE(&head->next_len, len);
     STORE(&head->next_version, version);
     if (version > head->version) {
         STORE(&head->version, version);
     }
     FENCE();
-    STORE(&slot->seq, seq + 1);
+    STORE(&slot->seq, slot->seq + 1);
     FENCE();
+}
+
+static void end_change(sniv_shm_t *shm, apr_uint32_t number)
+{
+    slot_t *slot = slots_of(shm->rw) + number;
+
+    FENCE();
+    STORE(&slot->seq, slot->seq + 1);
+    FENCE();                    /* before an old block is wiped */
+}
+
+static void point(sniv_shm_t *shm, apr_uint32_t number, apr_uint64_t offset,
+                  apr_size_t len, apr_uint64_t version)
+{
+    slot_t *slot = slots_of(shm->rw) + number;
+
+    begin_change(shm, number, offset, (apr_uint64_t)len, version);
     STORE(&slot->offset, offset);
     STORE(&slot->len, (apr_uint64_t)len);
     STORE(&slot->version, version);
-    FENCE();
-    STORE(&slot->seq, seq + 2);
-    FENCE();                    /* before the old block is wiped */
+    end_change(shm, number);
+}
+
+apr_status_t sniv_shm_patch(sniv_shm_t *shm, apr_uint32_t number,
+                            apr_size_t offset, const apr_uint32_t *words,
+                            apr_size_t n)
+{
+    const slot_t *slot;
+    apr_uint32_t *to;
+    apr_size_t i;
+
+    if (!is_owner(shm) || number >= shm->nslots) {
+        return APR_EINVAL;
+    }
+    slot = slots_of(shm->rw) + number;
+    if (!slot->offset || offset % 4 || offset > slot->len
+        || n > (slot->len - offset) / 4) {
+        return APR_EINVAL;
+    }
+    to = (apr_uint32_t *)(void *)(shm->rw + slot->offset + offset);
+    begin_change(shm, number, slot->offset, slot->len, slot->version);
+    for (i = 0; i < n; i++) {
+        STORE(&to[i], words[i]);
+    }
+    end_change(shm, number);
+    return APR_SUCCESS;
 }
 
 static void write_words(unsigned char *block, const unsigned char *bytes,

@@ -95,6 +95,15 @@ apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t slot,
                           const void *bytes, apr_size_t len,
                           apr_uint64_t version);
 
+/**
+ * Put words in the place of some that a slot has, at an offset that is a
+ * multiple of 4. A writer that is killed may leave a part of them.
+ * @return APR_SUCCESS, APR_EINVAL: they are not there
+ */
+apr_status_t sniv_shm_patch(sniv_shm_t *shm, apr_uint32_t slot,
+                            apr_size_t offset, const apr_uint32_t *words,
+                            apr_size_t n);
+
 /** Empty a slot; its bytes are wiped. */
 void sniv_shm_drop(sniv_shm_t *shm, apr_uint32_t slot);
 

@@ -60,16 +60,21 @@ int sniv_item_entry(const sniv_certs_t *certs, const sniv_item_t *item,
     return bytes && sniv_record_parse(entry, bytes, len);
 }
 
+void sniv_item_no_news(sniv_item_t *item)
+{
+    if (item->news) {
+        item->news = 0;
+        APR_RING_REMOVE(item, link);
+    }
+}
+
 static void no_longer_served(sniv_certs_t *certs, sniv_item_t *item)
 {
     sniv_share_remove(item);
     item->is_served = 0;
     item->nnames = 0;
     item->bytes = 0;
-    if (item->news) {
-        item->news = 0;
-        certs->books.nnews--;
-    }
+    sniv_item_no_news(item);
     certs->books.nserved--;
     certs->books.freed++;
     if (item->scope != SNIV_SCOPE_NONE) {
@@ -210,17 +215,14 @@ static apr_uint64_t entry_bytes(const sniv_entry_t *entry)
 
 /*
  * Put an entry in the place of what the item serves. If its names are others
- * than before it gets an id of its own, until the index knows.
+ * than before (has_moved) it gets an id of its own, until the index knows.
  */
 static const char *put_in_place(sniv_certs_t *certs, sniv_item_t *item,
                                 sniv_entry_t *entry, const names_t *names,
-                                int *is_same)
+                                int has_moved, int *is_same)
 {
     sniv_item_t was = *item;
     const char *full = sniv_share_refuses(item, names->n, entry_bytes(entry));
-    int has_moved = item->folder && (!item->is_served
-                                     || names->n != item->nnames
-                                     || names->hash != item->names_hash);
     apr_status_t rv;
 
     *is_same = 0;
@@ -257,7 +259,7 @@ static const char *put_in_place(sniv_certs_t *certs, sniv_item_t *item,
 static sniv_item_e serve(sniv_certs_t *certs, sniv_item_t *item,
                          sniv_entry_t *entry, const char **preason)
 {
-    int is_same, was_served = item->is_served;
+    int is_same, was_served = item->is_served, has_moved;
     names_t names;
 
     count_names(entry, &names);
@@ -267,7 +269,9 @@ static sniv_item_e serve(sniv_certs_t *certs, sniv_item_t *item,
                                 names.n, SNIV_NAMES_MAX);
         return SNIV_ITEM_BAD;
     }
-    *preason = put_in_place(certs, item, entry, &names, &is_same);
+    has_moved = item->folder && (!was_served || names.n != item->nnames
+                                 || names.hash != item->names_hash);
+    *preason = put_in_place(certs, item, entry, &names, has_moved, &is_same);
     if (*preason) {
         return SNIV_ITEM_FULL;
     }
@@ -289,9 +293,10 @@ static sniv_item_e serve(sniv_certs_t *certs, sniv_item_t *item,
     if (!item->news) {
         item->news = 1;
         item->was_served = (unsigned)was_served;
-        certs->books.nnews++;
+        APR_RING_INSERT_TAIL(&certs->books.news, item, sniv_item_t, link);
     }
-    if (item->scope != SNIV_SCOPE_NONE) {
+    item->is_current = 0;
+    if (has_moved) {
         certs->books.is_index_old = 1;
     }
     return SNIV_ITEM_NEW;
@@ -386,7 +391,7 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
         flags |= SNIV_READ_ANY_ORDER | SNIV_READ_NAMED;
     }
     item->is_full = 0;
-    item->is_watched = 0;       /* its links may lead elsewhere */
+    sniv_watch_anew(certs, &item->subject); /* its links may lead elsewhere */
     sniv_reader_trust(certs->books.reader,
                       item->folder ? &item->folder->walk : NULL);
     rv = sniv_reader_read(certs->books.reader, &item->files, flags, &entry,
@@ -420,6 +425,7 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
     sniv_reader_wipe(certs->books.reader);
     if (result == SNIV_ITEM_FULL) {
         item->is_full = 1;
+        certs->books.has_full = 1;
         /* memory may come back without our doing */
         item->freed = certs->books.freed - (*preason == no_memory);
         item->wanted = entry_bytes(&entry);
@@ -713,13 +719,51 @@ apr_status_t sniv_records_index(sniv_certs_t *certs)
     return rv;
 }
 
+/* In the place of what the index has for an item that was there before, with
+ * the same names. @return 0: that cannot be done */
+static int renew_item(const sniv_certs_t *certs, const sniv_item_t *item)
+{
+    sniv_entry_t entry;
+    gather_t all;
+    int is_done = 0;
+
+    if (begin_names(&all, item->nnames, item->name_bytes)
+        && sniv_item_entry(certs, item, &entry)) {
+        gather_names(&all, item->id, &entry);
+        is_done = sniv_index_renew(certs->shm, SNIV_SLOT_INDEX, all.names,
+                                   all.n);
+    }
+    end_names(&all);
+    return is_done;
+}
+
+/* A renewal has the same names as a rule, and then costs as much as these. */
+static void renew_dates(sniv_certs_t *certs)
+{
+    sniv_books_t *books = &certs->books;
+    sniv_item_t *item;
+
+    APR_RING_FOREACH(item, &books->news, sniv_item_t, link) {
+        if (item->folder && !item->is_current
+            && !renew_item(certs, item)) {
+            books->is_index_old = 1;
+            return;
+        }
+        item->is_current = 1;
+    }
+}
+
 apr_status_t sniv_books_index(sniv_certs_t *certs)
 {
     sniv_books_t *books = &certs->books;
     apr_uint64_t used, room;
+    sniv_item_t *item;
     apr_status_t rv;
     int is_first = 1;
 
+    if (!books->is_index_old) {
+        renew_dates(certs);
+    }
     if (!books->is_index_old) {
         return APR_SUCCESS;
     }
@@ -733,6 +777,9 @@ apr_status_t sniv_books_index(sniv_certs_t *certs)
     } while (rv == APR_ENOSPC && books->nserved > 0);
     if (rv == APR_SUCCESS) {
         books->is_index_old = 0;
+        APR_RING_FOREACH(item, &books->news, sniv_item_t, link) {
+            item->is_current = 1;
+        }
         sniv_ids_out(certs);
     }
     return rv;

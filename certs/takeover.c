@@ -50,14 +50,13 @@ static void forget_what_is_served(sniv_certs_t *certs)
             sniv_share_remove(item);
         }
         item->is_served = 0;
-        item->news = 0;
+        sniv_item_no_news(item);
         item->nnames = 0;
         item->name_bytes = 0;
         item->bytes = 0;
         item->nchains = 0;
     }
     books->nserved = 0;
-    books->nnews = 0;
     sniv_chains_restart(certs);
 }
 

@@ -18,8 +18,8 @@
  * @file certs/watch.h
  * Being woken when a certificate file may have changed (inotify).
  *
- * It only says *when* to look: what has changed is found by a round of
- * sniv_certs_look(), the same as without it. Watched are
+ * It marks what the next sniv_certs_look() looks at without a round; what has
+ * changed is found there, the same as in a round. Watched are
  *
  *     - every folder of the store
  *     - where a file or folder is reached by a link: the folder of each link
@@ -43,14 +43,17 @@ sniv_watch_t *sniv_watch_make(apr_pool_t *p);
 int sniv_watch_fd(const sniv_watch_t *watch);
 
 /**
- * Watch what the store has got since the last time.
- * @return 1 if something new is watched: a change of it before that time has
- *         not been noticed, so make a round
+ * Watch what the store has got since the last time, before and after a look.
+ * What is new is marked: a change of it before that time has not been noticed.
  */
-int sniv_watch_update(sniv_watch_t *watch, sniv_certs_t *certs);
+void sniv_watch_update(sniv_watch_t *watch, sniv_certs_t *certs);
 
-/** Read what the system has to say. @return 1: make a round */
-int sniv_watch_read(sniv_watch_t *watch);
+/** Read what the system has to say, and mark what it concerns.
+ * @return 1: not all was said, so make a round */
+int sniv_watch_read(sniv_watch_t *watch, sniv_certs_t *certs);
+
+/** Whether sniv_watch_update() has nothing to decide by and by. */
+int sniv_watch_is_idle(const sniv_watch_t *watch);
 
 /**
  * Whether every change is noticed.

@@ -45,6 +45,7 @@
 #define LOOK_BUDGET apr_time_from_msec(200)
 #define SETTLE apr_time_from_msec(300)  /* writers finish meanwhile */
 #define GATHER apr_time_from_msec(50)   /* a change is several events */
+#define TICK apr_time_from_msec(100)    /* while something is being written */
 #define RARELY apr_time_from_sec(3600)  /* rounds where all is watched */
 #define STOP_WAIT 500                   /* milliseconds, twice */
 #define FIRST_WAIT apr_time_from_sec(5) /* for the folders, after a restart */
@@ -225,11 +226,18 @@ static apr_interval_time_t pace_of(keeper_t *k, const sniv_watch_t *watch)
 typedef struct pulse_t {
     sniv_watch_t *watch;        /* or NULL */
     apr_interval_time_t pace;   /* from one round to the next */
-    int wanted;                 /* rounds, for what has changed */
+    int is_lost;                /* changes unheard of: a round is wanted */
     int is_in_round;
     apr_time_t start;           /* of the last one */
     apr_time_t last;            /* its end */
+    apr_interval_time_t work;   /* how long the last look took */
 } pulse_t;
+
+static apr_interval_time_t larger(apr_interval_time_t a,
+                                  apr_interval_time_t b)
+{
+    return a > b ? a : b;
+}
 
 static apr_interval_time_t rest_of(const pulse_t *pulse)
 {
@@ -241,7 +249,7 @@ static int is_round_due(const pulse_t *pulse, apr_time_t now)
     apr_interval_time_t since = now - pulse->last;
 
     return since < 0 || since >= pulse->pace
-           || (pulse->wanted && since >= rest_of(pulse));
+           || (pulse->is_lost && since >= rest_of(pulse));
 }
 
 static void look(keeper_t *k, pulse_t *pulse)
@@ -252,12 +260,18 @@ static void look(keeper_t *k, pulse_t *pulse)
     if (!pulse->is_in_round && is_round_due(pulse, now)) {
         pulse->start = now;
         pulse->is_in_round = 1;
-        pulse->wanted -= pulse->wanted > 0;
+        pulse->is_lost = 0;
         interval = 0;
     }
+    if (pulse->watch)
+        sniv_watch_update(pulse->watch, k->certs);
     sniv_certs_look(k->certs, now, interval, LOOK_BUDGET,
                     snivhost_storelog_note, k->log);
     snivhost_storelog_tick(k->log);
+    if (pulse->watch)
+        sniv_watch_update(pulse->watch, k->certs);
+    pulse->pace = pace_of(k, pulse->watch);
+    pulse->work = larger(apr_time_now() - now, 0);
     if (sniv_certs_due(k->certs) == SNIV_CERTS_MORE) {
         pulse->is_in_round = 1;
     }
@@ -265,21 +279,34 @@ static void look(keeper_t *k, pulse_t *pulse)
         pulse->is_in_round = 0;
         pulse->last = apr_time_now();
     }
-    if (pulse->watch && sniv_watch_update(pulse->watch, k->certs)
-        && !pulse->wanted) {
-        pulse->wanted = 1;
+}
+
+/* How long to rest; up to that time what is heard of is waited for. */
+static apr_interval_time_t rest_until_look(const keeper_t *k,
+                                           const pulse_t *pulse,
+                                           apr_interval_time_t *listen)
+{
+    apr_interval_time_t pace = pulse->pace;
+
+    *listen = 0;
+    if (pulse->is_in_round)
+        return 0;
+    if (sniv_certs_due(k->certs) == SNIV_CERTS_SETTLE
+        || (pulse->watch && !sniv_watch_is_idle(pulse->watch))) {
+        return larger(TICK, 2 * pulse->work);
     }
-    pulse->pace = pace_of(k, pulse->watch);
+    *listen = pulse->is_lost && rest_of(pulse) < pace ? rest_of(pulse) : pace;
+    return larger(GATHER, 2 * pulse->work);
 }
 
 /*
- * A change asks for two rounds: the second one knows what is gone for good,
- * and sees what was written to a new folder before that was watched. After a
- * round there is a rest, whoever changes what how often.
+ * What is heard of is looked at after a moment, and what has not been heard
+ * in a round. After both there is a rest of twice the time that it took,
+ * whoever changes what how often.
  */
 static void keep(keeper_t *k, const sigset_t *while_waiting)
 {
-    apr_interval_time_t wait;
+    apr_interval_time_t rest, listen;
     pulse_t pulse;
 
     memset(&pulse, 0, sizeof(pulse));
@@ -288,18 +315,13 @@ static void keep(keeper_t *k, const sigset_t *while_waiting)
     pulse.start = pulse.last = apr_time_now();
     while (!is_ended) {
         look(k, &pulse);
-        wait = pulse.is_in_round ? 0
-               : sniv_certs_due(k->certs) == SNIV_CERTS_SETTLE ? SETTLE
-               : pulse.wanted ? rest_of(&pulse) : pulse.pace;
-        sleep_for(wait, wait == pulse.pace ? pulse.watch : NULL,
-                  while_waiting);
-        if (!pulse.watch || !sniv_watch_read(pulse.watch))
-            continue;
-        if (!pulse.wanted) {
-            sleep_for(GATHER, NULL, while_waiting);
-            (void)sniv_watch_read(pulse.watch);
-        }
-        pulse.wanted = 2;
+        rest = rest_until_look(k, &pulse, &listen);
+        if (listen)
+            sleep_for(listen, pulse.watch, while_waiting);
+        if (rest && !is_ended)
+            sleep_for(rest, NULL, while_waiting);
+        if (pulse.watch)
+            pulse.is_lost |= sniv_watch_read(pulse.watch, k->certs);
     }
 }
 
