@@ -170,8 +170,11 @@ sub shown {
 }
 my $CHALLENGE = 'ACME challenge acme-tls/1';
 
-# mod_ssl refuses who offers that protocol alone if it is not chosen
-is shown($servers[0], 'put.test'), 'nothing', 'no challenge';
+# mod_ssl refuses who offers that protocol alone if it is not chosen; that of
+# httpd 2.4.62 chose http/1.1.
+my $NONE = shown($servers[0], 'put.test');
+like $NONE, qr{\A(?:nothing|put http/1\.1)\z}, 'no challenge';
+$NONE = $NONE eq 'nothing' ? qr/\Anothing\z/ : qr{\A\w+ http/1\.1\z};
 is shown($servers[1], 'unknown.test'), 'nothing', '... refused as ever';
 ($status, $said) = challenge('put', 'tls-alpn-01', 'Put.TEST', 'tok.thumb');
 is "$status $said", "0 tls-alpn-01+put.test: put\n", 'put';
@@ -190,9 +193,9 @@ for my $h (@servers) {
     is shown($h, 'put.test', alpn => 'h2'), 'put h2', 'not for h2';
     is shown($h, 'put.test', alpn => 'acme-tls/1,h2'), 'put h2',
         '... not beside another protocol';
-    is shown($h, 'first.test'), 'nothing', '... not for another name';
+    like shown($h, 'first.test'), $NONE, '... not for another name';
 }
-is shown($servers[0], 'xput.test'), 'nothing', '... none at all';
+like shown($servers[0], 'xput.test'), $NONE, '... none at all';
 challenge('put', 'tls-alpn-01', 'unknown.test', join ':', ('ab') x 32);
 is shown($servers[0], 'unknown.test'), $CHALLENGE, 'a name of no virtual host';
 like unpack('H*', qx{openssl x509 -in $ssl/shown.pem -outform der}),
@@ -208,7 +211,7 @@ is $tls->cert, 'ACME challenge', 'a connection';
 isnt $tls->get('put.test')->{status}, '200', '... serves nothing';
 challenge('remove', 'tls-alpn-01', 'put.test');
 challenge('remove', 'tls-alpn-01', 'unknown.test');
-ok soon(sub { shown($servers[0], 'put.test') eq 'nothing' }), 'removed';
+ok soon(sub { shown($servers[0], 'put.test') =~ $NONE }), 'removed';
 is shown($servers[0], 'put.test', alpn => 'h2'), 'put h2', '... all is as ever';
 ok soon(sub { shown($servers[1], 'unknown.test') eq 'nothing' }),
     '... everywhere';
