@@ -26,8 +26,10 @@ status=0
 ${MAKE:-make} -s -C t/unit check TAP_DIR="$tap/unit" \
     WERROR="${WERROR--Werror}" || status=1
 
+# Two at a time: t/testrules.yml says which. HARNESS_OPTIONS=j1 for one
 PERL_TEST_HARNESS_DUMP_TAP=$tap/suite
-export PERL_TEST_HARNESS_DUMP_TAP
+HARNESS_OPTIONS=${HARNESS_OPTIONS-j2}
+export PERL_TEST_HARNESS_DUMP_TAP HARNESS_OPTIONS
 if "$top/t/TEST" "$@"; then :; else
     status=1
     echo "t/TEST says: failed (logs are in t/logs)"
