@@ -105,6 +105,7 @@ static int has_version(mirror_t *m, const redisReply *reply,
                        apr_int64_t *version)
 {
     if (reply->type == REDIS_REPLY_NIL) {
+        m->is_read = 0;         /* it begins anew, with the same numbers */
         return redis_fail(&m->redis, "has no key %s:version: nothing was put "
                           "there, or the prefix is another one", m->prefix);
     }
