@@ -210,7 +210,7 @@ for my $host ('.first' x 1300, 'a.' x 4000, '.first.x.v5.las' x 500,
 }
 
 $h->stop;
-is_deeply([Sniv::Httpd::bad_lines($h->read('error.log')
+is_deeply([Sniv::Httpd::bad_lines($h->error_log
                                   . $h->read('console.log'))], [],
           'nobody died');
 $h->remove;

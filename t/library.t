@@ -91,7 +91,7 @@ for my $other (1, 0) {
         is($r->{headers}{'x-vhost'}, $vhost, '... and its virtual host');
     }
     $h->stop;
-    is(scalar(Sniv::Httpd::bad_lines(log_of($h))), 0, '... without harm');
+    is(scalar(Sniv::Httpd::bad_lines($h->error_log)), 0, '... without harm');
     $h->remove;
 
     # What only a handshake can do stops the start.

@@ -221,7 +221,7 @@ for my $mode ('SNIVHost Off', '') {
     my $r = Sniv::Client->new(addr => '127.0.0.1', port => ($h->ports)[0])
         ->get('a.x.test');
     is($r->{headers}{'x-vhost'}, 'v1', 'it loads and works without mod_ssl');
-    is(join("\n", Sniv::Httpd::bad_lines($h->read('error.log'))), '',
+    is(join("\n", Sniv::Httpd::bad_lines($h->error_log)), '',
        'and is content');
     $h->remove;
 }

@@ -246,7 +246,7 @@ reset_conf(rotation => 'SNIVHostTicketRotation 29');
 $h->write_conf;
 like(($h->check)[1], qr/SNIVHostTicketRotation takes Off or a number/,
      'a rotation that is too fast is refused');
-is join("\n", Sniv::Httpd::bad_lines($h->read('error.log'))), '',
+is join("\n", Sniv::Httpd::bad_lines($h->error_log)), '',
     'nothing bad in the error log';
 $h->remove;
 done_testing;
