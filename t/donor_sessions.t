@@ -92,7 +92,11 @@ sub start_with {
         $server->write('htdocs/ht/.htaccess', "SSLVerifyClient require\n");
     }
     $pair->start;
-    like($pair->log('ours'), qr/SNIV0202: adopted 3 of 6/, '3 are lean');
+    # With keys of tickets from a file: only with OpenSSL 3.0 or later
+    my $lean = $main =~ /SSLSessionTicketKeyFile/
+        && `openssl version` =~ /\AOpenSSL 1\./ ? 0 : 3;
+    like($pair->log('ours'), qr/SNIV0202: adopted $lean of 6/,
+         "$lean are lean");
     return;
 }
 

@@ -22,7 +22,7 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 
-use Sniv::Chain qw(make_cert slurp spew);
+use Sniv::Chain qw(dh_params make_cert slurp spew);
 use Sniv::Client;
 use Sniv::Httpd;
 use Sniv::Pair;
@@ -44,8 +44,7 @@ sub parameters {
     return $text;
 }
 
-my $DH = parameters('genpkey', '-genparam', '-algorithm', 'DH', '-pkeyopt',
-                    'group:ffdhe3072');
+my $DH = dh_params(3072);
 my $EC = parameters('ecparam', '-name', 'prime256v1');
 for my $name (qw(first a b)) {
     my $cert = slurp("$ssl/$name.crt");

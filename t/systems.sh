@@ -55,8 +55,8 @@ packages='build-essential debhelper apache2 apache2-dev apache2-ssl-dev
     libhiredis-dev redis-server'
 units='gcc libc6-dev make pkg-config libapr1-dev libaprutil1-dev libssl-dev
     libxxhash-dev libidn2-dev libcmocka-dev openssl'
-httpd_build='autoconf automake libtool-bin libpcre2-dev libnghttp2-dev
-    libexpat1-dev libxml2-dev'
+httpd_build='autoconf automake libtool-bin bison flex libpcre2-dev
+    libnghttp2-dev libexpat1-dev libxml2-dev'
 
 # What it installs must not start
 policy() {

@@ -263,26 +263,46 @@ const char *snivhost_value_content(apr_pool_t *p, const char *path)
     return value ? value : path;
 }
 
+/* Equal texts for equal parameters of one type; NULL if OpenSSL cannot. */
+static const char *parameters_text(apr_pool_t *p, const EVP_PKEY *params)
+{
+    const char *value = NULL;
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+    unsigned char *der = NULL;
+    int len = i2d_KeyParams(params, &der);
+
+    if (len > 0) {
+        value = apr_psprintf(p, "%s %s", EVP_PKEY_get0_type_name(params),
+                             digest_text(p, der, len));
+    }
+    OPENSSL_free(der);
+#else
+    BIO *out = BIO_new(BIO_s_mem());
+    char *text;
+    long len;
+
+    /* All numbers in full, or the name of a curve */
+    if (out && EVP_PKEY_print_params(out, params, 0, NULL) > 0
+        && (len = BIO_get_mem_data(out, &text)) > 0) {
+        value = apr_psprintf(p, "%d %s", EVP_PKEY_base_id(params),
+                             digest_text(p, (const unsigned char *)text,
+                                         (apr_size_t)len));
+    }
+    BIO_free(out);
+#endif
+    return value;
+}
+
 const char *snivhost_value_parameters(apr_pool_t *p, const char *path)
 {
     const char *value = "";
     BIO *bio = BIO_new_file(path, "r");
     EVP_PKEY *params = bio ? PEM_read_bio_Parameters(bio, NULL) : NULL;
 
-    (void)p;                    /* OpenSSL 1.1.1 */
     if (params) {
-#if OPENSSL_VERSION_NUMBER >= 0x30000000L
-        unsigned char *der = NULL;
-        int len = i2d_KeyParams(params, &der);
-
-        value = len > 0 ? apr_psprintf(p, "%s %s",
-                                       EVP_PKEY_get0_type_name(params),
-                                       digest_text(p, der, len))
-                        : path;
-        OPENSSL_free(der);
-#else
-        value = path;
-#endif
+        value = parameters_text(p, params);
+        if (!value)
+            value = path;
     }
     EVP_PKEY_free(params);
     BIO_free(bio);

@@ -75,10 +75,11 @@ sub _expire {
 # OpenSSL before 3.0 does not know them by this name and makes others quickly,
 # but as "X9.42 DH PARAMETERS", which have a third number.
 sub dh_params {
-    my $group = 'genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048';
+    my ($bits) = (@_, 2048);
+    my $group = "genpkey -genparam -algorithm DH -pkeyopt group:ffdhe$bits";
     my $said = qx{openssl $group 2>/dev/null};
     return $1 if $said =~ /(-----BEGIN DH PARAMETERS.*)/s;
-    my $parsed = qx{openssl dhparam -dsaparam 2048 2>/dev/null |
+    my $parsed = qx{openssl dhparam -dsaparam $bits 2>/dev/null |
                     openssl asn1parse};
     my ($p, $g) = map { pack 'H*', $_ } $parsed =~ /INTEGER +:([0-9A-F]+)/g;
     die "openssl makes no DH parameters\n" if !$g;
