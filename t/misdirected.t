@@ -79,18 +79,19 @@ sub ask {
     return $c->get($host, $path || '/', 'Connection: close')->{status};
 }
 
-# The lines that are new in the log.
+# The lines that are new in the log. Of each folder: a new server may be the
+# same reference as one that is gone.
 my %read;
 sub lines {
     my ($h, $want) = @_;
     my @lines;
     for (1 .. 100 * Sniv::Httpd::patience()) {
         @lines = $h->read('error.log') =~ /^.*SNIV0700: .*$/mg;
-        splice @lines, 0, $read{$h} || 0;
+        splice @lines, 0, $read{ $h->dir } || 0;
         last if @lines >= $want;
         select undef, undef, undef, 0.02;
     }
-    $read{$h} += @lines;
+    $read{ $h->dir } += @lines;
     return @lines;
 }
 
