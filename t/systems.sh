@@ -46,6 +46,7 @@ for tool in debootstrap unshare ip git; do
     }
 done
 mkdir -p "$base" || exit 1
+commit=`git -C "$src" rev-parse --short HEAD` || exit 1
 
 packages='build-essential debhelper apache2 apache2-dev apache2-ssl-dev
     libssl-dev libxxhash-dev libjansson-dev libidn2-dev pkg-config xsltproc
@@ -82,7 +83,9 @@ installed() {
         dpkg-query -W -f "\${Version} " $x || printf "- "; done' 2>/dev/null |
         sed 's/ $//; s/ /, /g'
 }
-row() { echo "| $system | $* | `date +%F` |" >"$base/$system.row"; }
+row() {
+    echo "| $system | $* | `date +%F`, $commit |" >"$base/$system.row"
+}
 
 # make_chroot SUITE ARCH PACKAGES: debootstrap, once; the source, each time
 make_chroot() {
@@ -100,7 +103,7 @@ make_chroot() {
     cp /etc/resolv.conf "$root/etc/resolv.conf"
     rm -rf "$root/src"
     mkdir -p "$root/src/m"
-    git -C "$src" archive HEAD | tar xf - -C "$root/src/m" || return 1
+    git -C "$src" archive $commit | tar xf - -C "$root/src/m" || return 1
     with_net "apt-get update -q && apt-get install -qy `echo $3`"
 }
 
