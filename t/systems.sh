@@ -22,9 +22,12 @@
 #               debian/tests/smoke and cycle with the package; for i386 also
 #               the unit tests with ASan and UBSan
 #   openssl4    sid with OpenSSL 4 of Debian's experimental and an httpd that
-#               is built with it: all but the package, t/ech.t with 1,000 hellos
+#               is built with it: all but the package, t/ech.t with 1,000 hellos;
+#               t/library.t with the module in Debian's httpd, whose mod_ssl
+#               uses OpenSSL 3
 #   s390x arm64 the unit tests (names, choose, certs) under qemu-user, which
-#               has to be registered with binfmt_misc (qemu-user-static)
+#               has to be registered with binfmt_misc (qemu-user-static); on
+#               arm64 a second time with pages of 64 KB
 #   trunk       httpd's development branch on trixie: the same
 #
 # openssl4 needs the source of an httpd that knows OpenSSL 4, trunk that of the
@@ -153,11 +156,12 @@ httpd_env='PATH=/opt/httpd/bin:$PATH; export PATH HTTPD APXS
 httpd_configure='./configure --prefix=/opt/httpd --enable-mods-shared=most
     --enable-ssl --enable-http2 --enable-log-forensic --enable-mpms-shared=all
     --with-apr=/usr/bin/apr-1-config --with-apr-util=/usr/bin/apu-1-config'
+# with_own_httpd ENVIRONMENT [MORE]: more results
 with_own_httpd() {
     gcc=`build_gcc --with-apxs=/opt/httpd/bin/apxs`
     clang=`build_clang --with-apxs=/opt/httpd/bin/apxs`
     demo_and_tests "$httpd_env $1"
-    row "`installed` | $gcc | $clang | $demo | $tests | - | -"
+    row "`installed` | $gcc | $clang | $demo | $tests${2-} | - | -"
 }
 own_httpd() {
     test ! -e "$root/opt/httpd/bin/httpd" || return 0
@@ -177,7 +181,15 @@ openssl4() {
         apt-get update -q &&
         apt-get install -qy -t experimental libssl-dev openssl' &&
         own_httpd; } >>"$log" 2>&1 || return 1
-    with_own_httpd "export ECH_HELLOS=${ECH_HELLOS-1000};"
+    two=`two_openssls`
+    with_own_httpd "export ECH_HELLOS=${ECH_HELLOS-1000};" \
+        "; two OpenSSLs: $two"
+}
+# The module for OpenSSL 4 beside Debian's mod_ssl
+two_openssls() {
+    with_net 'cp -r /src/m /src/two && cd /src/two && ./configure.apxs &&
+        make -s' >>"$log" 2>&1
+    cell alone 'cd /src/two && SNIVHOST_TWO_OPENSSLS=1 t/TEST t/library.t'
 }
 trunk() {
     { make_chroot trixie amd64 "$packages $httpd_build" && own_httpd; } \
@@ -191,6 +203,8 @@ trunk() {
 foreign() {
     make_chroot "$1" "$2" "$units" >>"$log" 2>&1 || return 1
     tests=`cell alone 'make -s -C t/unit check'`
+    test "$2" != arm64 || tests="$tests; with pages of 64 KB: `cell alone \
+        'QEMU_PAGESIZE=65536 make -s -C t/unit check'`"
     row "`installed` | - | - | - | units: $tests | - | -"
 }
 
