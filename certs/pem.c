@@ -54,6 +54,21 @@ void sniv_stamp_of(sniv_stamp_t *stamp, const char *path)
     }
 }
 
+/*
+ * Where the clock of files ticks in seconds (sshfs, FAT), one that is replaced
+ * within the tick in which it was read may look the same afterwards.
+ */
+static int is_in_tick(const struct stat *st)
+{
+    const apr_int64_t changed = NANOSECONDS(st, m) > NANOSECONDS(st, c)
+                                ? NANOSECONDS(st, m) : NANOSECONDS(st, c);
+    const apr_int64_t age = (apr_int64_t)apr_time_now() - changed / 1000;
+
+    return NANOSECONDS(st, m) % 1000000000 == 0
+           && NANOSECONDS(st, c) % 1000000000 == 0
+           && age > -apr_time_from_sec(3) && age < apr_time_from_sec(3);
+}
+
 int sniv_stamp_equal(const sniv_stamp_t *a, const sniv_stamp_t *b)
 {
     return a->device == b->device && a->inode == b->inode
@@ -102,6 +117,9 @@ static apr_status_t read_all(sniv_buffer_t *buffer, int fd,
     }
     if (stamp) {
         stamp_from(stamp, &st);
+        if (is_in_tick(&st)) {
+            stamp->size = SNIV_STAMP_AGAIN;
+        }
     }
     if (!S_ISREG(st.st_mode)) {
         *preason = "is not a regular file";

@@ -42,6 +42,9 @@ typedef struct sniv_buffer_t {
     apr_size_t room;
 } sniv_buffer_t;
 
+/** A size of no file: equal to none, so that it is read again. */
+#define SNIV_STAMP_AGAIN (-2)
+
 /** By what a change of a file is noticed. */
 typedef struct sniv_stamp_t {
     apr_uint64_t device;

@@ -399,7 +399,7 @@ sniv_item_e sniv_item_read(sniv_certs_t *certs, sniv_item_t *item,
     item->flags = entry.flags;
     if (rv != APR_SUCCESS) {
         if (may_pass(rv)) {
-            stamps[0].size = -2;        /* equal to none: try again */
+            stamps[0].size = SNIV_STAMP_AGAIN;
         }
         memcpy(item->stamps, stamps,
                sizeof(stamps[0]) * (apr_size_t)item->nlist);

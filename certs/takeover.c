@@ -256,10 +256,10 @@ static void take_record(sniv_certs_t *certs, apr_hash_t *by_files,
     }
     if (!sniv_item_attach(certs, item, id, &entry)) {
         sniv_shm_drop(certs->shm, SNIV_SLOT_ENTRY(id));
-        item->stamps[0].size = -2;      /* equal to none: read it again */
+        item->stamps[0].size = SNIV_STAMP_AGAIN;
     }
     else if (version > books_version) {
-        item->stamps[0].size = -2;
+        item->stamps[0].size = SNIV_STAMP_AGAIN;
     }
 }
 

@@ -27,7 +27,6 @@ struct snivhost_leaves_t {
     apr_pool_t *p;
     int with_fingerprints;
     apr_hash_t *by_path;        /* the first certificate of each */
-    apr_hash_t *by_any;         /* the first that is not a CA's */
     sniv_buffer_t buffer;       /* wiped after each file: it may hold a key */
 };
 
@@ -44,7 +43,6 @@ snivhost_leaves_t *snivhost_leaves_make(apr_pool_t *p, int with_fingerprints)
     leaves->p = p;
     leaves->with_fingerprints = with_fingerprints;
     leaves->by_path = apr_hash_make(p);
-    leaves->by_any = apr_hash_make(p);
     apr_pool_cleanup_register(p, &leaves->buffer, free_buffer,
                               apr_pool_cleanup_null);
     return leaves;
@@ -114,10 +112,8 @@ static void look_at_next(snivhost_leaf_t *leaf, const sniv_leaf_t *from,
     last->len = from->issuer.len;
 }
 
-/* The certificates are decoded in place, so one block after the other: the
- * first of them is kept until a better one comes. */
-static void read_leaf(snivhost_leaves_t *leaves, snivhost_leaf_t *leaf,
-                      int in_any_order)
+/* The certificates are decoded in place, so one block after the other. */
+static void read_leaf(snivhost_leaves_t *leaves, snivhost_leaf_t *leaf)
 {
     const char *reason;
     apr_size_t at = 0;
@@ -129,38 +125,35 @@ static void read_leaf(snivhost_leaves_t *leaves, snivhost_leaf_t *leaf,
     leaf->is_opened = 1;
     while (sniv_pem_next(&leaves->buffer, &at, &block)) {
         sniv_leaf_t from;
-        int is_good;
 
         if (block.what != SNIV_PEM_CERTIFICATE)
             continue;
-        is_good = !block.is_damaged
-                  && !sniv_der_leaf(&from, block.der.data, block.der.len);
-        if (!is_good && !in_any_order)
+        if (block.is_damaged
+            || sniv_der_leaf(&from, block.der.data, block.der.len)) {
             break;
-        if (leaf->is_read && !in_any_order) {
+        }
+        if (leaf->is_read) {
             look_at_next(leaf, &from, &last, leaves->p);
         }
-        else if (is_good && (!leaf->is_read || !from.is_ca)) {
+        else {
             keep(leaves, leaf, &from);
             last.data = leaf->issuer;
             last.len = leaf->issuer_len;
         }
-        if (in_any_order && is_good && !from.is_ca)
-            break;
     }
     sniv_buffer_wipe(&leaves->buffer);
 }
 
-static snivhost_leaf_t *get(snivhost_leaves_t *leaves, apr_hash_t *known,
-                            const char *path)
+/* The same path has the same leaf. */
+static snivhost_leaf_t *get(snivhost_leaves_t *leaves, const char *path)
 {
-    snivhost_leaf_t *leaf = apr_hash_get(known, path, APR_HASH_KEY_STRING);
+    snivhost_leaf_t *leaf = apr_hash_get(leaves->by_path, path,
+                                         APR_HASH_KEY_STRING);
 
     if (!leaf) {
         leaf = apr_pcalloc(leaves->p, sizeof(*leaf));
         leaf->path = path;
-        apr_hash_set(known, path, APR_HASH_KEY_STRING, leaf);
-        read_leaf(leaves, leaf, known == leaves->by_any);
+        apr_hash_set(leaves->by_path, path, APR_HASH_KEY_STRING, leaf);
     }
     return leaf;
 }
@@ -168,7 +161,11 @@ static snivhost_leaf_t *get(snivhost_leaves_t *leaves, apr_hash_t *known,
 snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
                                    const char *path)
 {
-    return get(leaves, leaves->by_path, path);
+    snivhost_leaf_t *leaf = get(leaves, path);
+
+    if (!leaf->is_opened)
+        read_leaf(leaves, leaf);
+    return leaf;
 }
 
 typedef struct loaded_t {
@@ -189,28 +186,16 @@ static void keep_loaded(void *baton, const sniv_leaf_t *from,
     leaf->has_root = (flags & SNIV_CERT_CHAIN_ROOT) != 0;
 }
 
-snivhost_leaf_t *snivhost_leaf_get_lean(snivhost_leaves_t *leaves,
-                                        const char *path,
-                                        const sniv_certs_t *certs,
-                                        sniv_cert_id_t id)
+snivhost_leaf_t *snivhost_leaf_get_loaded(snivhost_leaves_t *leaves,
+                                          const char *path,
+                                          const sniv_certs_t *certs,
+                                          sniv_cert_id_t id)
 {
-    loaded_t loaded = { leaves, NULL };
+    loaded_t loaded = { leaves, get(leaves, path) };
 
-    loaded.leaf = apr_hash_get(leaves->by_path, path, APR_HASH_KEY_STRING);
-    if (loaded.leaf)
-        return loaded.leaf;
-    loaded.leaf = apr_pcalloc(leaves->p, sizeof(*loaded.leaf));
-    loaded.leaf->path = path;
-    if (sniv_certs_leaf(certs, id, keep_loaded, &loaded) != APR_SUCCESS)
-        return snivhost_leaf_get(leaves, path);
-    apr_hash_set(leaves->by_path, path, APR_HASH_KEY_STRING, loaded.leaf);
+    if (!loaded.leaf->is_opened)
+        (void)sniv_certs_leaf(certs, id, keep_loaded, &loaded);
     return loaded.leaf;
-}
-
-snivhost_leaf_t *snivhost_leaf_get_any(snivhost_leaves_t *leaves,
-                                       const char *path)
-{
-    return get(leaves, leaves->by_any, path);
 }
 
 int snivhost_leaf_covers(const snivhost_leaf_t *leaf, const char *host)

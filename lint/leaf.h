@@ -69,21 +69,16 @@ snivhost_leaf_t *snivhost_leaf_get(snivhost_leaves_t *leaves,
                                    const char *path);
 
 /**
- * The same for the only file of a lean virtual host: the store has read it,
- * and what it sends is asked, not the file.
- * @param id its entry
+ * The same for the file of an entry of the store: what is sent is asked, not
+ * the file, which nobody else than the store is to read where it is in a
+ * folder (certs/layout.h).
+ * @param id the entry
+ * @return never NULL; is_read is 0 if it has several certificates
  */
-snivhost_leaf_t *snivhost_leaf_get_lean(snivhost_leaves_t *leaves,
-                                        const char *path,
-                                        const sniv_certs_t *certs,
-                                        sniv_cert_id_t id);
-
-/**
- * The same for a file in a folder (certs/layout.h), where the order does not
- * matter: the first certificate that is not a CA's, or else the first.
- */
-snivhost_leaf_t *snivhost_leaf_get_any(snivhost_leaves_t *leaves,
-                                       const char *path);
+snivhost_leaf_t *snivhost_leaf_get_loaded(snivhost_leaves_t *leaves,
+                                          const char *path,
+                                          const sniv_certs_t *certs,
+                                          sniv_cert_id_t id);
 
 /** Whether a name of the certificate covers a host name (RFC 9525). */
 int snivhost_leaf_covers(const snivhost_leaf_t *leaf, const char *host);

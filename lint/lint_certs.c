@@ -718,10 +718,16 @@ static snivhost_leaf_t *get_leaf(snivhost_leaves_t *leaves,
     const char *path = APR_ARRAY_IDX(conf->certs, i, const char *);
     const snivhost_tls_t *tls = snivhost_adopt_get(v->server);
 
-    return tls && tls->how == SNIVHOST_TLS_LEAN && conf->certs->nelts == 1
-               && snivhost_store()
-           ? snivhost_leaf_get_lean(leaves, path, snivhost_store(), tls->cert)
-           : snivhost_leaf_get(leaves, path);
+    /* that of a lean one has been read */
+    if (tls && tls->how == SNIVHOST_TLS_LEAN && conf->certs->nelts == 1
+        && snivhost_store()) {
+        snivhost_leaf_t *leaf = snivhost_leaf_get_loaded(
+                                    leaves, path, snivhost_store(), tls->cert);
+
+        if (leaf->is_read)
+            return leaf;
+    }
+    return snivhost_leaf_get(leaves, path);
 }
 
 static void look_at_vhost(gaps_t *gaps, apr_array_header_t *certs,

@@ -27,6 +27,7 @@
 
 /* A certificate of the store, and for whom it is served. */
 typedef struct cert_t {
+    sniv_cert_id_t id;
     sniv_cert_info_t info;
     const sniv_vhost_t *user;   /* the first that has one of its names */
     int nusers;
@@ -248,8 +249,9 @@ static void look_at_chains(const look_t *look, const folders_t *folders)
         const cert_t *cert = APR_ARRAY_IDX(folders->certs, i, cert_t *);
 
         if (cert->info.flags & SNIV_CERT_NO_CHAIN) {
-            snivhost_lint_no_chain(look->lint, snivhost_leaf_get_any(
-                                       look->leaves, cert->info.files[0]),
+            snivhost_lint_no_chain(look->lint, snivhost_leaf_get_loaded(
+                                       look->leaves, cert->info.files[0],
+                                       look->store, cert->id),
                                    cert->user ? cert->user : folders->first);
         }
     }
@@ -463,6 +465,7 @@ static void read_store(look_t *look)
     for (id = 0; id < n; id++) {
         cert_t *cert = apr_pcalloc(p, sizeof(*cert));
 
+        cert->id = id;
         if (sniv_certs_info(look->store, id, &cert->info, p) == APR_SUCCESS
             && cert->info.scope != SNIV_SCOPE_NONE && cert->info.nfiles) {
             look->by_id[id] = cert;

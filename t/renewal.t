@@ -364,7 +364,7 @@ SKIP: {
     copy("$FindBin::Bin/modules/mod_adds.c", $ssl) or die "copy: $!\n";
     my $apxs = $ENV{APXS} || 'apxs';
     my $said = qx{cd $ssl && $apxs -c mod_adds.c 2>&1};
-    skip "apxs: $said", 2 if !-e "$ssl/.libs/mod_adds.so";
+    skip "apxs: $said", 6 if !-e "$ssl/.libs/mod_adds.so";
     put_all(1);
     my $h = Sniv::Httpd->new(name => 'renewal-adds', mode => 'on', ports => 1,
         conf => sub {
@@ -376,13 +376,38 @@ SKIP: {
             . ($OF{first} =~ s{(?<=File )}{$ssl/}gr) . "</VirtualHost>\n";
     })->start;
     my $shown = sub {
-        my $c = Sniv::Client->new(addr => '127.0.0.1', port => $h->ports,
+        my $c = Sniv::Client->new(addr => '127.0.0.1', port => ($h->ports)[0],
                                   tls => { sni => 'first.test' });
         return $c->error || $c->cert;
     };
     is $shown->(), 'inside-1', 'another module adds a certificate';
     put('inside.pem', key('inside-2'), crt('inside-2'));
     ok soon(sub { $shown->() eq 'inside-2' }), '... which is renewed';
+    $h->stop;
+    $h->remove;
+
+    # ----- the file is replaced between our look at it and mod_ssl's
+
+    put('inside.pem', key('inside-1'), crt('inside-1'));
+    put('later.pem', key('inside-2'), crt('inside-2'));
+    $h = Sniv::Httpd->new(name => 'renewal-late', mode => 'on', ports => 2,
+        conf => sub {
+        my ($a, $other) = map { "127.0.0.1:$_" } @_;
+        return "LoadModule adds_module $ssl/.libs/mod_adds.so\nListen $a\n"
+            . "Listen $other\n"
+            . "SNIVHostAdopt On\nSNIVHostCertificateCheck 1\n"
+            . "ReplaceFile $ssl/live/later.pem $ssl/live/inside.pem\n"
+            . "<VirtualHost $a>\nServerName first.test\nSSLEngine on\n"
+            . "SSLCertificateFile $ssl/live/inside.pem\n</VirtualHost>\n"
+            . "<VirtualHost $other>\nServerName other.test\nSSLEngine on\n"
+            . ($OF{first} =~ s{(?<=File )}{$ssl/}gr) . "</VirtualHost>\n";
+    })->start;
+    is $shown->(), 'inside-2', 'replaced during the start: as mod_ssl has it';
+    like $h->read('error.log'), qr{SNIV0357: virtual host first\.test
+        \Q (\E\S+:\d+\):\ mod_ssl\ has\ another\ certificate\ than}x, '... a line';
+    put('later.pem', key('inside-1'), crt('inside-1'));
+    ok $h->graceful, '... and after a restart as the file is then';
+    is $shown->(), 'inside-1', '... it is served';
     $h->stop;
     $h->remove;
 }

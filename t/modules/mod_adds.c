@@ -15,13 +15,18 @@
  * A module that adds, for t/added.t, virtual hosts which no file has, as
  * mod_perl does for <Perl>: AddVhost ADDRESS NAME. What inherits TLS settings
  * has them from the main server. For t/renewal.t, a certificate and its key
- * that mod_ssl uses in every virtual host: AddCertificate FILE.
+ * that mod_ssl uses in every virtual host: AddCertificate FILE; and a file
+ * that is replaced when mod_ssl has set up a first virtual host:
+ * ReplaceFile NEW OLD.
  */
 
 #include "httpd.h"
 #include "http_config.h"
+#include "http_core.h"
 #include "http_ssl.h"
 #include "http_vhost.h"
+#include "mod_ssl_openssl.h"
+#include "apr_optional_hooks.h"
 #include "apr_strings.h"
 
 static const char *add_vhost(cmd_parms *cmd, void *dummy, const char *address,
@@ -64,16 +69,44 @@ static int add_cert_files(server_rec *s, apr_pool_t *p,
     return OK;
 }
 
+static const char *replace_from, *replace_to;
+
+static const char *replace_file(cmd_parms *cmd, void *dummy, const char *from,
+                                const char *to)
+{
+    (void)dummy;
+    replace_from = apr_pstrdup(cmd->pool, from);
+    replace_to = apr_pstrdup(cmd->pool, to);
+    return NULL;
+}
+
+static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
+                       SSL_CTX *ctx)
+{
+    (void)s;
+    (void)is_proxy;
+    (void)ctx;
+    if (replace_from
+        && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        apr_file_rename(replace_from, replace_to, p);
+    }
+    return OK;
+}
+
 static void register_hooks(apr_pool_t *p)
 {
     (void)p;
-    cert = NULL;
+    cert = replace_from = NULL;
     ap_hook_ssl_add_cert_files(add_cert_files, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(ssl, init_server, init_server, NULL, NULL,
+                      APR_HOOK_MIDDLE);
 }
 
 static const command_rec commands[] = {
     AP_INIT_TAKE1("AddCertificate", add_cert, NULL, RSRC_CONF,
                   "Add a certificate to all virtual hosts: a PEM file"),
+    AP_INIT_TAKE2("ReplaceFile", replace_file, NULL, RSRC_CONF,
+                  "Replace a file while mod_ssl sets up virtual hosts"),
     AP_INIT_TAKE2("AddVhost", add_vhost, NULL, RSRC_CONF,
                   "Add a virtual host: address and name"),
     { NULL }
