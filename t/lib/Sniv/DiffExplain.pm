@@ -207,7 +207,8 @@ sub wrong {
                && $status !~ /\A30\d\z/;
     }
     else {
-        push @wrong, 'no refusal' if $status == 421 || $status == 400;
+        push @wrong, 'no refusal' if $status == 400
+            || ($status == 421 && !$x->{sni_policy}{unsure});
     }
     if (($x->{status} // 0) == 421) {
         push @wrong, 'nothing differs' if !@{ $x->{differs} }
