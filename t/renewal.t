@@ -360,11 +360,11 @@ SKIP: {
 
 # ----- another module provides the certificate
 
-SKIP: {
+{
     copy("$FindBin::Bin/modules/mod_adds.c", $ssl) or die "copy: $!\n";
     my $apxs = $ENV{APXS} || 'apxs';
     my $said = qx{cd $ssl && $apxs -c mod_adds.c 2>&1};
-    skip "apxs: $said", 6 if !-e "$ssl/.libs/mod_adds.so";
+    die "apxs: $said" if !-e "$ssl/.libs/mod_adds.so";
     put_all(1);
     my $h = Sniv::Httpd->new(name => 'renewal-adds', mode => 'on', ports => 1,
         conf => sub {
@@ -390,21 +390,18 @@ SKIP: {
 
     put('inside.pem', key('inside-1'), crt('inside-1'));
     put('later.pem', key('inside-2'), crt('inside-2'));
-    $h = Sniv::Httpd->new(name => 'renewal-late', mode => 'on', ports => 2,
+    $h = Sniv::Httpd->new(name => 'renewal-late', mode => 'on', ports => 1,
         conf => sub {
-        my ($a, $other) = map { "127.0.0.1:$_" } @_;
+        my $a = "127.0.0.1:$_[0]";
         return "LoadModule adds_module $ssl/.libs/mod_adds.so\nListen $a\n"
-            . "Listen $other\n"
             . "SNIVHostAdopt On\nSNIVHostCertificateCheck 1\n"
             . "ReplaceFile $ssl/live/later.pem $ssl/live/inside.pem\n"
             . "<VirtualHost $a>\nServerName first.test\nSSLEngine on\n"
-            . "SSLCertificateFile $ssl/live/inside.pem\n</VirtualHost>\n"
-            . "<VirtualHost $other>\nServerName other.test\nSSLEngine on\n"
-            . ($OF{first} =~ s{(?<=File )}{$ssl/}gr) . "</VirtualHost>\n";
+            . "SSLCertificateFile $ssl/live/inside.pem\n</VirtualHost>\n";
     })->start;
     is $shown->(), 'inside-2', 'replaced during the start: as mod_ssl has it';
-    like $h->read('error.log'), qr{SNIV0357: virtual host first\.test
-        \Q (\E\S+:\d+\):\ mod_ssl\ has\ another\ certificate\ than}x, '... a line';
+    like $h->read('error.log'), qr{SNIV0357:\ virtual\ host\ first[.]test
+        \ \(\S+:\d+\):\ mod_ssl\ has\ another\ certificate\ than}x, '... a line';
     put('later.pem', key('inside-1'), crt('inside-1'));
     ok $h->graceful, '... and after a restart as the file is then';
     is $shown->(), 'inside-1', '... it is served';

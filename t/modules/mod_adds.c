@@ -16,8 +16,7 @@
  * mod_perl does for <Perl>: AddVhost ADDRESS NAME. What inherits TLS settings
  * has them from the main server. For t/renewal.t, a certificate and its key
  * that mod_ssl uses in every virtual host: AddCertificate FILE; and a file
- * that is replaced when mod_ssl has set up a first virtual host:
- * ReplaceFile NEW OLD.
+ * that is replaced just before mod_ssl reads it: ReplaceFile NEW OLD.
  */
 
 #include "httpd.h"
@@ -25,8 +24,6 @@
 #include "http_core.h"
 #include "http_ssl.h"
 #include "http_vhost.h"
-#include "mod_ssl_openssl.h"
-#include "apr_optional_hooks.h"
 #include "apr_strings.h"
 
 static const char *add_vhost(cmd_parms *cmd, void *dummy, const char *address,
@@ -48,6 +45,8 @@ static const char *add_vhost(cmd_parms *cmd, void *dummy, const char *address,
 }
 
 static const char *cert;
+static const char *replace_from, *replace_to;
+static const server_rec *asked;
 
 static const char *add_cert(cmd_parms *cmd, void *dummy, const char *file)
 {
@@ -60,16 +59,19 @@ static int add_cert_files(server_rec *s, apr_pool_t *p,
                           apr_array_header_t *cert_files,
                           apr_array_header_t *key_files)
 {
-    (void)s;
-    (void)p;
+    /* mod_snivhost asks first, then mod_ssl */
+    if (replace_from
+        && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        if (asked == s)
+            apr_file_rename(replace_from, replace_to, p);
+        asked = asked ? asked : s;
+    }
     if (!cert)
         return DECLINED;
     APR_ARRAY_PUSH(cert_files, const char *) = cert;
     APR_ARRAY_PUSH(key_files, const char *) = cert;
     return OK;
 }
-
-static const char *replace_from, *replace_to;
 
 static const char *replace_file(cmd_parms *cmd, void *dummy, const char *from,
                                 const char *to)
@@ -80,33 +82,19 @@ static const char *replace_file(cmd_parms *cmd, void *dummy, const char *from,
     return NULL;
 }
 
-static int init_server(server_rec *s, apr_pool_t *p, int is_proxy,
-                       SSL_CTX *ctx)
-{
-    (void)s;
-    (void)is_proxy;
-    (void)ctx;
-    if (replace_from
-        && ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
-        apr_file_rename(replace_from, replace_to, p);
-    }
-    return OK;
-}
-
 static void register_hooks(apr_pool_t *p)
 {
     (void)p;
     cert = replace_from = NULL;
+    asked = NULL;
     ap_hook_ssl_add_cert_files(add_cert_files, NULL, NULL, APR_HOOK_MIDDLE);
-    APR_OPTIONAL_HOOK(ssl, init_server, init_server, NULL, NULL,
-                      APR_HOOK_MIDDLE);
 }
 
 static const command_rec commands[] = {
     AP_INIT_TAKE1("AddCertificate", add_cert, NULL, RSRC_CONF,
                   "Add a certificate to all virtual hosts: a PEM file"),
     AP_INIT_TAKE2("ReplaceFile", replace_file, NULL, RSRC_CONF,
-                  "Replace a file while mod_ssl sets up virtual hosts"),
+                  "Replace the first virtual host's file"),
     AP_INIT_TAKE2("AddVhost", add_vhost, NULL, RSRC_CONF,
                   "Add a virtual host: address and name"),
     { NULL }
