@@ -25,6 +25,7 @@
 
 #include "certs/issuer.h"
 #include "module/version.h"
+#include "module/words.h"
 #include "tls/keeper.h"
 #include "tls/library.h"
 #include "tls/settings.h"
@@ -391,9 +392,10 @@ int snivhost_store_publish(apr_pool_t *pconf, apr_pool_t *plog,
     sniv_certs_publish(snivhost_site.store);
     sniv_certs_stats(snivhost_site.store, &stats);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, "SNIV0315: "
-                 "certificate store: %u certificates, %u different chains, "
-                 "%" APR_UINT64_T_FMT " KB", stats.entries, stats.chains,
-                 (stats.bytes + 1023) / 1024);
+                 "certificate store: %u certificate%s, %u chain%s, %"
+                 APR_UINT64_T_FMT " KB", stats.entries,
+                 snivhost_plural(stats.entries), stats.chains,
+                 snivhost_plural(stats.chains), (stats.bytes + 1023) / 1024);
     if (conf->check != 0 && stats.room > 0
         && !sniv_certs_is_shared(snivhost_site.store)) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, "SNIV0311: renewed "
