@@ -11,54 +11,24 @@
  * limitations under the License.
  */
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE     /* memfd_create() */
-#endif
-
 #include "certs/sealed.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
 
 #include "certs/extents.h"
-
-/* glibc 2.36 has it, kernels since 5.1, and older headers do not say */
-#if defined(__linux__) && !defined(F_SEAL_FUTURE_WRITE)
-#define F_SEAL_FUTURE_WRITE 0x0010
-#endif
-
-#if defined(__linux__) && defined(MFD_ALLOW_SEALING) && defined(F_ADD_SEALS) \
-    && defined(MADV_DONTFORK) && defined(MADV_DONTDUMP) \
-    && defined(__ATOMIC_SEQ_CST)
-#define HAVE_SEALS 1
-#else
-#define HAVE_SEALS 0
-#endif
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
-#ifndef MAP_ANONYMOUS
-#define MAP_ANONYMOUS MAP_ANON
-#endif
-#ifndef MAP_NORESERVE
-#define MAP_NORESERVE 0
-#endif
+#include "certs/mapping.h"
 
 /*
  * All shared words are read and written through these: a reader may meet a
  * writer, and only the sequence number tells. Without them memory is private
- * (HAVE_SEALS), and none meets another.
+ * (certs/mapping.c), and none meets another.
  */
 #ifdef __ATOMIC_SEQ_CST
 /* In one piece: i386 would align it to 4 bytes */
@@ -76,7 +46,6 @@ typedef apr_uint64_t shared_t;
 #endif
 
 #define GRANULE 64              /* blocks begin and end at multiples of it */
-#define PAGE 4096u              /* or a part of one */
 #define MIN_ROOM (1024 * 1024)
 /* A writer's window is some nanoseconds, but on a busy machine it may lose its
  * processor in it: so many attempts at once, then to others' benefit, then
@@ -109,11 +78,8 @@ typedef struct slot_t {
 } slot_t;
 
 struct sniv_shm_t {
-    unsigned char *rw;          /* NULL in a child */
-    const unsigned char *ro;
-    apr_size_t size;            /* of the whole mapping */
+    sniv_mapping_t map;
     apr_uint32_t nslots;
-    int is_shared;
     pid_t maker;
     pid_t owner;                /* it writes */
     /* the writer's book-keeping, never in the shared memory */
@@ -132,12 +98,12 @@ static slot_t *slots_of(const unsigned char *base)
 
 static int is_owner(const sniv_shm_t *shm)
 {
-    return shm->rw && shm->owner == getpid();
+    return shm->map.rw && shm->owner == getpid();
 }
 
 static void add_used(sniv_shm_t *shm, apr_int64_t by)
 {
-    head_t *head = head_of(shm->rw);
+    head_t *head = head_of(shm->map.rw);
 
     STORE(&head->used, head->used + (apr_uint64_t)by);
 }
@@ -156,7 +122,7 @@ static apr_uint64_t take_block(sniv_shm_t *shm, apr_size_t len)
 {
     apr_uint64_t size = block_size(len);
     apr_uint64_t offset = sniv_extents_take(&shm->free, size, len >= LARGE);
-    head_t *head = head_of(shm->rw);
+    head_t *head = head_of(shm->map.rw);
 
     if (!offset) {
         return 0;
@@ -178,8 +144,8 @@ static void wipe_used(sniv_shm_t *shm)
     apr_size_t i;
 
     for (i = 0; i <= shm->free.n; i++) {
-        end = i < shm->free.n ? shm->free.list[i].offset : shm->size;
-        OPENSSL_cleanse(shm->rw + at, (apr_size_t)(end - at));
+        end = i < shm->free.n ? shm->free.list[i].offset : shm->map.size;
+        OPENSSL_cleanse(shm->map.rw + at, (apr_size_t)(end - at));
         at = i < shm->free.n ? end + shm->free.list[i].size : end;
     }
 }
@@ -188,100 +154,15 @@ static apr_status_t destroy(void *data)
 {
     sniv_shm_t *shm = data;
 
-    if (!shm->rw || shm->maker != getpid()) {
+    if (!shm->map.rw || shm->maker != getpid()) {
         return APR_SUCCESS;
     }
-    if (!shm->is_shared) {
+    if (!shm->map.is_shared) {
         wipe_used(shm);
     }
-    else if (shm->ro) {
-        munmap((void *)(apr_uintptr_t)shm->ro, shm->size);
-    }
     sniv_extents_clear(&shm->free);
-    munmap(shm->rw, shm->size);
-    shm->rw = NULL;
-    shm->ro = NULL;
+    sniv_mapping_end(&shm->map);
     return APR_SUCCESS;
-}
-
-#if HAVE_SEALS
-/* Whether a file may grow to a size: too large raises SIGXFSZ, not an error */
-static int may_be_large(apr_size_t size)
-{
-    struct rlimit limit;
-
-    return getrlimit(RLIMIT_FSIZE, &limit) == 0
-           && (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= size);
-}
-
-static int map_sealed(sniv_shm_t *shm, apr_size_t size)
-{
-    void *rw = MAP_FAILED, *ro = MAP_FAILED;
-    int fd;
-
-    if (!may_be_large(size)) {
-        return 0;
-    }
-    fd = memfd_create("snivhost", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) {
-        return 0;
-    }
-    /* the order matters: after the seal nothing can be mapped writable */
-    if (ftruncate(fd, (off_t)size) == 0) {
-        rw = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_NORESERVE, fd, 0);
-    }
-    if (rw != MAP_FAILED
-        && madvise(rw, size, MADV_DONTFORK) == 0
-        && madvise(rw, size, MADV_DONTDUMP) == 0
-        && fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK
-                                  | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
-        ro = mmap(NULL, size, PROT_READ, MAP_SHARED | MAP_NORESERVE, fd, 0);
-    }
-    close(fd);
-    if (ro == MAP_FAILED) {
-        if (rw != MAP_FAILED) {
-            munmap(rw, size);
-        }
-        return 0;
-    }
-    madvise(ro, size, MADV_DONTDUMP);
-    shm->rw = rw;
-    shm->ro = ro;
-    shm->is_shared = 1;
-    return 1;
-}
-#endif
-
-static int map_private(sniv_shm_t *shm, apr_size_t size)
-{
-    void *rw = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    if (rw == MAP_FAILED) {
-        return 0;
-    }
-#ifdef MADV_DONTDUMP
-    madvise(rw, size, MADV_DONTDUMP);
-#endif
-    shm->rw = rw;
-    shm->ro = rw;
-    return 1;
-}
-
-/* Whether children inherit the readable mapping. */
-static void set_inherited(const sniv_shm_t *shm, int is_inherited)
-{
-    void *ro = (void *)(apr_uintptr_t)shm->ro;
-
-#if defined(MADV_DONTFORK) && defined(MADV_DOFORK)
-    madvise(ro, shm->size, is_inherited ? MADV_DOFORK : MADV_DONTFORK);
-#elif defined(INHERIT_NONE) && defined(INHERIT_COPY)
-    minherit(ro, shm->size, is_inherited ? INHERIT_COPY : INHERIT_NONE);
-#else
-    (void)ro;
-    (void)is_inherited;
-#endif
 }
 
 /*
@@ -289,11 +170,11 @@ static void set_inherited(const sniv_shm_t *shm, int is_inherited)
  * address space or on the size of files may not allow all.
  */
 static int map_some(sniv_shm_t *shm, apr_size_t head, apr_size_t room,
-                    apr_size_t least, int (*map)(sniv_shm_t *, apr_size_t))
+                    apr_size_t least,
+                    int (*map)(sniv_mapping_t *, apr_size_t))
 {
     for (; room >= least; room /= 2) {
-        shm->size = ((head + room) | 0xffff) + 1;
-        if (map(shm, shm->size)) {
+        if (map(&shm->map, ((head + room) | 0xffff) + 1)) {
             return 1;
         }
     }
@@ -311,22 +192,20 @@ apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
     if (room < MIN_ROOM) {
         room = MIN_ROOM;
     }
-#if HAVE_SEALS
     if (!(flags & SNIV_SHM_PRIVATE)) {
-        ok = map_some(shm, head, room, room / 4, map_sealed);
+        ok = map_some(shm, head, room, room / 4, sniv_mapping_sealed);
     }
-#endif
-    if (!ok && !map_some(shm, head, room, MIN_ROOM, map_private)) {
+    if (!ok && !map_some(shm, head, room, MIN_ROOM, sniv_mapping_private)) {
         return APR_ENOMEM;
     }
     if (flags & SNIV_SHM_HIDDEN) {
-        set_inherited(shm, 0);
+        sniv_mapping_inherit(&shm->map, 0);
     }
     shm->nslots = nslots;
     shm->maker = shm->owner = getpid();
-    head_of(shm->rw)->front = head;
-    head_of(shm->rw)->back = shm->size;
-    sniv_extents_give(&shm->free, head, (shm->size - head) / GRANULE * GRANULE);
+    head_of(shm->map.rw)->front = head;
+    head_of(shm->map.rw)->back = shm->map.size;
+    sniv_extents_give(&shm->free, head, (shm->map.size - head) / GRANULE * GRANULE);
     apr_pool_cleanup_register(p, shm, destroy, apr_pool_cleanup_null);
     *pshm = shm;
     return APR_SUCCESS;
@@ -334,36 +213,36 @@ apr_status_t sniv_shm_make(sniv_shm_t **pshm, apr_uint32_t nslots,
 
 void sniv_shm_publish(sniv_shm_t *shm)
 {
-    set_inherited(shm, 1);
+    sniv_mapping_inherit(&shm->map, 1);
 }
 
 sniv_shm_t *sniv_shm_keep(sniv_shm_t *shm)
 {
     sniv_shm_t *kept;
 
-    if (!shm->is_shared || !shm->rw || shm->maker != getpid()) {
+    if (!shm->map.is_shared || !shm->map.rw || shm->maker != getpid()) {
         return NULL;
     }
     kept = calloc(1, sizeof(*kept));
     if (kept) {
-        kept->ro = shm->ro;
-        kept->size = shm->size;
+        kept->map = shm->map;
+        kept->map.rw = NULL;
         kept->nslots = shm->nslots;
-        set_inherited(kept, 0);
-        shm->ro = NULL;
+        sniv_mapping_inherit(&kept->map, 0);
+        shm->map.ro = NULL;
     }
     return kept;
 }
 
 void sniv_shm_release(sniv_shm_t *kept)
 {
-    munmap((void *)(apr_uintptr_t)kept->ro, kept->size);
+    sniv_mapping_end(&kept->map);
     free(kept);
 }
 
 int sniv_shm_is_shared(const sniv_shm_t *shm)
 {
-    return shm->is_shared;
+    return shm->map.is_shared;
 }
 
 static void wipe_words(unsigned char *block, apr_uint64_t size)
@@ -381,7 +260,7 @@ static void give_block(sniv_shm_t *shm, apr_uint64_t offset, apr_size_t len)
 {
     apr_uint64_t size = block_size(len);
 
-    wipe_words(shm->rw + offset, size);
+    wipe_words(shm->map.rw + offset, size);
     add_used(shm, -(apr_int64_t)size);
     sniv_extents_give(&shm->free, offset, size);
 }
@@ -391,8 +270,8 @@ static void begin_change(sniv_shm_t *shm, apr_uint32_t number,
                          apr_uint64_t offset, apr_uint64_t len,
                          apr_uint64_t version)
 {
-    slot_t *slot = slots_of(shm->rw) + number;
-    head_t *head = head_of(shm->rw);
+    slot_t *slot = slots_of(shm->map.rw) + number;
+    head_t *head = head_of(shm->map.rw);
 
     STORE(&head->next_slot, number);
     STORE(&head->next_offset, offset);
@@ -408,7 +287,7 @@ static void begin_change(sniv_shm_t *shm, apr_uint32_t number,
 
 static void end_change(sniv_shm_t *shm, apr_uint32_t number)
 {
-    slot_t *slot = slots_of(shm->rw) + number;
+    slot_t *slot = slots_of(shm->map.rw) + number;
 
     FENCE();
     STORE(&slot->seq, slot->seq + 1);
@@ -418,7 +297,7 @@ static void end_change(sniv_shm_t *shm, apr_uint32_t number)
 static void point(sniv_shm_t *shm, apr_uint32_t number, apr_uint64_t offset,
                   apr_size_t len, apr_uint64_t version)
 {
-    slot_t *slot = slots_of(shm->rw) + number;
+    slot_t *slot = slots_of(shm->map.rw) + number;
 
     begin_change(shm, number, offset, (apr_uint64_t)len, version);
     STORE(&slot->offset, offset);
@@ -438,12 +317,12 @@ apr_status_t sniv_shm_patch(sniv_shm_t *shm, apr_uint32_t number,
     if (!is_owner(shm) || number >= shm->nslots) {
         return APR_EINVAL;
     }
-    slot = slots_of(shm->rw) + number;
+    slot = slots_of(shm->map.rw) + number;
     if (!slot->offset || offset % 4 || offset > slot->len
         || n > (slot->len - offset) / 4) {
         return APR_EINVAL;
     }
-    to = (apr_uint32_t *)(void *)(shm->rw + slot->offset + offset);
+    to = (apr_uint32_t *)(void *)(shm->map.rw + slot->offset + offset);
     begin_change(shm, number, slot->offset, slot->len, slot->version);
     for (i = 0; i < n; i++) {
         STORE(&to[i], words[i]);
@@ -470,28 +349,6 @@ static void write_words(unsigned char *block, const unsigned char *bytes,
     }
 }
 
-/*
- * Have the system find the pages of a block now: where it cannot, this is an
- * error and no signal.
- */
-static int has_pages(const sniv_shm_t *shm, apr_uint64_t offset,
-                     apr_size_t len)
-{
-#if HAVE_SEALS
-    apr_uint64_t first = offset / PAGE * PAGE;
-
-    return !shm->is_shared
-           || madvise(shm->rw + first, (size_t)(offset + len - first),
-                      MADV_POPULATE_WRITE) == 0
-           || errno == EINVAL;  /* Linux before 5.14 */
-#else
-    (void)shm;
-    (void)offset;
-    (void)len;
-    return 1;
-#endif
-}
-
 apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t number,
                           const void *bytes, apr_size_t len,
                           apr_uint64_t version)
@@ -502,18 +359,18 @@ apr_status_t sniv_shm_put(sniv_shm_t *shm, apr_uint32_t number,
     if (!is_owner(shm) || number >= shm->nslots || len == 0) {
         return APR_EINVAL;
     }
-    slot = slots_of(shm->rw) + number;
+    slot = slots_of(shm->map.rw) + number;
     old = *slot;
     offset = take_block(shm, len);
     if (!offset) {
         return APR_ENOSPC;
     }
-    if (!has_pages(shm, offset, len)) {
+    if (!sniv_mapping_has(&shm->map, offset, len)) {
         add_used(shm, -(apr_int64_t)block_size(len));
         sniv_extents_give(&shm->free, offset, block_size(len));
         return APR_ENOMEM;
     }
-    write_words(shm->rw + offset, bytes, len);
+    write_words(shm->map.rw + offset, bytes, len);
     point(shm, number, offset, len, version);
     if (old.offset) {
         give_block(shm, old.offset, (apr_size_t)old.len);
@@ -528,7 +385,7 @@ void sniv_shm_drop(sniv_shm_t *shm, apr_uint32_t number)
     if (!is_owner(shm) || number >= shm->nslots) {
         return;
     }
-    old = slots_of(shm->rw)[number];
+    old = slots_of(shm->map.rw)[number];
     if (old.offset) {
         point(shm, number, 0, 0, 0);
         give_block(shm, old.offset, (apr_size_t)old.len);
@@ -543,12 +400,12 @@ const void *sniv_shm_peek(const sniv_shm_t *shm, apr_uint32_t number,
     if (!is_owner(shm) || number >= shm->nslots) {
         return NULL;
     }
-    slot = slots_of(shm->rw) + number;
+    slot = slots_of(shm->map.rw) + number;
     *len = (apr_size_t)slot->len;
     if (version) {
         *version = slot->version;
     }
-    return slot->offset ? shm->rw + slot->offset : NULL;
+    return slot->offset ? shm->map.rw + slot->offset : NULL;
 }
 
 static void await_writer(int tries)
@@ -570,10 +427,10 @@ apr_status_t sniv_shm_look(sniv_shm_look_t *look, const sniv_shm_t *shm,
     apr_uint64_t offset, len;
     int tries;
 
-    if (!shm->ro || number >= shm->nslots) {
+    if (!shm->map.ro || number >= shm->nslots) {
         return APR_NOTFOUND;
     }
-    slot = slots_of(shm->ro) + number;
+    slot = slots_of(shm->map.ro) + number;
     for (tries = 0; tries < TRIES; tries++) {
         await_writer(tries);
         look->seq = LOAD_FIRST(&slot->seq);
@@ -590,11 +447,11 @@ apr_status_t sniv_shm_look(sniv_shm_look_t *look, const sniv_shm_t *shm,
         if (offset == 0) {
             return APR_NOTFOUND;
         }
-        if (offset % GRANULE || offset > shm->size
-            || len > shm->size - offset) {
+        if (offset % GRANULE || offset > shm->map.size
+            || len > shm->map.size - offset) {
             return APR_EGENERAL;
         }
-        look->block = shm->ro + offset;
+        look->block = shm->map.ro + offset;
         look->len = (apr_size_t)len;
         return APR_SUCCESS;
     }
@@ -611,7 +468,7 @@ apr_uint32_t sniv_shm_word(const sniv_shm_look_t *look, apr_size_t offset)
 
 int sniv_shm_looked(const sniv_shm_look_t *look)
 {
-    const slot_t *slot = slots_of(look->shm->ro) + look->slot;
+    const slot_t *slot = slots_of(look->shm->map.ro) + look->slot;
 
     FENCE();
     return LOAD(&slot->seq) == look->seq;
@@ -619,10 +476,10 @@ int sniv_shm_looked(const sniv_shm_look_t *look)
 
 apr_uint64_t sniv_shm_version(const sniv_shm_t *shm, apr_uint32_t number)
 {
-    if (!shm->ro || number >= shm->nslots) {
+    if (!shm->map.ro || number >= shm->nslots) {
         return 0;
     }
-    return LOAD(&slots_of(shm->ro)[number].version);
+    return LOAD(&slots_of(shm->map.ro)[number].version);
 }
 
 static void read_words(unsigned char *to, const unsigned char *block,
@@ -662,7 +519,7 @@ apr_status_t sniv_shm_get(const sniv_shm_t *shm, apr_uint32_t number,
             return APR_ENOMEM;
         }
         read_words(bytes, look.block, look.len);
-        v = LOAD(&slots_of(shm->ro)[number].version);
+        v = LOAD(&slots_of(shm->map.ro)[number].version);
         if (sniv_shm_looked(&look)) {
             *pbytes = bytes;
             *len = look.len;
@@ -683,8 +540,8 @@ apr_size_t sniv_shm_largest(const sniv_shm_t *shm)
 void sniv_shm_usage(const sniv_shm_t *shm, apr_uint64_t *used,
                     apr_uint64_t *room)
 {
-    *used = shm->ro ? LOAD(&head_of(shm->ro)->used) : 0;
-    *room = shm->size;
+    *used = shm->map.ro ? LOAD(&head_of(shm->map.ro)->used) : 0;
+    *room = shm->map.size;
 }
 
 apr_uint32_t sniv_shm_count(const sniv_shm_t *shm, apr_uint32_t first,
@@ -692,48 +549,39 @@ apr_uint32_t sniv_shm_count(const sniv_shm_t *shm, apr_uint32_t first,
 {
     apr_uint32_t i, count = 0;
 
-    for (i = first; shm->ro && i < shm->nslots && i - first < n; i++) {
-        count += LOAD(&slots_of(shm->ro)[i].offset) != 0;
+    for (i = first; shm->map.ro && i < shm->nslots && i - first < n; i++) {
+        count += LOAD(&slots_of(shm->map.ro)[i].offset) != 0;
     }
     return count;
 }
 
 apr_uint64_t sniv_shm_newest(const sniv_shm_t *shm)
 {
-    return shm->ro ? LOAD(&head_of(shm->ro)->version) : 0;
+    return shm->map.ro ? LOAD(&head_of(shm->map.ro)->version) : 0;
 }
 
 /* ----- another writer */
 
 pid_t sniv_shm_fork(sniv_shm_t *shm)
 {
-#if HAVE_SEALS && defined(MADV_DOFORK)
-    pid_t pid = -1;
+    pid_t pid;
 
-    if (!shm->is_shared || !shm->rw || shm->maker != getpid()) {
+    if (!shm->map.is_shared || !shm->map.rw || shm->maker != getpid()) {
         errno = EINVAL;
         return -1;
     }
-    if (madvise(shm->rw, shm->size, MADV_DOFORK) == 0) {
-        pid = fork();
-        (void)madvise(shm->rw, shm->size, MADV_DONTFORK);
-    }
+    pid = sniv_mapping_fork(&shm->map);
     if (pid >= 0) {
         shm->owner = pid ? pid : getpid();
     }
     return pid;
-#else
-    (void)shm;
-    errno = ENOSYS;
-    return -1;
-#endif
 }
 
 /* What a slot has; a switch that was begun is finished. */
 static void settle_slot(sniv_shm_t *shm, apr_uint32_t number)
 {
-    slot_t *slot = slots_of(shm->rw) + number;
-    const head_t *head = head_of(shm->rw);
+    slot_t *slot = slots_of(shm->map.rw) + number;
+    const head_t *head = head_of(shm->map.rw);
     int is_known = head->next_slot == number;
 
     if (slot->seq & 1) {
@@ -755,15 +603,15 @@ static int by_offset(const void *a, const void *b)
 /* Wipe the part of free memory that has been written to. */
 static void wipe_written(sniv_shm_t *shm, apr_uint64_t from, apr_uint64_t to)
 {
-    const head_t *head = head_of(shm->rw);
+    const head_t *head = head_of(shm->map.rw);
     apr_uint64_t front = to < head->front ? to : head->front;
     apr_uint64_t back = from > head->back ? from : head->back;
 
     if (from < front) {
-        wipe_words(shm->rw + from, front - from);
+        wipe_words(shm->map.rw + from, front - from);
     }
     if (back < to) {
-        wipe_words(shm->rw + (back > front ? back : front),
+        wipe_words(shm->map.rw + (back > front ? back : front),
                    to - (back > front ? back : front));
     }
 }
@@ -779,7 +627,7 @@ static void find_free(sniv_shm_t *shm, const sniv_extent_t *blocks,
     at = block_size((apr_size_t)at);
     sniv_extents_clear(&shm->free);
     for (i = 0; i <= n; i++) {
-        end = i < n ? blocks[i].offset : shm->size / GRANULE * GRANULE;
+        end = i < n ? blocks[i].offset : shm->map.size / GRANULE * GRANULE;
         if (end > at) {
             wipe_written(shm, at, end);
             sniv_extents_give(&shm->free, at, end - at);
@@ -789,7 +637,7 @@ static void find_free(sniv_shm_t *shm, const sniv_extent_t *blocks,
             used += blocks[i].size;
         }
     }
-    STORE(&head_of(shm->rw)->used, used);
+    STORE(&head_of(shm->map.rw)->used, used);
 }
 
 apr_status_t sniv_shm_take_over(sniv_shm_t *shm)
@@ -806,7 +654,7 @@ apr_status_t sniv_shm_take_over(sniv_shm_t *shm)
         return APR_ENOMEM;
     }
     for (i = 0; i < shm->nslots; i++) {
-        const slot_t *slot = slots_of(shm->rw) + i;
+        const slot_t *slot = slots_of(shm->map.rw) + i;
 
         settle_slot(shm, i);
         if (slot->offset) {
