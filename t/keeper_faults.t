@@ -291,7 +291,7 @@ SKIP: {
     $pid = keeper();
     skip 'no prlimit', 5 if system("prlimit --pid $pid >/dev/null 2>&1");
     my ($kb) = slurp("/proc/$pid/status") =~ /^VmSize:\s*(\d+)/m;
-    system 'prlimit', '--pid', $pid, '--as=' . $kb * 1024;
+    system 'prlimit', '--pid', $pid, '--as=' . $kb * 1024 . ':';
     make_path("$ssl/certs/more");
     spew("$ssl/certs/more/$_.pem", slurp("$ssl/new-1.leaf")
          . slurp("$ssl/new-1.key") . slurp("$ssl/new-2.leaf") x 50)
@@ -299,7 +299,7 @@ SKIP: {
     sleep 3;
     all_served('no memory: all are served');
     remove_tree("$ssl/certs/more");
-    system 'prlimit', '--pid', $pid, '--as=unlimited' if is_alive($pid);
+    system 'prlimit', '--pid', $pid, '--as=unlimited:' if is_alive($pid);
     renew($_), is_renewed($_, "memory again: $_ is renewed")
         for sort keys %now;
 }

@@ -113,6 +113,9 @@ SNIVHostCertificateCheck 1
     ServerName first.test
     SSLEngine on
     SSLCertificateFile $ssl/first.pem
+    <Location /sniv>
+        SetHandler snivhost-status
+    </Location>
 </VirtualHost>
 <VirtualHost $a>
     ServerName sites.test
@@ -161,6 +164,11 @@ stop_or_go('STOP');
 put("$there/far.pem", 'far-1');
 sleep 3;
 all_served('far-2 first-1 near-1', 'it hangs: all are served on');
+my $c = Sniv::Client->new(addr => '127.0.0.1', port => $port,
+                          tls => { sni => 'first.test' });
+like $c->get('first.test', '/sniv?format=prometheus')->{body} // '', qr/^snivhost_store_certificates 3$/m,
+    '... and shown';
+$c->close;
 my ($pid) = (keepers())[-1];
 ok is_alive($pid), '... and the process waits';
 ok $h->graceful, 'a graceful restart';
