@@ -352,6 +352,7 @@ sub _start {
     my $conf = $self->read('snivhost.conf') . $self->read('httpd.conf');
     my @wrapper = $conf =~ /snivhost_module/
         ? split ' ', $ENV{SNIVHOST_WRAPPER} || '' : ();
+    my $before = length $self->read('error.log');
     my $pid = fork;
     die "fork: $!\n" if !defined $pid;
     if (!$pid) {
@@ -378,7 +379,7 @@ sub _start {
         }
         # The PidFile is written after the sockets are open.
         if (-s "$dir/httpd.pid") {
-            $self->_wait_for_children($end);
+            $self->_wait_for_children($before, $end);
             return 1;
         }
         sleep 0.01;
@@ -388,11 +389,13 @@ sub _start {
 }
 
 # The kernel queues connections from now on; waiting for the first child
-# only keeps start-up out of what tests measure.
+# keeps start-up out of what tests measure, and signals from a server that does
+# not know them yet.
 sub _wait_for_children {
-    my ($self, $end) = @_;
+    my ($self, $before, $end) = @_;
     while (time < $end) {
-        return if $self->read('error.log') =~ /resuming normal operations/;
+        return if substr($self->read('error.log'), $before)
+            =~ /resuming normal operations/;
         sleep 0.01;
     }
     return;
@@ -449,13 +452,12 @@ sub stop {
     while (!$has_ended && time < $end) {
         $has_ended = waitpid($pid, WNOHANG) == $pid or sleep 0.01;
     }
-    if ($has_ended) {
-        unlink "$self->{dir}/httpd.pid";
-    }
-    else {
-        kill 'KILL', $pid;
+    if (!$has_ended) {
+        kill 'KILL', -$pid;             # its children, too
         waitpid $pid, 0;
     }
+    # Or the next start would be taken for done
+    unlink "$self->{dir}/httpd.pid";
     $self->{exit} = $?;
     push @{ $self->{stops} }, [$before, length $self->read('error.log')];
     return $has_ended;
