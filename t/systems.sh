@@ -51,14 +51,13 @@ done
 mkdir -p "$base" || exit 1
 commit=`git -C "$src" rev-parse --short HEAD` || exit 1
 
-packages='build-essential debhelper apache2 apache2-dev apache2-ssl-dev
-    libssl-dev libxxhash-dev libjansson-dev libidn2-dev pkg-config xsltproc
-    libcmocka-dev libapache2-mod-perl2 libwww-perl openssl curl perl procps
-    liblwp-protocol-https-perl libio-socket-ssl-perl libnet-ssleay-perl
-    libprotocol-http2-perl nghttp2-client dpkg-repack clang
-    libhiredis-dev redis-server'
-units='gcc libc6-dev make pkg-config libapr1-dev libaprutil1-dev libssl-dev
-    libxxhash-dev libidn2-dev libcmocka-dev openssl'
+# What ./bootstrap would install, which has no network where it runs
+build_packages= demo_packages= test_packages=
+eval "`sed -n "/^[a-z]*_packages='/,/'\$/p" "$src/bootstrap"`"
+packages="build-essential debhelper apache2 procps dpkg-repack clang
+    $build_packages $demo_packages $test_packages"
+units='gcc libc6-dev make perl pkg-config libapr1-dev libaprutil1-dev
+    libssl-dev libxxhash-dev libidn2-dev libcmocka-dev openssl'
 httpd_build='autoconf automake libtool-bin bison flex libpcre2-dev
     libnghttp2-dev libexpat1-dev libxml2-dev'
 
