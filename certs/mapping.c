@@ -47,8 +47,6 @@
 #define MAP_NORESERVE 0
 #endif
 
-#define PAGE 4096u              /* or a part of one */
-
 #if HAVE_SEALS
 /* Whether a file may grow to a size: too large raises SIGXFSZ, not an error */
 static int may_be_large(apr_size_t size)
@@ -153,7 +151,9 @@ int sniv_mapping_has(const sniv_mapping_t *map, apr_uint64_t offset,
                      apr_size_t len)
 {
 #if HAVE_SEALS
-    apr_uint64_t first = offset / PAGE * PAGE;
+    /* 64 KB on some machines; what begins elsewhere is EINVAL, too */
+    const apr_uint64_t page = (apr_uint64_t)sysconf(_SC_PAGESIZE);
+    const apr_uint64_t first = offset / page * page;
 
     return !map->is_shared
            || madvise(map->rw + first, (size_t)(offset + len - first),
