@@ -131,7 +131,10 @@ sub _ssl_error {
     my $e = Net::SSLeay::ERR_get_error();
     if (!$e) {
         return 'closed' if $what == Net::SSLeay::ERROR_ZERO_RETURN();
-        return 'time limit' if $!{EAGAIN};
+        # What the socket said may be lost on the way: the socket blocks, so
+        # OpenSSL wants to go on reading only when its time is over
+        return 'time limit' if $!{EAGAIN}
+            || $what == Net::SSLeay::ERROR_WANT_READ();
         return 'closed' if $what == Net::SSLeay::ERROR_SYSCALL();
         return "error $what";
     }
