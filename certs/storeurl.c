@@ -82,7 +82,9 @@ static const char *parse_value(sniv_store_url_t *url, char *key, char *value,
         const char **to;
     } paths[] = {
         { "socket", &url->socket }, { "password-file", &url->password_file },
-        { "copy", &url->copy }, { "program", &url->program }
+        { "copy", &url->copy }, { "program", &url->program },
+        { "cacert", &url->ca_file }, { "cert", &url->cert_file },
+        { "key", &url->key_file }
     };
     apr_size_t i;
 
@@ -105,7 +107,8 @@ static const char *parse_value(sniv_store_url_t *url, char *key, char *value,
         return parse_host(&url->primary, &url->primary_port, value, p);
     }
     return apr_psprintf(p, "'%s' is not one of socket, password-file, "
-                        "timeout, copy, program and primary", key);
+                        "timeout, copy, program, primary, cacert, cert and "
+                        "key", key);
 }
 
 static const char *parse_values(sniv_store_url_t *url, char *text,
@@ -129,6 +132,19 @@ static const char *parse_values(sniv_store_url_t *url, char *text,
     return wrong;
 }
 
+/* TLS is for what goes over a network. */
+static const char *check_tls(const sniv_store_url_t *url)
+{
+    if (!url->is_tls && (url->ca_file || url->cert_file || url->key_file)) {
+        return "cacert, cert and key are for TLS: write rediss://";
+    }
+    if (url->is_tls && url->socket && !url->primary) {
+        return "there is no TLS over a unix socket: write redis://";
+    }
+    return !url->cert_file != !url->key_file
+           ? "cert and key go together" : NULL;
+}
+
 const char *sniv_store_url_parse(sniv_store_url_t *url, const char *text,
                                  apr_pool_t *p)
 {
@@ -142,11 +158,8 @@ const char *sniv_store_url_parse(sniv_store_url_t *url, const char *text,
     if (!is_printable(text)) {
         return "it has a blank or a control character";
     }
-    if (apr_cstr_casecmpn(text, "redis://", 8) != 0
-        && apr_cstr_casecmpn(text, "valkey://", 9) != 0) {
-        return "TLS to the store is not supported: use a local replica over "
-               "a unix socket, or a tunnel, and redis://";
-    }
+    url->is_tls = apr_cstr_casecmpn(text, "rediss://", 9) == 0
+                  || apr_cstr_casecmpn(text, "valkeys://", 10) == 0;
     copy = apr_pstrdup(p, text);
     values = strchr(copy, '?');
     if (values) {
@@ -172,7 +185,10 @@ const char *sniv_store_url_parse(sniv_store_url_t *url, const char *text,
         copy = at;
     }
     wrong = parse_host(&url->host, &url->port, copy, p);
-    return wrong ? wrong : parse_values(url, values, p);
+    if (!wrong) {
+        wrong = parse_values(url, values, p);
+    }
+    return wrong ? wrong : check_tls(url);
 }
 
 /* ----- names of entries */

@@ -21,6 +21,7 @@
  * snivhost-store both have to know.
  *
  *     redis://[USER@][HOST[:PORT]]/PREFIX[?KEY=VALUE[&KEY=VALUE...]]
+ *     rediss://...            the same in TLS, but for a unix socket
  *
  *     socket=/path            a unix socket instead of host and port
  *     password-file=/path     its first line is the password
@@ -29,6 +30,9 @@
  *     copy=/path              where the local copy is kept
  *     program=/path           the snivhost-store to run
  *     primary=HOST[:PORT]     where to write, if this is a replica
+ *     cacert=/path            whose certificates are trusted, in place of the
+ *                             system's list
+ *     cert=/path&key=/path    a certificate to show
  *
  * Pure: allocates from the pool given, any thread.
  */
@@ -61,6 +65,10 @@ typedef struct sniv_store_url_t {
     const char *program;        /**< or NULL */
     const char *primary;        /**< a host, or NULL */
     int primary_port;
+    int is_tls;                 /**< to hosts; not over a unix socket */
+    const char *ca_file;        /**< or NULL */
+    const char *cert_file;      /**< or NULL */
+    const char *key_file;       /**< or NULL, as cert_file */
 } sniv_store_url_t;
 
 /** Whether a text is meant to be such an address and not a path. */

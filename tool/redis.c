@@ -16,13 +16,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <openssl/crypto.h>
@@ -41,6 +39,7 @@ void redis_init(redis_t *r, const sniv_store_url_t *url)
 void redis_close(redis_t *r)
 {
     if (r->c) {
+        wire_end(&r->wire);
         redisFree(r->c);
         r->c = NULL;
     }
@@ -66,6 +65,14 @@ int redis_fail(redis_t *r, const char *format, ...)
 static int lose(redis_t *r, const char *what, const char *why)
 {
     redis_fail(r, "%s%s%s", what, why ? ": " : "", why ? why : "");
+    redis_close(r);
+    return 0;
+}
+
+/* The reason is the wire's. */
+static int lose_wire(redis_t *r)
+{
+    redis_fail(r, "%s", r->wire.error);
     redis_close(r);
     return 0;
 }
@@ -126,34 +133,41 @@ static void *limited_array(const redisReadTask *task, elements_t elements)
 static redisReply *next_answer(redis_t *r)
 {
     apr_time_t end = apr_time_now() + r->patience;
-    apr_size_t bytes = 0, before;
+    apr_size_t bytes = 0;
     void *reply = NULL;
+    char part[16384];
+    short events;
+    ssize_t n;
 
     for (;;) {
-        if (redisGetReplyFromReader(r->c, &reply) != REDIS_OK) {
-            lose(r, "gave an answer that is not one of Redis", r->c->errstr);
+        if (redisReaderGetReply(r->c->reader, &reply) != REDIS_OK) {
+            lose(r, "gave an answer that is not one of Redis",
+                 r->c->reader->errstr);
             return NULL;
         }
         if (reply) {
             return reply;
         }
-        if (!r->is_written
-            && redisBufferWrite(r->c, &r->is_written) != REDIS_OK) {
-            lose(r, "has closed the connection", r->c->errstr);
+        events = 0;
+        n = wire_give(&r->wire, &events)
+            ? wire_take(&r->wire, part, sizeof(part), &events) : -1;
+        if (n < 0) {
+            lose_wire(r);
             return NULL;
         }
-        if (!wait_for(r, r->is_written ? POLLIN : POLLIN | POLLOUT, end)) {
+        if (n == 0 && !wait_for(r, events, end)) {
             lose(r, "did not answer in time", NULL);
             return NULL;
         }
-        before = r->c->reader->len;
-        if (redisBufferRead(r->c) != REDIS_OK) {
-            lose(r, "has closed the connection", r->c->errstr);
-            return NULL;
-        }
-        bytes += r->c->reader->len - before;
+        bytes += (apr_size_t)n;
         if (bytes > ANSWER_BYTES) {
             lose(r, "gave an answer of more than 64 MiB", NULL);
+            return NULL;
+        }
+        if (n > 0
+            && redisReaderFeed(r->c->reader, part, (size_t)n) != REDIS_OK) {
+            lose(r, "gave an answer that is not one of Redis",
+                 r->c->reader->errstr);
             return NULL;
         }
     }
@@ -248,30 +262,40 @@ int redis_number(const redisReply *reply, apr_int64_t *n)
 
 /* ----- commands */
 
+static int queue(redis_t *r, char *command, apr_int64_t len)
+{
+    int is_good = len > 0 && wire_queue(&r->wire, command, (size_t)len);
+
+    if (len > 0) {
+        OPENSSL_cleanse(command, (size_t)len);
+        redisFreeCommand(command);
+    }
+    return is_good || lose(r, "cannot be asked: out of memory", NULL);
+}
+
 int redis_send(redis_t *r, const char *format, ...)
 {
+    char *command = NULL;
     va_list args;
-    int rv;
+    int len;
 
     if (!r->c) {
         return 0;
     }
     va_start(args, format);
-    rv = redisvAppendCommand(r->c, format, args);
+    len = redisvFormatCommand(&command, format, args);
     va_end(args);
-    r->is_written = 0;
-    return rv == REDIS_OK || lose(r, "cannot be asked: out of memory", NULL);
+    return queue(r, command, len);
 }
 
 int redis_send_argv(redis_t *r, int argc, const char **argv,
                     const size_t *lens)
 {
-    if (!r->c) {
-        return 0;
-    }
-    r->is_written = 0;
-    return redisAppendCommandArgv(r->c, argc, argv, lens) == REDIS_OK
-           || lose(r, "cannot be asked: out of memory", NULL);
+    char *command = NULL;
+
+    return r->c
+           && queue(r, command, redisFormatCommandArgv(&command, argc, argv,
+                                                       lens));
 }
 
 /* ----- connecting */
@@ -280,25 +304,18 @@ int redis_send_argv(redis_t *r, int argc, const char **argv,
 static int read_password(redis_t *r, char *text, size_t room)
 {
     const char *path = r->url->password_file;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
+    int fd = wire_open_private(path, "cannot be asked: password-file=",
+                               &r->wire);
     ssize_t n;
 
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        redis_fail(r, "cannot be asked: the file of the password, %s: %s",
-                   path, strerror(errno));
-        if (fd >= 0) {
-            close(fd);
-        }
-        return 0;
+    if (fd < 0) {
+        return redis_fail(r, "%s", r->wire.error);
     }
-    n = S_ISREG(st.st_mode) ? read(fd, text, room - 1) : 0;
+    n = read(fd, text, room - 1);
     close(fd);
-    if (n <= 0 || (st.st_mode & 077) != 0
-        || (st.st_uid != 0 && st.st_uid != geteuid())) {
-        return redis_fail(r, "cannot be asked: the file of the password, %s, "
-                          "has to belong to root, with nothing for others "
-                          "(chmod 600), and to hold a line", path);
+    if (n <= 0) {
+        return redis_fail(r, "cannot be asked: password-file=%s: it is empty",
+                          path);
     }
     text[n] = '\0';
     text[strcspn(text, "\r\n")] = '\0';
@@ -339,6 +356,28 @@ static int greet(redis_t *r)
     return 1;
 }
 
+/* @return 0: error, and the connection is closed */
+static int begin_tls(redis_t *r, apr_time_t end)
+{
+    short events;
+    int rv;
+
+    if (!wire_use_tls(&r->wire, r->url)) {
+        return lose_wire(r);
+    }
+    for (;;) {
+        events = 0;
+        rv = wire_handshake(&r->wire, &events);
+        if (rv != 0) {
+            return rv > 0 || lose_wire(r);
+        }
+        if (!wait_for(r, events, end)) {
+            return lose(r, "cannot be reached: no TLS in time (redis:// in "
+                        "place of rediss:// is without)", NULL);
+        }
+    }
+}
+
 int redis_open(redis_t *r)
 {
     const sniv_store_url_t *url = r->url;
@@ -354,6 +393,7 @@ int redis_open(redis_t *r)
     if (!r->c) {
         return redis_fail(r, "cannot be reached: out of memory");
     }
+    wire_init(&r->wire, r->c->fd);
     if (r->c->err) {
         return lose(r, "cannot be reached", r->c->errstr);
     }
@@ -364,7 +404,6 @@ int redis_open(redis_t *r)
         || problem != 0) {
         return lose(r, "cannot be reached", strerror(problem));
     }
-    r->c->flags |= REDIS_CONNECTED;
     (void)fcntl(r->c->fd, F_SETFD, FD_CLOEXEC);
     r->fn = *r->c->reader->fn;
     if (!make_array) {
@@ -372,6 +411,5 @@ int redis_open(redis_t *r)
     }
     r->fn.createArray = limited_array;
     r->c->reader->fn = &r->fn;
-    r->is_written = 1;
-    return greet(r);
+    return (url->socket || !url->is_tls || begin_tls(r, end)) && greet(r);
 }

@@ -21,8 +21,8 @@
  * every answer a limit of bytes and elements, and its type is what was asked
  * for or an error.
  *
- * hiredis writes commands and parses answers; it is never let to block, and
- * its reader gets no more than a piece at a time. One thread.
+ * hiredis connects, writes commands and parses answers; it is never let to
+ * block, and its reader gets no more than a piece at a time. One thread.
  */
 
 #include <hiredis/hiredis.h>
@@ -31,13 +31,14 @@
 #include <apr_time.h>
 
 #include "certs/storeurl.h"
+#include "tool/wire.h"
 
 typedef struct redis_t {
     const sniv_store_url_t *url;
     redisContext *c;            /* NULL: not connected */
     apr_interval_time_t patience;   /* for each answer */
     redisReplyObjectFunctions fn;
-    int is_written;             /* nothing waits to be sent */
+    wire_t wire;
     char error[512];            /* completes "STORE ..." */
 } redis_t;
 

@@ -208,7 +208,9 @@ static void test_url(void **state)
         "redis://[::1/p", "redis://[::1]x/p", "redis://u:p@h/p",
         "redis:///p?socket", "redis:///p?socket=x", "redis:///p?x=/y",
         "redis:///p?timeout=0", "redis:///p?timeout=61",
-        "redis:///p?timeout=+1", "rediss:///p", "valkeys://h/p"
+        "redis:///p?timeout=+1", "redis:///p?cacert=/c",
+        "redis:///p?cert=/c&key=/k", "rediss:///p?cert=/c",
+        "rediss:///p?key=/k", "rediss:///p?cacert=c", "rediss:///p?socket=/s"
     };
     sniv_store_url_t url;
     size_t i;
@@ -231,6 +233,18 @@ static void test_url(void **state)
     assert_string_equal(url.copy, "/c");
     assert_string_equal(url.program, "/b");
     assert_string_equal(url.password_file, "/f");
+    assert_false(url.is_tls);
+    assert_null(parse(&url, "rediss:///p"));
+    assert_true(url.is_tls);
+    assert_null(url.ca_file);
+    assert_null(parse(&url, "VALKEYS://h/p?cacert=/a&cert=/c&key=/k"));
+    assert_true(url.is_tls);
+    assert_string_equal(url.host, "h");
+    assert_string_equal(url.ca_file, "/a");
+    assert_string_equal(url.cert_file, "/c");
+    assert_string_equal(url.key_file, "/k");
+    assert_null(parse(&url, "rediss:///p?socket=/s&primary=h"));
+    assert_true(url.is_tls);
     for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_true(sniv_store_url_is(bad[i]));
         assert_non_null(parse(&url, bad[i]));
