@@ -161,6 +161,22 @@ put('b', 'b-1');
 state_is(qr/^state good$/m, 'filled again');
 soon_serves($port, 'c.test', 'v0', '... what is not there goes, one of few');
 
+# ----- another past: what was put is not what was read, the number is the same
+
+sub rewrite {
+    my ($name, $version, $what) = @_;
+    $r->cli('EVAL', "redis.call('HSET', 'sites:certs', 'b', ARGV[1]) "
+            . "redis.call('DEL', 'sites:changes') "
+            . "redis.call('XADD', 'sites:changes', '*', 'id', 'a') "
+            . "return redis.call('SET', 'sites:version', ARGV[2])", 0,
+            slurp("$ssl/$name.leaf") . slurp("$ssl/$name.key"), $version);
+    soon_serves($port, 'b.test', $name, $what);
+    return;
+}
+$version = $r->cli('GET', 'sites:version');
+rewrite('b-2', $version, 'another past with the same version');
+rewrite('b-1', $version + 1, '... and one that seems to go on');
+
 # ----- much vanishes at once
 
 my $pem = slurp("$ssl/b-1.leaf") . slurp("$ssl/b-1.key");
@@ -336,7 +352,8 @@ is "@odd", '', 'no control characters in the log';
 for my $case (
     ['redis:///', qr/a prefix/],
     ['redis://u:secret@h/p', qr/it has a password, which others can read/],
-    ['rediss://h/p', qr/TLS to the store is not supported/],
+    ['redis://h/p?cacert=/c', qr/are for TLS: write rediss:/],
+    ['rediss:///p?socket=/s', qr/there is no TLS over a unix socket/],
     ['redis:///p?socket=x', qr/socket takes a path/],
     ['redis:///p?bogus=1', qr/'bogus' is not one of/],
     ['redis:///p?timeout=0', qr/timeout takes 1 to 60/],

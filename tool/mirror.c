@@ -30,9 +30,10 @@
 
 /*
  * A store says what has changed since: PREFIX:version counts changes, and
- * PREFIX:changes has the IDs of the last ones. If there are as many as the
- * version says, these entries are read; if not (too long ago, another store,
- * a writer that does not keep to it), all are.
+ * PREFIX:changes has the IDs of the last ones. If the last one that was read
+ * is still there and as many follow it as the version says, these entries are
+ * read; if not (too long ago, another store, a writer that does not keep to
+ * it), all are.
  *
  * What is asked for is limited before it is asked for: the number of entries
  * (HLEN) before their IDs (HKEYS), the length of a value (HSTRLEN) before the
@@ -40,6 +41,7 @@
  */
 
 #define PERIOD 1                            /* seconds from look to look */
+#define GATHER apr_time_from_msec(50)       /* a folder is many changes */
 #define PERIOD_MAX 10                       /* ... while it fails */
 #define ALL_PERIOD apr_time_from_sec(3600)  /* ... at everything */
 #define NOTE_PERIOD apr_time_from_sec(5)    /* from note to note */
@@ -49,15 +51,20 @@
 #define BATCH_BYTES ((apr_size_t)4 << 20)
 #define GONE_LEAST 10                       /* that may vanish at once */
 
+/* Where in the stream a change is, as Redis writes it. */
+typedef struct place_t {
+    char at[44];
+} place_t;
+
 typedef struct mirror_t {
     redis_t redis;
     copy_t copy;
     const char *prefix;
     apr_pool_t *ptemp;          /* cleared after each look */
-    int is_read;                /* version and at are those of the copy */
+    int is_read;                /* version and last are those of the copy */
     int is_held;                /* too much has vanished in this version */
     apr_int64_t version;
-    char at[44];                /* the last change, in the stream */
+    place_t last;               /* the last change */
     apr_time_t read, all, noted;
     unsigned round;
     unsigned skipped;           /* entries that cannot be copied */
@@ -113,7 +120,8 @@ static int has_version(mirror_t *m, const redisReply *reply,
            || redis_fail(&m->redis, "has no number in %s:version", m->prefix);
 }
 
-static int has_place(mirror_t *m, const redisReply *change)
+/* The place of a change in the stream. */
+static int has_place(mirror_t *m, const redisReply *change, place_t *place)
 {
     const redisReply *at = redis_element(&m->redis, change, 0,
                                          REDIS_REPLY_STRING, 0);
@@ -121,13 +129,20 @@ static int has_place(mirror_t *m, const redisReply *change)
     if (!at) {
         return 0;
     }
-    if ((size_t)at->len >= sizeof(m->at)
+    if ((size_t)at->len >= sizeof(place->at)
         || strspn(at->str, "0123456789-") != (size_t)at->len) {
         return redis_fail(&m->redis, "has a stream %s:changes whose IDs are "
                           "none", m->prefix);
     }
-    memcpy(m->at, at->str, (size_t)at->len + 1);
+    memcpy(place->at, at->str, (size_t)at->len + 1);
     return 1;
+}
+
+/* That of the last one, in a list with it. */
+static int has_last(mirror_t *m, const redisReply *list, place_t *place)
+{
+    apr_cpystrn(place->at, "0-0", sizeof(place->at));
+    return list->elements == 0 || has_place(m, list->element[0], place);
 }
 
 /* Version, last change and number of entries, all of one moment. */
@@ -152,8 +167,7 @@ static int ask_all(mirror_t *m, apr_int64_t *version, apr_int64_t *entries)
         && (list = redis_element(r, reply, 1, REDIS_REPLY_ARRAY, 0))
         && (one = redis_element(r, reply, 2, REDIS_REPLY_INTEGER, 0))) {
         *entries = one->integer;
-        apr_cpystrn(m->at, "0-0", sizeof(m->at));
-        is_good = list->elements == 0 || has_place(m, list->element[0]);
+        is_good = has_last(m, list, &m->last);
     }
     freeReplyObject(reply);
     if (is_good && *entries > ENTRIES_MAX) {
@@ -412,7 +426,7 @@ static apr_array_header_t *ids_of(mirror_t *m, const redisReply *changes)
     size_t i;
 
     for (i = 0; i < changes->elements; i++) {
-        if (!has_place(m, changes->element[i])
+        if (!has_place(m, changes->element[i], &m->last)
             || !(fields = redis_element(&m->redis, changes->element[i], 1,
                                         REDIS_REPLY_ARRAY, 0))
             || !(id = redis_element(&m->redis, fields, 1, REDIS_REPLY_STRING,
@@ -468,18 +482,16 @@ static int use_changes(mirror_t *m, const redisReply *reply)
 {
     redis_t *r = &m->redis;
     apr_int64_t version;
-    const redisReply *one, *list, *changes;
+    const redisReply *one, *last, *list, *changes;
     apr_array_header_t *asked;
 
     if (!(one = redis_element(r, reply, 0, REDIS_REPLY_STRING, 1))
         || !has_version(m, one, &version)
-        || !(list = redis_element(r, reply, 1, REDIS_REPLY_ARRAY, 1))) {
+        || !(last = redis_element(r, reply, 1, REDIS_REPLY_ARRAY, 0))
+        || !(list = redis_element(r, reply, 2, REDIS_REPLY_ARRAY, 1))) {
         return store_fails(m);
     }
-    if (version == m->version) {
-        return 1;
-    }
-    if (list->type == REDIS_REPLY_NIL || version < m->version) {
+    if (list->type == REDIS_REPLY_NIL || last->elements != 1) {
         return -1;
     }
     if (!(one = redis_element(r, list, 0, REDIS_REPLY_ARRAY, 0))
@@ -494,30 +506,41 @@ static int use_changes(mirror_t *m, const redisReply *reply)
     return asked ? copy_changed(m, asked, version) : store_fails(m);
 }
 
-static int ask_version(mirror_t *m, apr_int64_t *version)
+/*
+ * Whether nothing was put since. The version alone does not say that: another
+ * primary, or the same one with data of yesterday, counts on from less, and
+ * comes to the same number with other changes.
+ * @return -1: error
+ */
+static int is_unchanged(mirror_t *m, apr_int64_t *version)
 {
-    redisReply *reply;
-    int rv;
+    redis_t *r = &m->redis;
+    redisReply *number, *changes;
+    place_t last;
+    int is_good;
 
-    redis_send(&m->redis, "GET %s:version", m->prefix);
-    reply = redis_reply(&m->redis, REDIS_REPLY_STRING, 1);
-    if (!reply) {
-        return store_fails(m);
-    }
-    rv = has_version(m, reply, version) || store_fails(m);
-    freeReplyObject(reply);
-    return rv;
+    redis_send(r, "GET %s:version", m->prefix);
+    redis_send(r, "XREVRANGE %s:changes + - COUNT 1", m->prefix);
+    number = redis_reply(r, REDIS_REPLY_STRING, 1);
+    changes = number ? redis_reply(r, REDIS_REPLY_ARRAY, 0) : NULL;
+    is_good = changes && has_version(m, number, version)
+              && has_last(m, changes, &last);
+    freeReplyObject(number);
+    freeReplyObject(changes);
+    return !is_good ? store_fails(m) - 1
+           : *version == m->version && strcmp(last.at, m->last.at) == 0;
 }
 
 /* Too much has vanished: read all again when that may be otherwise. */
 static int look_if_held(mirror_t *m)
 {
     apr_int64_t version;
+    int is_same = is_unchanged(m, &version);
 
-    if (!ask_version(m, &version)) {
+    if (is_same < 0) {
         return 0;
     }
-    if (version != m->version || is_allowed(m, version)) {
+    if (!is_same || is_allowed(m, version)) {
         return copy_all(m);
     }
     memcpy(m->reason, m->held, sizeof(m->held));
@@ -529,20 +552,19 @@ static int look_for_changes(mirror_t *m)
     redis_t *r = &m->redis;
     redisReply *reply;
     apr_int64_t version;
-    int rv;
+    int rv = is_unchanged(m, &version);
 
-    if (!ask_version(m, &version)) {
-        return 0;
-    }
-    if (version == m->version) {
-        return 1;
+    if (rv != 0) {
+        return rv > 0;
     }
     redis_send(r, "MULTI");
     redis_send(r, "GET %s:version", m->prefix);
+    redis_send(r, "XREVRANGE %s:changes %s %s", m->prefix, m->last.at,
+               m->last.at);
     redis_send(r, "XREAD COUNT %d STREAMS %s:changes %s", CHANGES_MAX,
-               m->prefix, m->at);
+               m->prefix, m->last.at);
     redis_send(r, "EXEC");
-    if (!redis_skip(r, 3)
+    if (!redis_skip(r, 4)
         || !(reply = redis_reply(r, REDIS_REPLY_ARRAY, 0))) {
         return store_fails(m);
     }
@@ -620,14 +642,42 @@ static void recall(mirror_t *m)
     }
 }
 
+/*
+ * Wait for a change, for some time at most: what is written past the stream
+ * is found by looking then.
+ */
+static void listen_for(mirror_t *m, apr_interval_time_t time)
+{
+    const apr_interval_time_t patience = m->redis.patience;
+    apr_time_t end = apr_time_now() + time;
+    redisReply *reply;
+
+    redis_send(&m->redis, "XREAD BLOCK %d COUNT 1 STREAMS %s:changes %s",
+               (int)apr_time_as_msec(time), m->prefix, m->last.at);
+    m->redis.patience += time;
+    reply = redis_reply(&m->redis, REDIS_REPLY_ARRAY, 1);
+    m->redis.patience = patience;
+    if (reply && reply->type == REDIS_REPLY_ARRAY) {
+        time = GATHER;
+    }
+    else {
+        time = reply ? 0 : end - apr_time_now();
+    }
+    freeReplyObject(reply);
+    if (time > 0 && time <= apr_time_from_sec(PERIOD) && !is_ended) {
+        apr_sleep(time);
+    }
+}
+
 static void keep(mirror_t *m)
 {
     char before[sizeof(m->reason)] = "";
     apr_int64_t version = -1;
-    int is_first = 1, pause = PERIOD;
+    int is_first = 1, is_good, pause = PERIOD;
 
     while (!is_ended) {
-        pause = look(m) ? PERIOD : pause < PERIOD_MAX ? pause + 1 : pause;
+        is_good = look(m);
+        pause = is_good ? PERIOD : pause < PERIOD_MAX ? pause + 1 : pause;
         if (is_first || strcmp(before, m->reason) != 0
             || version != m->version
             || apr_time_now() - m->noted >= NOTE_PERIOD
@@ -640,7 +690,10 @@ static void keep(mirror_t *m)
             is_first = 0;
             close(STDOUT_FILENO);   /* who waits for it goes on */
         }
-        if (!is_ended) {
+        if (is_good && !is_ended) {
+            listen_for(m, apr_time_from_sec(PERIOD));
+        }
+        else if (!is_ended) {
             apr_sleep(apr_time_from_sec(pause));
         }
     }
