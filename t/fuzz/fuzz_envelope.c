@@ -114,6 +114,8 @@ static void read_text(const sniv_store_keys_t *keys,
     }
     if (!sniv_store_url_parse(&url, text, p)
         && (!url.host || url.port < 1 || url.timeout < 1
+            || (!url.is_tls && (url.ca_file || url.cert_file))
+            || !url.cert_file != !url.key_file
             || !sniv_store_id_is_usable(url.prefix, strlen(url.prefix)))) {
         abort();
     }

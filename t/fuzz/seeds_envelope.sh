@@ -36,6 +36,7 @@ done <<'END'
 redis:///sites
 redis://user@[2001:db8::1]:6380/sites?timeout=5&copy=/a&primary=b:1
 valkey://host/s-1.x?socket=/run/x&password-file=/y&program=/z
+rediss://host/s?cacert=/c&cert=/d&key=/e
 http-01+token
 tls-alpn-01+a.test
 END
