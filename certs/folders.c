@@ -494,6 +494,7 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
 {
     sniv_folder_visitor_t visitor;
     apr_time_t start = apr_time_now();
+    apr_interval_time_t took;
     sniv_stamp_t stamp;
     visit_t visit;
     const char *reason;
@@ -533,7 +534,10 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
     /* a change within the clock's tick of the reading leaves no trace */
     folder->is_fresh = stamp.size >= 0
                        && now - stamp.mtime / 1000 < apr_time_from_sec(3);
-    /* a hundredth of the time at most for one that takes long */
-    folder->pause = now + 100 * (apr_time_now() - start);
+    /* a hundredth of the time at most for one that takes long, twice in a row:
+     * once may be a cold disk, or a processor that others had */
+    took = apr_time_now() - start;
+    folder->pause = now + 100 * (took < folder->took ? took : folder->took);
+    folder->took = took;
     report_problem(certs, folder, rv, reason);
 }

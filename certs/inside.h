@@ -131,6 +131,7 @@ struct sniv_folder_t {
     apr_uint32_t passed;        /**< files in it, see sniv_share_t */
     sniv_stamp_t stamp;         /**< when it was read */
     apr_time_t pause;           /**< not to be read again before */
+    apr_interval_time_t took;   /**< how long that took the last time */
     apr_uint64_t place[3];      /**< scope, device, inode: key in by_place */
     unsigned is_placed : 1;     /**< is in by_place */
     unsigned is_fresh : 1;      /**< changed about when it was read */
