@@ -158,6 +158,9 @@ const char *sniv_store_url_parse(sniv_store_url_t *url, const char *text,
     if (!is_printable(text)) {
         return "it has a blank or a control character";
     }
+    if (!sniv_store_url_is(text)) {
+        return "it does not begin with redis:// or rediss://";
+    }
     url->is_tls = apr_cstr_casecmpn(text, "rediss://", 9) == 0
                   || apr_cstr_casecmpn(text, "valkeys://", 10) == 0;
     copy = apr_pstrdup(p, text);

@@ -122,8 +122,8 @@ sub look {
 sub why {
     my ($h) = @_;
     my ($state) = glob $h->dir . '/snivhost-store/*/state';
-    return ($state ? slurp($state) : 'no state',
-            grep { /SNIV03/ } split /\n/, $h->read('error.log'));
+    return join "\n", $state ? slurp($state) : 'no state',
+        grep { /SNIV03/ } split /\n/, $h->read('error.log');
 }
 
 is join(', ', look(1)), '', 'all is well';
@@ -144,6 +144,10 @@ $r->signal('STOP');
 look_until($begin + $OUTAGE / 2);
 is join(', ', %wrong), '', 'it hangs: all serve on';
 ok $servers[0]->graceful, '... also after a restart';
+# once more it is there for a moment: what it has is read, and then it comes
+# back with nothing in it and counts to the same number
+$r->signal('CONT');
+ok soon(sub { why($servers[0]) =~ /^state good$/m }), 'it is there, and dies';
 $r->stop;
 $servers[1]->stop;
 $servers[1]->start;

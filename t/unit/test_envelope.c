@@ -249,6 +249,8 @@ static void test_url(void **state)
         assert_true(sniv_store_url_is(bad[i]));
         assert_non_null(parse(&url, bad[i]));
     }
+    assert_non_null(parse(&url, "/etc/redis://x"));
+    assert_non_null(parse(&url, "sites"));
     assert_false(sniv_store_url_is("/etc/redis://x"));
     assert_false(sniv_store_url_is("redis"));
 }
