@@ -57,6 +57,11 @@
 #include <apr_ring.h>
 #include <apr_tables.h>
 
+/* For the rings: that of APR 1.7.2 subtracts NULL, and clang warns */
+#include <stddef.h>
+#undef APR_OFFSETOF
+#define APR_OFFSETOF(type, field) offsetof(type, field)
+
 #include "certs/cache.h"
 #include "certs/types.h"
 #include "certs/reader.h"
