@@ -119,8 +119,9 @@ for my $file (sort glob Sniv::Httpd::top() . '/conf/examples/*.conf') {
 }
 
 plan tests => Sniv::Lint::cases(), sub {
-    Sniv::Httpd::mode() ne 'off' ? 1
-        : skip_reason('the module is not loaded');
+    Sniv::Httpd::mode() eq 'off' ? skip_reason('the module is not loaded')
+        : -e Sniv::Httpd::apxs('LIBEXECDIR') . '/mod_md.so' ? 1
+        : skip_reason('no mod_md');
 };
 
 my $h = Sniv::Lint::server('lint-clean', { modules => ['watchdog', 'md', 'vhost_alias'] });
