@@ -26,7 +26,6 @@ APACHE_MODULE(snivhost, [virtual hosts by name in constant time], $snivhost_objs
         APR_ADDTO(MOD_SNIVHOST_LDADD, [-ljansson])
         if test "$ac_cv_header_idn2_h" = "yes" ; then
             APR_ADDTO(MOD_CFLAGS, [-DSNIVHOST_HAVE_IDN2])
-            APR_ADDTO(MOD_SNIVHOST_LDADD, [-lidn2])
         fi
         if test "x$enable_snivhost" = "xshared"; then
             # One exported symbol: the module record

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "apr_dso.h"
 #include "apr_lib.h"
 #include "apr_strings.h"
 #include "apr_uri.h"
@@ -24,6 +25,8 @@
 #ifdef SNIVHOST_HAVE_IDN2
 #include <idn2.h>
 #endif
+
+const char *sniv_url_idn2 = "libidn2.so.0";
 
 /* A host name in the DNS, and a server name in TLS (RFC 6066, 3). */
 #define NAME_MAX_LENGTH 253
@@ -47,6 +50,43 @@ static int is_ascii(const char *text)
 }
 
 #ifdef SNIVHOST_HAVE_IDN2
+
+/* ----- libidn2, until p is destroyed. Not linked: with its tables it is twice
+ * as large as jansson, in each server, for questions that few ask */
+
+typedef struct {
+    int (*to_ascii)(const char *text, char **labels, int flags);
+    void (*free)(void *labels);
+    const char *(*strerror)(int rv);
+} idn2_t;
+
+static int load_function(void *to, apr_dso_handle_t *lib, const char *name)
+{
+    apr_dso_handle_sym_t sym;
+
+    if (apr_dso_sym(&sym, lib, name) != APR_SUCCESS)
+        return 0;
+    memcpy(to, &sym, sizeof(sym));      /* ISO C has no such conversion */
+    return 1;
+}
+
+/* Returns why there is none. */
+static const char *load_idn2(idn2_t *idn2, apr_pool_t *p)
+{
+    apr_dso_handle_t *lib = NULL;
+    char text[256];
+
+    if (apr_dso_load(&lib, sniv_url_idn2, p) == APR_SUCCESS
+        && load_function(&idn2->to_ascii, lib, "idn2_to_ascii_8z")
+        && load_function(&idn2->free, lib, "idn2_free")
+        && load_function(&idn2->strerror, lib, "idn2_strerror")) {
+        return NULL;
+    }
+    return apr_psprintf(p, "it has characters outside ASCII, and the library "
+                        "that converts them cannot be loaded: %s",
+                        lib ? apr_dso_error(lib, text, sizeof(text))
+                            : sniv_url_idn2);
+}
 
 /* ----- labels with symbols: browsers take them, IDNA2008 does not */
 
@@ -170,8 +210,8 @@ static const char *punycode(const apr_uint32_t *chars, int n, apr_pool_t *p)
 }
 
 /* NULL: no. */
-static const char *convert_label(const char *label, apr_size_t len,
-                                 apr_pool_t *p)
+static const char *convert_label(const idn2_t *idn2, const char *label,
+                                 apr_size_t len, apr_pool_t *p)
 {
     apr_uint32_t chars[LABEL_MAX];
     const char *text = apr_pstrmemdup(p, label, len);
@@ -180,7 +220,7 @@ static const char *convert_label(const char *label, apr_size_t len,
 
     if (is_ascii(text))
         return text;
-    if (idn2_to_ascii_8z(text, &labels, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT)
+    if (idn2->to_ascii(text, &labels, IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT)
         == IDN2_OK && labels && is_ascii(labels)) {
         text = apr_pstrdup(p, labels);
     }
@@ -188,18 +228,19 @@ static const char *convert_label(const char *label, apr_size_t len,
         n = take_symbols(label, len, chars);
         text = n ? punycode(chars, n, p) : NULL;
     }
-    idn2_free(labels);
+    idn2->free(labels);
     return text;
 }
 
-static const char *convert_labels(const char *host, apr_pool_t *p)
+static const char *convert_labels(const idn2_t *idn2, const char *host,
+                                  apr_pool_t *p)
 {
     const char *all = "", *label;
     apr_size_t len;
 
     for (;; host += len + 1) {
         len = strcspn(host, ".");
-        label = convert_label(host, len, p);
+        label = convert_label(idn2, host, len, p);
         if (!label)
             return NULL;
         all = apr_pstrcat(p, all, label, host[len] ? "." : "", NULL);
@@ -208,35 +249,49 @@ static const char *convert_labels(const char *host, apr_pool_t *p)
     }
 }
 
+/* Returns why it cannot be converted. */
+static const char *convert(const char **text, const char *host, apr_pool_t *p)
+{
+    idn2_t idn2 = { 0 };
+    char *labels = NULL;
+    const char *why = load_idn2(&idn2, p);
+    int rv;
+
+    if (why)
+        return why;
+    rv = idn2.to_ascii(host, &labels,
+                       IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
+    if (rv == IDN2_OK && labels && is_ascii(labels))
+        *text = apr_pstrdup(p, labels);
+    else if (rv == IDN2_OK)
+        why = "it has no A-labels";
+    else if (!(*text = convert_labels(&idn2, host, p)))
+        why = apr_pstrdup(p, idn2.strerror(rv));
+    idn2.free(labels);
+    return why;
+}
+
+#else
+
+static const char *convert(const char **text, const char *host, apr_pool_t *p)
+{
+    return "it has characters outside ASCII, and this build has no libidn2 to "
+           "convert them";
+}
+
 #endif
 
 const char *sniv_url_ascii_host(const char **text, const char *host,
                                 apr_pool_t *p)
 {
-    const char *why = "it has characters outside ASCII, and this build has "
-                      "no libidn2 to convert them";
+    const char *why = NULL;
 
     *text = host;
-    if (is_ascii(host))
+    if (!is_ascii(host))
+        why = convert(text, host, p);
+    if (!why)
         return NULL;
-#ifdef SNIVHOST_HAVE_IDN2
-    {
-        char *labels = NULL;
-        int rv = idn2_to_ascii_8z(host, &labels,
-                                  IDN2_NONTRANSITIONAL | IDN2_NFC_INPUT);
-
-        if (rv == IDN2_OK && labels && is_ascii(labels)) {
-            *text = apr_pstrdup(p, labels);
-            idn2_free(labels);
-            return NULL;
-        }
-        idn2_free(labels);
-        if (rv != IDN2_OK && (*text = convert_labels(host, p)) != NULL)
-            return NULL;
-        *text = host;
-        why = rv == IDN2_OK ? "it has no A-labels" : idn2_strerror(rv);
-    }
-#endif
+    *text = host;
     return apr_psprintf(p, "'%s' is not a name that a client can send (%s): "
                         "write its A-labels, as in xn--bcher-kva.example",
                         host, why);

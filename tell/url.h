@@ -18,8 +18,9 @@
  * @file tell/url.h
  * What a browser sends that is given a URL: server name, Host, path.
  *
- * Knows APR and, if the build has found it, libidn2; nothing of httpd. Any
- * bytes are safe to give. Any thread; everything lives in the given pool.
+ * Knows APR and, if the build has found its header, libidn2, which it loads when
+ * a name outside ASCII needs it; nothing of httpd. Any bytes are safe to give.
+ * Any thread; everything lives in the given pool.
  */
 
 #include "apr_network_io.h"
@@ -49,6 +50,9 @@ const char *sniv_url_parse(sniv_url_t *url, const char *text, apr_pool_t *p);
  */
 const char *sniv_url_ascii_host(const char **text, const char *host,
                                 apr_pool_t *p);
+
+/** The file name of libidn2; for tests. */
+extern const char *sniv_url_idn2;
 
 /** Whether a text has a control character or DEL. */
 int sniv_url_has_controls(const char *text);

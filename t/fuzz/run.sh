@@ -36,12 +36,10 @@ CC=${FUZZ_CC-clang}
 flags="-g -O1 -fsanitize=fuzzer,address,undefined
     -fno-sanitize-recover=undefined -I../.. -I../unit
     `apr-1-config --cppflags --includes` `apu-1-config --includes`"
-idn2=
 if echo '#include <idn2.h>' | $CC -E - >/dev/null 2>&1; then
     flags="$flags -DSNIVHOST_HAVE_IDN2"
-    idn2=-lidn2
 fi
-libs="-lssl -lcrypto $idn2 `apu-1-config --link-ld` `apr-1-config --link-ld` -lm"
+libs="-lssl -lcrypto `apu-1-config --link-ld` `apr-1-config --link-ld` -lm"
 status=0
 mkdir -p run
 for name; do

@@ -161,6 +161,23 @@ static void test_international(void **state)
 #endif
 }
 
+/* The library has been removed after the build. */
+static void test_no_library(void **state)
+{
+#ifdef SNIVHOST_HAVE_IDN2
+    const char *name = sniv_url_idn2, *err;
+    sniv_url_t url;
+
+    sniv_url_idn2 = "libsnivhost-none.so.0";
+    err = sniv_url_parse(&url, "https://m\xc3\xbc.example/", pool);
+    assert_non_null(strstr(err, "cannot be loaded: libsnivhost-none.so.0"));
+    assert_non_null(strstr(err, "A-labels"));
+    assert_null(sniv_url_parse(&url, "https://xn--m-eha.example/", pool));
+    sniv_url_idn2 = name;
+#endif
+    (void)state;
+}
+
 /* Random words of what URLs are made of: no crash, nothing that cannot be
  * sent. */
 static void test_random(void **state)
@@ -201,6 +218,7 @@ int main(void)
         cmocka_unit_test(test_bad),
         cmocka_unit_test(test_long),
         cmocka_unit_test(test_international),
+        cmocka_unit_test(test_no_library),
         cmocka_unit_test(test_random),
     };
     int failed;
