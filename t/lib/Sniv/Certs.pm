@@ -95,14 +95,34 @@ sub make {
                  '-CA', "$new/$ca.crt", '-CAkey', "$new/$ca.key",
                  '-addext', 'basicConstraints=critical,CA:FALSE');
     }
+    _revoked($new);
     for my $file (glob "$new/*") {
         (my $to = $file) =~ s/\Q$new\E/$dir/;
         rename $file, $to or die "rename $file: $!\n";
     }
     rmdir $new;
+    make_path("$dir/cas");
+    _join("$dir/cas/$_.pem", "$dir/$_.crt") for qw(ca middle);
+    openssl('rehash', "$dir/cas");
     open my $fh, '>', $stamp or die "$stamp: $!\n";
     close $fh;
     return $dir;
+}
+
+# Revocation lists of the authority: none.crl, and client.crl with "client"
+sub _revoked {
+    my ($new) = @_;
+    spew("$new/crl.conf", "[ca]\ndefault_ca = it\n[it]\n"
+        . "database = $new/crl.index\ndefault_md = sha256\n"
+        . "default_crl_days = $DAYS\n");
+    spew("$new/crl.index", '');
+    my @ca = ('ca', '-config', "$new/crl.conf", '-cert', "$new/ca.crt",
+              '-keyfile', "$new/ca.key");
+    openssl(@ca, '-gencrl', '-out', "$new/none.crl");
+    openssl(@ca, '-revoke', "$new/client.crt");
+    openssl(@ca, '-gencrl', '-out', "$new/client.crl");
+    unlink glob "$new/crl.*";
+    return;
 }
 
 # Other certificates and keys in the same files of another folder, as they

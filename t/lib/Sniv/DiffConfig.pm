@@ -317,7 +317,18 @@ sub common_lines {
     push @l, 'SSLHonorCipherOrder on' if chance(0.2);
     push @l, 'SSLCACertificateFile "%certs%/' . pick(qw(ca.crt ca-copy.crt
         middle.crt middle-copy.crt both.crt)) . '"' if chance(0.4);
+    push @l, 'SSLCACertificatePath "%certs%/cas"' if chance(0.07);
     push @l, 'SSLCADNRequestFile "%certs%/ca.crt"' if chance(0.05);
+    push @l, 'SSLCADNRequestPath "%certs%/cas"' if chance(0.05);
+    push @l, 'SSLVerifyClient optional' if chance(0.05);
+    # Looked at where a client's certificate is: in /secure, too
+    push @l, 'SSLCACertificateFile "%certs%/ca.crt"', 'SSLCARevocationCheck '
+        . pick('leaf', 'chain', 'leaf no_crl_for_cert_ok', 'none'), pick(
+        map { qq(SSLCARevocationFile "%certs%/$_.crl") } 'none', 'client')
+        if chance(0.08);
+    push @l, 'SSLOCSPEnable ' . pick('on', 'leaf', 'off'),
+        'SSLOCSPResponderTimeout 1', 'SSLOCSPUseRequestNonce '
+        . pick('on', 'off') if chance(0.04);
     push @l, 'SSLSessionTickets off' if chance(0.15);
     push @l, 'SSLSessionTicketKeyFile "%certs%/' . pick(qw(tickets1
         tickets2)) . '"' if chance(0.1);
@@ -327,6 +338,9 @@ sub common_lines {
     push @l, 'SSLOpenSSLConfCmd MinProtocol TLSv1.2' if chance(0.05);
     push @l, 'SSLInsecureRenegotiation on' if chance(0.05);
     push @l, 'SSLUseStapling on' if chance(0.15);
+    push @l, 'SSLStaplingReturnResponderErrors off',
+        'SSLStaplingFakeTryLater off', 'SSLStaplingErrorCacheTimeout 30'
+        if chance(0.05);
     push @l, 'SSLOpenSSLConfCmd Groups ' . pick('P-256', 'P-384:X25519')
         if chance(0.1);
     push @l, 'SSLOpenSSLConfCmd Options -SessionTicket' if chance(0.05);
@@ -346,6 +360,8 @@ sub own_lines {
         . "SSLRequire %%{SSL_CIPHER_USEKEYSIZE} >= 256\n</Location>"
         if chance(0.2);
     push @l, 'SSLVerifyDepth ' . pick(1, 3) if chance(0.1);
+    push @l, "<Location \"/secure\">\nSSLRenegBufferSize 64\n</Location>"
+        if chance(0.05);
     push @l, 'SSLUserName SSL_CLIENT_S_DN_CN' if chance(0.1);
     push @l, 'SSLUseStapling ' . pick('on', 'off') if chance(0.1);
     push @l, 'SSLSessionCacheTimeout ' . pick(60, 300) if chance(0.05);
