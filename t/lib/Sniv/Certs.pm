@@ -102,7 +102,9 @@ sub make {
     }
     rmdir $new;
     make_path("$dir/cas");
-    _join("$dir/cas/$_.pem", "$dir/$_.crt") for qw(ca middle);
+    for my $name (qw(ca middle)) {
+        _join("$dir/cas/$name.pem", "$dir/$name.crt");
+    }
     openssl('rehash', "$dir/cas");
     open my $fh, '>', $stamp or die "$stamp: $!\n";
     close $fh;
