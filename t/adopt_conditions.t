@@ -407,6 +407,13 @@ for my $case (
              "SSLCACertificateFile $ssl/ca.crt", 'SSLVerifyClient optional'),
      { 'a.test' => qr/first/,
        'b.test' => qr/^SSLVerifyClient requests a certificate from every client \(\S+:\d+\); SSLOCSPEnable is on \(\S+:\d+\)$/ }],
+    ['a directive and what is in the files',
+     "SSLStaplingCache shmcb:stapling(64000)\n"
+     . vhost('127.0.0.1:100', 'a.test', @ON)
+     . vhost('127.0.0.1:100', 'b.test', 'SSLEngine on', cert('ocsp'),
+             'SSLOCSPEnable on', 'SSLUseStapling on'),
+     { 'a.test' => qr/first/,
+       'b.test' => qr/^SSLOCSPEnable is on \(\S+:\d+\); SSLUseStapling is on and its certificate names an OCSP responder \(\S+:\d+\)$/ }],
     ['no SSLEngine, and the protocol of Listen', sub {
         my ($port, $other) = @_;
         return "Listen 127.0.0.1:$other https\n"

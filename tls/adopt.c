@@ -428,7 +428,7 @@ static int read_files(server_rec *s, apr_pool_t *pconf, apr_pool_t *ptemp)
     note_all_files(1, pconf);
     if (snivhost_store())
         snivhost_store_load(s, pconf);
-    if (snivhost_site.adoption->nlean > 0)
+    if (snivhost_site.adoption->nlean > 0 || APLOGdebug(s))
         snivhost_lean_by_files(snivhost_site.adoption, ptemp);
     if (snivhost_store()) {
         snivhost_renewal_by_files(snivhost_site.adoption);

@@ -18,6 +18,9 @@
 #include "apr_hash.h"
 #include "apr_strings.h"
 
+#include "http_core.h"
+#include "http_main.h"
+
 #include <openssl/opensslv.h>
 
 #include "certs/judge.h"
@@ -263,6 +266,21 @@ static void judge_problem(snivhost_adoption_t *adoption,
     }
 }
 
+/* What is in its files that only mod_ssl can do. */
+static int judge_flags(snivhost_adoption_t *adoption,
+                       snivhost_candidate_t *c, unsigned flags)
+{
+    if (flags & SNIV_CERT_ENCRYPTED_KEY)
+        refuse(adoption, c, "its key needs a pass phrase", NULL, NULL);
+    if (snivhost_tlsconf_is_on(c->conf, SNIVHOST_SET_STAPLING)
+        && (flags & SNIV_CERT_OCSP_URI)) {
+        refuse(adoption, c, "SSLUseStapling is on and its certificate names "
+               "an OCSP responder", NULL,
+               c->conf->of[SNIVHOST_SET_STAPLING]->node);
+    }
+    return c->reasons != NULL;
+}
+
 static void judge_files(snivhost_adoption_t *adoption,
                         snivhost_candidate_t *c, apr_pool_t *ptemp)
 {
@@ -287,18 +305,8 @@ static void judge_files(snivhost_adoption_t *adoption,
         c->parameters = snivhost_value_parameters(
             adoption->p, APR_ARRAY_IDX(c->conf->certs, 0, const char *));
     }
-    if (flags & SNIV_CERT_ENCRYPTED_KEY) {
-        refuse(adoption, c, "its key needs a pass phrase", NULL, NULL);
-    }
-    else if (snivhost_tlsconf_is_on(c->conf, SNIVHOST_SET_STAPLING)
-             && (flags & SNIV_CERT_OCSP_URI)) {
-        refuse(adoption, c, "SSLUseStapling is on and its certificate names "
-               "an OCSP responder", NULL,
-               c->conf->of[SNIVHOST_SET_STAPLING]->node);
-    }
-    else if (reason) {
+    if (!judge_flags(adoption, c, flags) && reason)
         judge_problem(adoption, c, file, reason);
-    }
 }
 
 /* ----- donors ----- */
@@ -681,15 +689,27 @@ void snivhost_lean_by_directives(snivhost_adoption_t *adoption,
 
 void snivhost_lean_by_files(snivhost_adoption_t *adoption, apr_pool_t *ptemp)
 {
+    /* An obstacle is enough to decide; whoever asks for reasons gets all */
+    int all = APLOGdebug(ap_server_conf)
+              || ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST;
     apr_pool_t *each;
     int i;
 
     apr_pool_create(&each, ptemp);
     for (i = 0; i < adoption->table->nvhosts; i++) {
-        if (snivhost_lean_is_possible(&adoption->candidates[i])) {
-            judge_files(adoption, &adoption->candidates[i], each);
-            apr_pool_clear(each);
+        snivhost_candidate_t *c = &adoption->candidates[i];
+
+        if (snivhost_lean_is_possible(c)) {
+            judge_files(adoption, c, each);
         }
+        else if (all && c->conf->engine && c->asked
+                 && c->conf->obstacles->nelts > 0
+                 && c->conf->certs->nelts > 0) {
+            const char *file, *reason;
+
+            judge_flags(adoption, c, examine(c->conf, &file, &reason, each));
+        }
+        apr_pool_clear(each);
     }
     apr_pool_destroy(each);
     find_donors(adoption, 1, ptemp);
