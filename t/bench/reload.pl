@@ -19,7 +19,8 @@
 #   t/bench/reload.pl [--sizes 1000,20000,100000] [--rounds 3]
 #                       [--servers folder,lean,nginx,haproxy] [--keys ec|rsa]
 #                       [--renewals 50] [--batch 500] [--budget 120]
-#                       [--idle 10] [--threads 4] [--work DIR]
+#                       [--idle 10] [--threads 4] [--names 20]
+#                       [--work DIR]
 #
 # A server that is not installed is left out. Columns, each the median of the
 # rounds:
@@ -39,6 +40,9 @@
 #              is asked for where that is needed: renewals a second, until
 #              each of the names shows its new certificate
 #   failed     handshakes that failed meanwhile
+#   new, gone  ms from the rename of a file with a new name until it is served,
+#              and from its removal until it is not, the longest of --names;
+#              only where that needs neither a line nor a reload
 #
 # Numbers of batch/s above 1000 are those of the client: it makes a handshake
 # for each. The client and the server share the machine.
@@ -56,14 +60,16 @@ use Time::HiRes qw(sleep time);
 
 use Sniv::Bench qw(haproxy_conf httpd_conf median nginx_conf program versions
                    write_file);
+use Sniv::Client;
 use Sniv::Httpd;
 use Sniv::Proc qw(cpu processes pss read_file);
 
 my %o = (sizes => '1000,20000,100000', rounds => 3, keys => 'ec',
          servers => 'folder,lean,nginx,haproxy', renewals => 50, batch => 500,
-         budget => 120, idle => 10, threads => 4, work => undef);
+         budget => 120, idle => 10, threads => 4, names => 20, work => undef);
 GetOptions(\%o, 'sizes=s', 'rounds=i', 'keys=s', 'servers=s', 'renewals=i',
-           'batch=i', 'budget=f', 'idle=f', 'threads=i', 'work=s')
+           'batch=i', 'budget=f', 'idle=f', 'threads=i', 'names=i',
+           'work=s')
     && !@ARGV or die "see the top of $0\n";
 
 my $LONG = 600;                 # seconds that a server may take
@@ -207,6 +213,35 @@ sub one_by_one {
     return 1000 * ($spent // 0) / @ms;
 }
 
+# Names that come and go, one by one: ms until each is served, and is not.
+sub come_and_go {
+    my ($b) = @_;
+    my ($here, $there) = ("$work/new", $b->{bundles});
+    make_path($here);
+    certs($here, $o{names}, $o{keys}, $b->{size}, 'bundle');
+    my $wait = sub {
+        my ($name, $is_served, $change) = @_;
+        my ($begin, $is) = (time, $is_served ? '' : $name);
+        $change->();
+        while (($is eq $name) != $is_served) {
+            die "$name: $is\n" if time > $begin + $LONG;
+            my $c = Sniv::Client->new(addr => '127.0.0.1', port => $b->{port},
+                                      tls => { sni => $name });
+            $is = $c->error || $c->cert;
+        }
+        return 1000 * (time - $begin);
+    };
+    for my $n ($b->{size} .. $b->{size} + $o{names} - 1) {
+        my $name = "site$n.example";
+        push @{ $b->{new} }, $wait->($name, 1, sub {
+            rename "$here/$n.pem", "$there/$n.pem" or die "$n.pem: $!\n" });
+        push @{ $b->{gone} }, $wait->($name, 0, sub {
+            unlink "$there/$n.pem" or die "$n.pem: $!\n" });
+    }
+    remove_tree($here);
+    return;
+}
+
 # One round of one server; what was measured is added to its lists.
 sub run {
     my ($b) = @_;
@@ -227,6 +262,7 @@ sub run {
     $add->(each => one_by_one($b));
     my $ms = renew($b, 1 + $b->{renewals}, $b->{renewals} + $b->{batch});
     $add->(batch => 1000 * $b->{batch} / $ms);
+    come_and_go($b) if $b->{few};
     stop();
     return;
 }
@@ -241,12 +277,14 @@ sub percentile {
 
 sub row {
     my ($b) = @_;
-    printf "%7d  %-8s %8.2f %7.2f %8.1f %6.1f %9.0f %9.0f %4d %8.1f %8.0f %6d\n",
+    printf "%7d  %-8s %8.2f %7.2f %8.1f %6.1f %9.0f %9.0f %4d %8.1f %8.0f %6d %5s %5s\n",
         $b->{size}, $b->{name},
         (map { median(@{ $b->{got}{$_} }) } qw(start cpu pss idle)),
         percentile(50, @{ $b->{ms} }), percentile(99, @{ $b->{ms} }),
         scalar @{ $b->{ms} },
-        (map { median(@{ $b->{got}{$_} }) } qw(each batch)), $b->{failed};
+        (map { median(@{ $b->{got}{$_} }) } qw(each batch)), $b->{failed},
+        map { $_ ? sprintf '%.0f', percentile(100, @$_) : '-' }
+        @$b{qw(new gone)};
     return;
 }
 
@@ -263,9 +301,9 @@ for my $name (@servers) {
 print "# $_\n" for versions();
 printf "# %d round%s, %s keys, batch %d, %s\n", $o{rounds},
     $o{rounds} == 1 ? '' : 's', uc $o{keys}, $o{batch}, scalar localtime;
-printf "%7s  %-8s %8s %7s %8s %6s %9s %9s %4s %8s %8s %6s\n", 'files',
+printf "%7s  %-8s %8s %7s %8s %6s %9s %9s %4s %8s %8s %6s %5s %5s\n", 'files',
     'server', 'start s', 'cpu s', 'PSS MiB', 'idle', 'p50 ms', 'p99 ms', 'n',
-    'each', 'batch/s', 'failed';
+    'each', 'batch/s', 'failed', 'new', 'gone';
 for my $size (split /,/, $o{sizes}) {
     die "at least 4 certificates\n" if $size < 4;
     my $bundles = "$work/$o{keys}.$size";
