@@ -264,6 +264,7 @@ static int enlist(sniv_certs_t *certs, sniv_folder_t *folder)
             folder->next->prev = folder;
         }
         folder->parent->share->folders++;
+        folder->parent->nfolders++;
     }
     return 1;
 }
@@ -336,6 +337,30 @@ void sniv_folders_begin(sniv_certs_t *certs)
     }
 }
 
+/* ----- new names of a large folder */
+
+#define NOTED_MAX 64
+
+void sniv_folder_note(sniv_folder_t *folder, const char *name)
+{
+    if (!folder->noted) {
+        folder->noted = calloc(NOTED_MAX + 1, sizeof(*folder->noted));
+    }
+    if (folder->noted && folder->nnoted < NOTED_MAX
+        && (folder->noted[folder->nnoted] = strdup(name)) != NULL) {
+        folder->nnoted++;
+    }
+}
+
+static void forget_noted(sniv_folder_t *folder)
+{
+    while (folder->nnoted > 0) {
+        free(folder->noted[--folder->nnoted]);
+    }
+    free(folder->noted);
+    folder->noted = NULL;
+}
+
 void sniv_folder_remove(sniv_certs_t *certs, sniv_folder_t *folder)
 {
     sniv_books_t *books = &certs->books;
@@ -362,9 +387,11 @@ void sniv_folder_remove(sniv_certs_t *certs, sniv_folder_t *folder)
             folder->next->prev = folder->prev;
         }
         folder->parent->share->folders--;
+        folder->parent->nfolders--;
         folder->top_share->passed -= folder->passed;
         sniv_mark(certs, &folder->parent->subject);     /* it may be gone */
     }
+    forget_noted(folder);
     free(folder);
 }
 
@@ -487,36 +514,55 @@ static void report_problem(sniv_certs_t *certs, sniv_folder_t *folder,
     folder->reason = reason;
 }
 
+/* @param only as sniv_folder_visit_fd() has it */
+static apr_status_t visit_all(sniv_certs_t *certs, sniv_folder_t *folder,
+                              int fd, const char *const *only,
+                              void (*added)(sniv_certs_t *certs,
+                                            sniv_item_t *item),
+                              apr_pool_t *ptemp)
+{
+    sniv_folder_visitor_t visitor;
+    visit_t visit;
+
+    visit.certs = certs;
+    visit.folder = folder;
+    visit.added = added;
+    visitor.pair = visit_pair;
+    visitor.folder = visit_folder;
+    visitor.passed = visit_passed;
+    visitor.baton = &visit;
+    return sniv_folder_visit_fd(fd, &folder->walk, folder->path,
+                                folder->depth ? SNIV_FOLDER_NAMES_IN
+                                              : SNIV_FOLDER_NAMES,
+                                only, &visitor, ptemp);
+}
+
+/* A pause; not longer than one is waited for. */
+static apr_interval_time_t times(int n, apr_interval_time_t took)
+{
+    return took < SNIV_PAUSE_MAX / n ? n * took : SNIV_PAUSE_MAX;
+}
+
 void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
                       apr_time_t now,
                       void (*added)(sniv_certs_t *certs, sniv_item_t *item),
                       apr_pool_t *ptemp)
 {
-    sniv_folder_visitor_t visitor;
     apr_time_t start = apr_time_now();
     apr_interval_time_t took;
     sniv_stamp_t stamp;
-    visit_t visit;
     const char *reason;
     apr_status_t rv;
     int fd;
 
     sniv_stamp_of(&stamp, folder->path);
+    forget_noted(folder);
+    folder->due = 0;
     rv = sniv_walk_open(&folder->walk, folder->path, SNIV_WALK_FOLDER, &fd,
                         &reason);
     if (rv == APR_SUCCESS) {
         list_all(folder, 0);
-        visit.certs = certs;
-        visit.folder = folder;
-        visit.added = added;
-        visitor.pair = visit_pair;
-        visitor.folder = visit_folder;
-        visitor.passed = visit_passed;
-        visitor.baton = &visit;
-        rv = sniv_folder_visit_fd(fd, &folder->walk, folder->path,
-                                  folder->depth ? SNIV_FOLDER_NAMES_IN
-                                                : SNIV_FOLDER_NAMES,
-                                  &visitor, ptemp);
+        rv = visit_all(certs, folder, fd, NULL, added, ptemp);
         if (rv == APR_INCOMPLETE) {
             report_too_many(certs, folder);
             list_all(folder, 1);
@@ -537,7 +583,27 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
     /* a hundredth of the time at most for one that takes long, twice in a row:
      * once may be a cold disk, or a processor that others had */
     took = apr_time_now() - start;
-    folder->pause = now + 100 * (took < folder->took ? took : folder->took);
+    folder->pause = now + times(100, took < folder->took ? took
+                                                         : folder->took);
     folder->took = took;
     report_problem(certs, folder, rv, reason);
+}
+
+void sniv_folder_read_noted(sniv_certs_t *certs, sniv_folder_t *folder,
+                            void (*added)(sniv_certs_t *certs,
+                                          sniv_item_t *item),
+                            apr_pool_t *ptemp)
+{
+    apr_time_t start = apr_time_now();
+    const char *reason;
+    int fd;
+
+    /* what is wrong is found, and said, when the folder is read */
+    if (sniv_walk_open(&folder->walk, folder->path, SNIV_WALK_FOLDER, &fd,
+                       &reason) == APR_SUCCESS) {
+        (void)visit_all(certs, folder, fd,
+                        (const char *const *)folder->noted, added, ptemp);
+    }
+    forget_noted(folder);
+    folder->pause_noted = start + times(10, apr_time_now() - start);
 }

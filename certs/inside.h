@@ -75,6 +75,7 @@
 /* Limits, so that a user that may write to one folder cannot take memory, ids
  * or time from the others. The manual has them, too. */
 #define SNIV_NAMES_MAX 5000         /**< of a certificate in a folder */
+#define SNIV_PAUSE_MAX apr_time_from_sec(500)   /**< of a folder */
 #define SNIV_TOP_FILES 500000       /**< of a folder that is named */
 #define SNIV_SHARE_FILES 50000      /**< of a folder directly in it */
 #define SNIV_SHARE_FOLDERS 50000    /**< at all depths of it */
@@ -130,6 +131,7 @@ struct sniv_folder_t {
     sniv_folder_t *next, *prev; /**< ... in a list */
     sniv_item_t *first;
     apr_uint32_t nitems;        /**< directly in it */
+    apr_uint32_t nfolders;      /**< ... and folders */
     sniv_share_t *share;        /**< the one of its top's sub-folder ... */
     sniv_share_t *top_share;    /**< ... and of its top; may be the same */
     sniv_share_t own_share;     /**< of a top and of folders in it */
@@ -137,6 +139,11 @@ struct sniv_folder_t {
     sniv_stamp_t stamp;         /**< when it was read */
     apr_time_t pause;           /**< not to be read again before */
     apr_interval_time_t took;   /**< how long that took the last time */
+    apr_time_t due;             /**< to be read then, if not before; or 0 */
+    apr_time_t pause_noted;     /**< nor for these */
+    char **noted;               /**< names that are new, and NULL; malloc()ed
+                                     like each of them */
+    int nnoted;
     apr_uint64_t place[3];      /**< scope, device, inode: key in by_place */
     unsigned is_placed : 1;     /**< is in by_place */
     unsigned is_fresh : 1;      /**< changed about when it was read */
@@ -526,6 +533,18 @@ void sniv_folder_read(sniv_certs_t *certs, sniv_folder_t *folder,
                       apr_time_t now,
                       void (*added)(sniv_certs_t *certs, sniv_item_t *item),
                       apr_pool_t *ptemp);
+
+/** Remember a name that is new in a large folder. */
+void sniv_folder_note(sniv_folder_t *folder, const char *name);
+
+/**
+ * Look for the names that were noted, and for nothing else in the folder: it
+ * takes a fraction of the time. The folder still has to be read.
+ */
+void sniv_folder_read_noted(sniv_certs_t *certs, sniv_folder_t *folder,
+                            void (*added)(sniv_certs_t *certs,
+                                          sniv_item_t *item),
+                            apr_pool_t *ptemp);
 
 /** Count what an item takes up, or no longer does. */
 void sniv_share_add(const sniv_item_t *item);

@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_tables.h>
 
@@ -101,12 +102,15 @@ typedef struct folder_t {
     const char *path;
     item_t *items;              /* in the order of names */
     int nitems;
+    int nnames;                 /* in the folder, listed or not */
     item_t *only_chain;         /* if there is one, and one only */
     int nkeys;                  /* by their names */
     item_t **read;              /* those whose content was read */
     int nread;
     const sniv_folder_visitor_t *visitor;
     const sniv_walk_t *walk;    /* or NULL */
+    const item_t *only;         /* what is looked for, or NULL: all */
+    int nonly;
     apr_pool_t *p;
 } folder_t;
 
@@ -133,6 +137,30 @@ static int is_folder(DIR *dir, const struct dirent *entry)
            && S_ISDIR(st.st_mode);
 }
 
+static void classify(item_t *item);
+
+/*
+ * Whether a name is looked for, or belongs to one that is. Chains are listed
+ * up to the second: the only one is that of all.
+ */
+static int is_wanted(const folder_t *folder, const char *name, int *nchains)
+{
+    item_t item;
+    int i;
+
+    for (i = 0; i < folder->nonly; i++) {
+        const item_t *one = &folder->only[i];
+
+        if (strncmp(name, one->name, (apr_size_t)one->stem) == 0
+            && !apr_isalnum(name[one->stem])) {
+            return 1;
+        }
+    }
+    item.name = name;
+    classify(&item);
+    return item.role == ROLE_CHAIN && ++*nchains <= 2;
+}
+
 /* @return APR_INCOMPLETE if there are more than so many */
 static apr_status_t list(folder_t *folder, int fd, int most)
 {
@@ -142,6 +170,7 @@ static apr_status_t list(folder_t *folder, int fd, int most)
     struct dirent *entry;
     item_t *item;
     apr_status_t rv;
+    int n = 0, nchains = 0;
 
     if (!dir) {
         rv = errno;
@@ -151,10 +180,14 @@ static apr_status_t list(folder_t *folder, int fd, int most)
     for (;;) {
         errno = 0;
         entry = readdir(dir);
-        if (!entry || items->nelts == most) {
+        if (!entry || n == most) {
             break;
         }
-        if (entry->d_name[0] != '.') {
+        if (entry->d_name[0] == '.') {
+            continue;
+        }
+        n++;
+        if (!folder->only || is_wanted(folder, entry->d_name, &nchains)) {
             item = apr_array_push(items);
             memset(item, 0, sizeof(*item));
             item->name = apr_pstrdup(folder->p, entry->d_name);
@@ -166,6 +199,7 @@ static apr_status_t list(folder_t *folder, int fd, int most)
     closedir(dir);
     folder->items = (item_t *)(void *)items->elts;
     folder->nitems = items->nelts;
+    folder->nnames = n;
     if (items->nelts > 1) {
         qsort(items->elts, (size_t)items->nelts, sizeof(item_t), compare);
     }
@@ -454,7 +488,7 @@ static int is_something_left(const folder_t *folder)
         is_bare |= item->is_pair && !item->chain;
     }
     /* what has no key may be the issuer of what has no chain */
-    return is_lonely && is_bare && folder->nitems <= SMALL;
+    return is_lonely && is_bare && folder->nnames <= SMALL;
 }
 
 static void read_contents(folder_t *folder)
@@ -466,7 +500,7 @@ static void read_contents(folder_t *folder)
     for (i = 0; i < folder->nitems && folder->nread < CONTENT_MAX; i++) {
         item = &folder->items[i];
         if (item->role < ROLE_BUNDLE
-            && (!item->is_used || folder->nitems <= SMALL)) {
+            && (!item->is_used || folder->nnames <= SMALL)) {
             item->content = apr_palloc(folder->p, sizeof(*item->content));
             sniv_beside_read(item->content, folder->walk,
                              in_folder(folder, item->name));
@@ -599,9 +633,9 @@ static void each_file(folder_t *folder)
     for (i = 0; i < folder->nitems; i++) {
         nlonely += !folder->items[i].is_used && is_cert(&folder->items[i]);
     }
-    is_needed = (folder->nkeys > 1 && folder->nitems <= SMALL)
+    is_needed = (folder->nkeys > 1 && folder->nnames <= SMALL)
                 || is_something_left(folder);
-    if (is_needed || (nlonely > 1 && folder->nitems <= SMALL)) {
+    if (is_needed || (nlonely > 1 && folder->nnames <= SMALL)) {
         by_contents(folder, is_needed);
     }
     for (i = 0; i < folder->nitems; i++) {
@@ -692,14 +726,34 @@ apr_status_t sniv_folder_visit(const char *path,
 
     rv = sniv_walk_open(NULL, path, SNIV_WALK_FOLDER, &fd, &reason);
     if (rv == APR_SUCCESS) {
-        rv = sniv_folder_visit_fd(fd, NULL, path, SNIV_FOLDER_NAMES, visitor,
-                                  p);
+        rv = sniv_folder_visit_fd(fd, NULL, path, SNIV_FOLDER_NAMES, NULL,
+                                  visitor, p);
     }
     return rv == APR_INCOMPLETE ? APR_SUCCESS : rv;
 }
 
+/* The names that are looked for, by what they may share with others. */
+static void look_for(folder_t *folder, const char *const *only)
+{
+    apr_array_header_t *items = apr_array_make(folder->p, 8, sizeof(item_t));
+
+    for (; *only; only++) {
+        item_t *item = apr_array_push(items);
+
+        memset(item, 0, sizeof(*item));
+        item->name = *only;
+        classify(item);
+        if (item->stem == 0) {
+            item->stem = (int)strlen(*only);
+        }
+    }
+    folder->only = (item_t *)(void *)items->elts;
+    folder->nonly = items->nelts;
+}
+
 apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
                                   const char *path, int most,
+                                  const char *const *only,
                                   const sniv_folder_visitor_t *visitor,
                                   apr_pool_t *p)
 {
@@ -712,6 +766,9 @@ apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
     folder.walk = walk;
     folder.visitor = visitor;
     folder.p = p;
+    if (only) {
+        look_for(&folder, only);
+    }
     rv = list(&folder, fd, most);
     if (rv != APR_SUCCESS && rv != APR_INCOMPLETE) {
         return rv;
@@ -721,7 +778,9 @@ apr_status_t sniv_folder_visit_fd(int fd, const sniv_walk_t *walk,
     if (!is_one) {
         each_file(&folder);
     }
-    count_passed(&folder, is_one);
+    if (!only) {
+        count_passed(&folder, is_one);
+    }
     each_pair(&folder);
     for (i = 0; i < folder.nitems; i++) {
         if (folder.items[i].is_folder) {

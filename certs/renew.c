@@ -542,6 +542,35 @@ static void look_at_item(sniv_certs_t *certs, sniv_item_t *item,
     }
 }
 
+/* Who changes a large folder all the time must not hold up the others. A
+ * clock that was put back is not waited for. */
+static int is_pausing(apr_time_t until, const look_t *look,
+                      apr_interval_time_t most)
+{
+    return until - look->now > most && until - look->now <= SNIV_PAUSE_MAX;
+}
+
+/*
+ * The names of a large folder that are known to be new come first, and the
+ * folder as a whole when it may be read again, or a second later.
+ */
+static void look_at_noted(sniv_certs_t *certs, sniv_folder_t *folder,
+                          look_t *look)
+{
+    if (folder->nnoted > 0 && is_pausing(folder->pause_noted, look, 0)) {
+        sniv_mark_later(certs, &folder->subject, folder->pause_noted);
+        return;
+    }
+    if (folder->nnoted > 0) {
+        sniv_folder_read_noted(certs, folder, found_new, certs->ptemp);
+    }
+    if (folder->due < look->now) {
+        folder->due = look->now + apr_time_from_sec(1);
+    }
+    sniv_mark_later(certs, &folder->subject,
+                    folder->due > folder->pause ? folder->due : folder->pause);
+}
+
 static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
                            look_t *look)
 {
@@ -572,11 +601,10 @@ static void look_at_folder(sniv_certs_t *certs, sniv_folder_t *folder,
         && sniv_stamp_equal(&stamp, &folder->stamp)) {
         return;
     }
-    /* who changes a large folder all the time must not hold up the others */
-    if (look->now < folder->pause
-        && folder->pause - look->now > apr_time_from_sec(10)
-        && folder->pause - look->now < apr_time_from_sec(600)) {
-        sniv_mark_later(certs, &folder->subject, folder->pause);
+    if (is_pausing(folder->pause, look, apr_time_from_sec(10))
+        || (folder->nnoted > 0
+            && (folder->due == 0 || look->now < folder->due))) {
+        look_at_noted(certs, folder, look);
         return;
     }
     sniv_folder_read(certs, folder, look->now, found_new, certs->ptemp);

@@ -42,7 +42,7 @@
 
 /* Names that are looked at a little later: whether they come or go. */
 #define DOUBTS_MAX 64
-#define DOUBT_LEAST apr_time_from_msec(250)
+#define DOUBT_LEAST apr_time_from_msec(100)
 
 /* Folders with more items are not read for every change in them. */
 #define LARGE 256
@@ -594,6 +594,9 @@ static void decide_doubts(sniv_watch_t *watch, sniv_certs_t *certs)
             continue;
         }
         if (is_otherwise(watch, one->folder, one->name)) {
+            if (!is_known(watch, one->folder, one->name)) {
+                sniv_folder_note(one->folder, one->name);
+            }
             sniv_mark(certs, &one->folder->subject);
         }
         end_doubt(watch, i);
@@ -604,7 +607,7 @@ static void decide_doubts(sniv_watch_t *watch, sniv_certs_t *certs)
 static void heard_in(sniv_watch_t *watch, sniv_certs_t *certs,
                      sniv_folder_t *folder, const char *name)
 {
-    if (folder->nitems <= LARGE) {
+    if (folder->nitems + folder->nfolders <= LARGE) {
         sniv_mark(certs, &folder->subject);
     }
     else if (is_otherwise(watch, folder, name)) {

@@ -15,6 +15,7 @@
  * Layouts of folders: what belongs together, by names and by content.
  */
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -38,6 +39,9 @@ static apr_pool_t *pool;
 static char dir[256];
 static char *leaf, *key, *mid, *root, *other, *other_key, *junk;
 static char *visited;
+
+/* Names that are looked for; NULL: all. */
+static const char *const *only;
 
 static const char *base_of(const char *path)
 {
@@ -91,7 +95,10 @@ static void visit_folder(void *baton, const char *path)
     sniv_folder_visitor_t visitor = { visit_pair, visit_folder, visit_passed,
                                       baton };
 
-    assert_int_equal(sniv_folder_visit(path, &visitor, pool), APR_SUCCESS);
+    assert_int_equal(sniv_folder_visit_fd(open(path, O_RDONLY), NULL, path,
+                                          SNIV_FOLDER_NAMES,
+                                          strcmp(path, dir) ? NULL : only,
+                                          &visitor, pool), APR_SUCCESS);
 }
 
 /* What is found in a folder with these files: name, texts..., NULL each. */
@@ -267,13 +274,35 @@ static void test_passed(void **state)
            "a.pfx", JUNK);
 }
 
+/* What is found for some names is what is found of them in the whole. */
+static void test_only(void **state)
+{
+    static const char *const names[] = { "a.crt", "b.example.pem", "sub",
+                                         "c.key", "gone.pem", NULL };
+
+    (void)state;
+    only = names;
+    LAYOUT("(a.crt a.key +1)(b.example.pem - +0)(c.pem c.key +1)"
+           "(sub/x.pem - +1)", "a.crt", LEAF, "a.key", KEY, "a.chain.pem", MID,
+           "b.example.pem", other, other_key, NULL, "b.examples.pem", ALL, "b.pem", ALL,
+           "c.key", KEY, "c.pem", FULL, "d.crt", FULL, "d.key", KEY,
+           "lost.key", other_key, NULL, "sub/x.pem", ALL, "subs/x.pem", ALL);
+    /* the only chain is that of all; of several, content decides */
+    LAYOUT("(a.crt a.key +1)", "a.crt", LEAF, "a.key", KEY, "z.crt", LEAF,
+           "z.key", KEY, "ca.pem", MID);
+    LAYOUT("(a.crt a.key +1)", "a.crt", LEAF, "a.key", KEY, "z.crt", LEAF,
+           "z.key", KEY, "ca.pem", MID, "z-chain.pem", MID, "y-chain.pem", MID);
+    only = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tools),
         cmocka_unit_test(test_twice),
         cmocka_unit_test(test_content),
-        cmocka_unit_test(test_passed)
+        cmocka_unit_test(test_passed),
+        cmocka_unit_test(test_only)
     };
     pems_want_t want = { PEMS_EC, NULL, 0, 0, NULL, "root", 1, 0 };
     pems_t r, m, a, b;

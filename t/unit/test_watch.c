@@ -34,6 +34,7 @@
 
 #include "pems.h"
 #include "certs/certs.h"
+#include "certs/inside.h"
 #include "certs/pem.h"
 #include "certs/watch.h"
 
@@ -268,6 +269,50 @@ static void test_files(void **state)
     assert_int_equal(served(), 3);
 }
 
+/* Until a name is served, or steps are used up. */
+static void look_for(const char *name)
+{
+    int i;
+
+    for (i = 0; i < STEPS && !has(name); i++)
+        look();
+    assert_true(has(name));
+}
+
+/* Names that are new in a large folder are served although the folder, which
+ * takes long to be read, has to wait. */
+static void test_new_names(void **state)
+{
+    const sniv_folder_t *folder;
+    apr_time_t pause = apr_time_now() + apr_time_from_sec(300);
+
+    (void)state;
+    put_many("f%d.pem");
+    load_dir(dir);
+    folder = certs->books.folders[0];
+    certs->books.folders[0]->pause = pause;
+    put("new.pem", 1);
+    look_for("v1.test");
+    make_dir("in");
+    put("in/newer.pem", 2);
+    look_for("v2.test");
+    assert_true(folder->pause == pause);    /* it was not read */
+    unlink(in_dir("new.pem"));
+    unlink(in_dir("in/newer.pem"));
+    while (served() != 1)
+        look();
+    assert_true(folder->pause == pause);
+
+    /* the whole comes later: what the names did not say is found then */
+    certs->books.folders[0]->pause = 0;
+    put("f7.pem", 1);
+    put("new.pem", 2);
+    look_for("v2.test");
+    look_on();
+    assert_int_equal(served(), 7);
+    assert_int_equal(folder->nnoted, 0);
+}
+
 static void switch_link(const char *target, const char *name)
 {
     const char *temp = in_dir("link.new");
@@ -362,6 +407,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_new_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
         cmocka_unit_test_setup_teardown(test_random, setup, teardown)
     };
