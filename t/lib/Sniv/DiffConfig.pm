@@ -409,9 +409,12 @@ sub error_document {
     my ($id) = @_;
     my $status = pick($id eq 'main' || $known_limits ? (400, 417) : (),
                       404, 403, 421, 501, 414, 413, 405);
+    # nor a redirect to elsewhere, which stays the default's
+    my @elsewhere = $known_limits || $status !~ /\A4(?:00|17)\z/
+        ? 'http://ext.test/e' : ();
     return "ErrorDocument $status " . pick(
         qq("text of $id"), '/error.html', '/error.shtml', '/none.html',
-        '/dir/', 'http://ext.test/e', '/sp1/error.html',
+        '/dir/', @elsewhere, '/sp1/error.html',
         '"host %%{HTTP_HOST} server %%{SERVER_NAME}"');
 }
 
